@@ -1,0 +1,36 @@
+"""Isotropic volumes from anisotropic volume-EM stacks: 2D Gaussians that deform continuously along z."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_emgauss.evaluation import evaluate
+    from napari_emgauss.io import read, write
+    from napari_emgauss.methods.emgauss import Reconstruction, load, reconstruct
+    from napari_emgauss.volume import Volume
+
+__version__ = "0.1.0"
+__all__ = ["Reconstruction", "Volume", "evaluate", "load", "read", "reconstruct", "write"]
+
+_HOME = {
+    "Reconstruction": "napari_emgauss.methods.emgauss",
+    "Volume": "napari_emgauss.volume",
+    "evaluate": "napari_emgauss.evaluation",
+    "load": "napari_emgauss.methods.emgauss",
+    "read": "napari_emgauss.io",
+    "reconstruct": "napari_emgauss.methods.emgauss",
+    "write": "napari_emgauss.io",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when first used, so that ``import napari_emgauss`` needs no torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,113 @@
+"""Overlapping pieces of a stack that cross-fade: bundles of sections along z, tiles within a section."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_emgauss._types import FloatArray, Region
+from napari_emgauss.errors import ConfigError
+
+Span = tuple[int, int]
+"""Half-open range of indices."""
+
+
+def spans(n: int, length: int, overlap: int) -> list[Span]:
+    """Cut ``range(n)`` into equal spans of at most ``length`` that overlap by at least ``overlap``.
+
+    Raises
+    ------
+    ConfigError
+        ``length`` is not more than twice ``overlap``: three spans would meet at one place.
+    """
+    if length <= 2 * overlap:
+        raise ConfigError(f"a block must be longer than twice its overlap, got length {length} and overlap {overlap}.")
+    if n <= length:
+        return [(0, n)]
+    count = math.ceil((n - overlap) / (length - overlap))
+    starts = np.linspace(0, n - length, count).round().astype(int)
+    return [(int(s), int(s) + length) for s in starts]
+
+
+def fade(all_spans: Sequence[Span], index: int, position: FloatArray | float) -> FloatArray:
+    """Weight of span ``index`` at ``position``: 1 inside, linear across each overlap; all spans' weights sum to 1.
+
+    Positions are coordinates of samples; a span (a, b) holds the samples a .. b - 1.
+    """
+    start, stop = all_spans[index]
+    weight = np.ones_like(np.asarray(position, np.float32))
+    if index > 0:
+        weight = np.minimum(weight, _ramp(position, start, all_spans[index - 1][1] - 1))
+    if index + 1 < len(all_spans):
+        weight = np.minimum(weight, 1 - _ramp(position, all_spans[index + 1][0], stop - 1))
+    return weight
+
+
+def _ramp(position: FloatArray | float, first: int, last: int) -> FloatArray:
+    """0 at ``first``, 1 at ``last``, clipped outside."""
+    return np.clip((np.asarray(position, np.float32) - first) / max(last - first, 1), 0, 1)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One piece: indices into the three lists of spans of its plan."""
+
+    z: int
+    y: int
+    x: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a stack of sections is cut; block i is ``plan.blocks[i]``.
+
+    Attributes
+    ----------
+    z, y, x
+        Spans along each axis; z counts observed sections.
+    """
+
+    z: tuple[Span, ...]
+    y: tuple[Span, ...]
+    x: tuple[Span, ...]
+
+    @classmethod
+    def of(
+        cls,
+        shape: tuple[int, int, int],
+        *,
+        bundle_sections: int,
+        bundle_overlap: int,
+        tile_px: int,
+        tile_overlap_px: int,
+    ) -> Plan:
+        """Plan for ``shape`` (observed sections, Y, X)."""
+        n, height, width = shape
+        return cls(
+            tuple(spans(n, bundle_sections, bundle_overlap)),
+            tuple(spans(height, tile_px, tile_overlap_px)),
+            tuple(spans(width, tile_px, tile_overlap_px)),
+        )
+
+    @property
+    def blocks(self) -> list[Block]:
+        """All blocks, bundles first."""
+        return [
+            Block(z, y, x) for z in range(len(self.z)) for y in range(len(self.y)) for x in range(len(self.x))
+        ]
+
+    def region(self, block: Block) -> Region:
+        """The block's pixels (y0, y1, x0, x1)."""
+        return (*self.y[block.y], *self.x[block.x])
+
+    def weight_z(self, block: Block, z: float) -> float:
+        """Weight of the block's bundle at observed-section coordinate ``z``; 0 outside it."""
+        start, stop = self.z[block.z]
+        return float(fade(self.z, block.z, z)) if start <= z <= stop - 1 else 0.0
+
+    def weight_yx(self, block: Block, y: FloatArray, x: FloatArray) -> FloatArray:
+        """Weights (len(y), len(x)) of the block's tile at pixel coordinates inside it."""
+        return np.outer(fade(self.y, block.y, y), fade(self.x, block.x, x))

@@ -1,0 +1,33 @@
+"""Exceptions of the package: each subclasses a builtin and says what was received, the rule and the remedy."""
+
+
+class VolumeError(ValueError):
+    """A stack that cannot be used: wrong axes, type, size, spacing or values."""
+
+
+class VoxelSizeError(VolumeError):
+    """The voxel size is missing or impossible."""
+
+
+class FileFormatError(ValueError):
+    """A file that is truncated, foreign, oversized or of an unknown kind."""
+
+
+class ModelFileError(FileFormatError):
+    """A model file that is truncated, foreign, oversized or inconsistent."""
+
+
+class SectionRangeError(ValueError):
+    """A section coordinate outside the stack."""
+
+
+class ConfigError(ValueError):
+    """A setting that is unknown or out of range."""
+
+
+class BackendUnavailableError(RuntimeError):
+    """A rasterizer or device that was asked for explicitly does not work here."""
+
+
+class OutOfMemoryError(MemoryError):
+    """A step would exceed, or has exceeded, the memory of the device."""

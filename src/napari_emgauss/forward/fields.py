@@ -1,0 +1,175 @@
+"""Deformation fields Φ: where the Gaussians are, and how strong, at a section coordinate.
+
+`MlpField` is the published one: (mean, t) → Δmean, Δlog-scale, Δopacity by a network on positional encodings.
+`AnchoredField` is the cheap smooth one: every Gaussian belongs to one observed section, drifts along a coarse motion
+grid and fades out at the neighbouring sections.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import grid_sample
+
+if TYPE_CHECKING:
+    from napari_emgauss.gaussians import Gaussians
+
+
+@dataclass(frozen=True)
+class Deformed:
+    """Gaussians at one section coordinate: the active ones only."""
+
+    mean_px: Float[Tensor, "n 2"]
+    log_scale: Float[Tensor, "n 2"]
+    angle_rad: Float[Tensor, " n"]
+    opacity: Float[Tensor, " n"]
+    intensity: Float[Tensor, " n"]
+
+
+class DeformationField(nn.Module):
+    """Base of the fields."""
+
+    def deform(self, gaussians: Gaussians, z: float) -> Deformed:
+        """Gaussians that contribute at section coordinate ``z``."""
+        raise NotImplementedError
+
+
+def positional_encoding(x: Float[Tensor, "n d"], n_frequencies: int) -> Float[Tensor, "n e"]:
+    """[x, sin(2^k π x), cos(2^k π x)] for k < n_frequencies (Mildenhall et al. 2020, eq. 4)."""
+    bands = (2.0 ** torch.arange(n_frequencies, device=x.device)) * math.pi
+    angles = (x[..., None] * bands).flatten(-2)
+    return torch.cat([x, torch.sin(angles), torch.cos(angles)], -1)
+
+
+class MlpField(DeformationField):
+    """The published Φ: one network on (mean, t), shared by all Gaussians.
+
+    Parameters
+    ----------
+    z_range
+        First and last section coordinate; t = 0 and 1.
+    shape
+        Section (Y, X) in pixels; means are normalised to [-1, 1] by it.
+    depth, width
+        Hidden layers and their size; the encoded input enters again at half the depth.
+    n_frequencies_mean, n_frequencies_t
+        Bands of the positional encodings.
+    opacity_varies, rotation_varies
+        Whether Φ moves the opacity (published) and the rotation (published as never).
+    """
+
+    def __init__(
+        self,
+        z_range: tuple[float, float],
+        shape: tuple[int, int],
+        *,
+        depth: int = 8,
+        width: int = 256,
+        n_frequencies_mean: int = 10,
+        n_frequencies_t: int = 10,
+        opacity_varies: bool = True,
+        rotation_varies: bool = False,
+    ) -> None:
+        super().__init__()
+        self.z_range = z_range
+        self.n_frequencies_mean, self.n_frequencies_t = n_frequencies_mean, n_frequencies_t
+        self.opacity_varies, self.rotation_varies = opacity_varies, rotation_varies
+        self.register_buffer("half_px", torch.tensor([(shape[0] - 1) / 2, (shape[1] - 1) / 2]), persistent=False)
+        n_input = 2 * (1 + 2 * n_frequencies_mean) + 1 + 2 * n_frequencies_t
+        self.skip_at = depth // 2
+        sizes = [n_input] + [width] * depth
+        self.layers = nn.ModuleList(
+            nn.Linear(sizes[i] + (n_input if i == self.skip_at else 0), width) for i in range(depth)
+        )
+        self.head = nn.Linear(width, 6)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def deform(self, gaussians: Gaussians, z: float) -> Deformed:
+        """Add the network's offsets; the means enter it detached, so that Φ does not steer the canonical set."""
+        z0, z1 = self.z_range
+        half = torch.as_tensor(self.half_px)
+        mean = gaussians.mean_px.detach() / half - 1
+        t = mean.new_tensor([[(z - z0) / (z1 - z0)]])
+        encoded = torch.cat(
+            [
+                positional_encoding(mean, self.n_frequencies_mean),
+                positional_encoding(t, self.n_frequencies_t).expand(len(mean), -1),
+            ],
+            -1,
+        )
+        hidden = encoded
+        for i, layer in enumerate(self.layers):
+            hidden = torch.relu(layer(torch.cat([encoded, hidden], -1) if i == self.skip_at else hidden))
+        delta = self.head(hidden)
+        opacity = gaussians.opacity_logit + (delta[:, 4] if self.opacity_varies else 0)
+        return Deformed(
+            gaussians.mean_px + delta[:, :2] * half,
+            gaussians.log_scale + delta[:, 2:4],
+            gaussians.angle_rad + (delta[:, 5] if self.rotation_varies else 0),
+            torch.sigmoid(opacity),
+            gaussians.intensity,
+        )
+
+
+class AnchoredField(DeformationField):
+    """Gaussians anchored at observed sections: linear motion on a coarse grid, linear fading to the next section.
+
+    At a section only its own Gaussians are drawn; between sections i and i + 1 those of i, moved by t · up[i], fade as
+    1 - t while those of i + 1, moved by (1 - t) · down[i], fade in as t. This is motion-compensated interpolation whose
+    sections are Gaussians, and it is continuous in z.
+
+    Parameters
+    ----------
+    z_anchors
+        Increasing coordinates of the n observed sections.
+    offsets
+        (n + 1,) integers: section i owns Gaussians offsets[i] .. offsets[i + 1].
+    shape
+        Section (Y, X) in pixels.
+    up, down
+        Displacements (n - 1, 2, gy, gx) in px over a whole gap, from section i to i + 1 and back; grid corners are the
+        section's corner pixels.
+    """
+
+    def __init__(
+        self, z_anchors: list[float], offsets: Tensor, shape: tuple[int, int], up: Tensor, down: Tensor
+    ) -> None:
+        super().__init__()
+        self.z_anchors = [float(z) for z in z_anchors]
+        self.offsets = [int(v) for v in offsets]
+        self.shape = shape
+        self.up = nn.Parameter(up.detach().clone().float())
+        self.down = nn.Parameter(down.detach().clone().float())
+
+    def deform(self, gaussians: Gaussians, z: float) -> Deformed:
+        """Gaussians of the one or two sections around ``z``."""
+        i = min(max(bisect.bisect_right(self.z_anchors, z) - 1, 0), len(self.z_anchors) - 2)
+        t = (z - self.z_anchors[i]) / (self.z_anchors[i + 1] - self.z_anchors[i])
+        first, middle, last = self.offsets[i : i + 3]
+        lower, upper = slice(first, middle if t < 1 else first), slice(middle, last if t > 0 else middle)
+        active = slice(lower.start if t < 1 else middle, upper.stop)
+        mean_lower, mean_upper = gaussians.mean_px[lower], gaussians.mean_px[upper]
+        if 0 < t < 1:
+            mean_lower = mean_lower + t * self._sample(self.up[i], mean_lower.detach())
+            mean_upper = mean_upper + (1 - t) * self._sample(self.down[i], mean_upper.detach())
+        fade = torch.cat([mean_lower.new_full((len(mean_lower),), 1 - t), mean_upper.new_full((len(mean_upper),), t)])
+        return Deformed(
+            torch.cat([mean_lower, mean_upper]),
+            gaussians.log_scale[active],
+            gaussians.angle_rad[active],
+            fade,
+            gaussians.intensity[active],
+        )
+
+    def _sample(self, grid: Tensor, mean_px: Tensor) -> Tensor:
+        """Bilinear sample (N, 2) of a motion grid (2, gy, gx)."""
+        size = mean_px.new_tensor([max(self.shape[1] - 1, 1), max(self.shape[0] - 1, 1)])
+        corners = (mean_px.flip(-1) / size * 2 - 1)[None, None]
+        return grid_sample(grid[None], corners, align_corners=True, padding_mode="border")[0, :, 0].T

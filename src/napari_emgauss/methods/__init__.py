@@ -1,0 +1,1 @@
+"""Reconstruction methods: each wires configuration, model and schedule for the one training loop."""

@@ -1,0 +1,16 @@
+"""EMGauss: z read as time, 2D Gaussians that deform continuously along it."""
+
+from napari_emgauss.methods.emgauss.config import PRESETS, EmgaussConfig, preset
+from napari_emgauss.methods.emgauss.modelfile import load
+from napari_emgauss.methods.emgauss.reconstruct import choose_device, reconstruct
+from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
+
+__all__ = [
+    "PRESETS",
+    "EmgaussConfig",
+    "Reconstruction",
+    "choose_device",
+    "load",
+    "preset",
+    "reconstruct",
+]

@@ -1,0 +1,231 @@
+"""Every setting of EMGauss, and the presets."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from napari_emgauss.errors import ConfigError
+from napari_emgauss.gaussians import DensityConfig
+from napari_emgauss.training import Rate, Schedule
+
+Preset = Literal["paper", "fast", "balanced", "best"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmgaussConfig:
+    """Settings of a reconstruction. The defaults are those of the ``balanced`` preset."""
+
+    field: Literal["anchored", "mlp"] = "anchored"
+    """Deformation along z: 'anchored' Gaussians that drift between sections on a smooth motion grid, or the published 'mlp'."""
+    compositing: Literal["sum", "alpha"] = "sum"
+    """How Gaussians make an image: a weighted 'sum', or front-to-back 'alpha' as published."""
+    spacing_px: float = 2.5
+    """Initial distance between Gaussians of one set; larger removes more noise and detail."""
+    max_gaussians: int = 2_000_000
+    """Cap on the number of Gaussians of a block; initial grids are widened to respect it."""
+    motion: Literal["flow", "none"] = "flow"
+    """Where the motion grid of the anchored field starts: optical flow between neighbouring sections, or no motion."""
+    motion_grid_px: int = 4
+    """Distance between nodes of the motion grid."""
+    motion_blur_px: float = 2.0
+    """Gaussian σ that smooths the optical flow before the motion grid samples it."""
+    denoise: Literal["none", "light"] = "none"
+    """Denoise the sections before training (non-local means at the estimated noise level)."""
+
+    warmup: int = 0
+    """Iterations of the canonical warm-up, Φ frozen, per block."""
+    joint: int = 30
+    """Iterations of the joint stage per observed section of the block ('anchored') or per block ('mlp')."""
+    bootstrap: int = 20
+    """Iterations of the bootstrapping stage, counted as in ``joint``."""
+    use_teacher: bool = True
+    """Whether the teacher supervises unobserved depths while bootstrapping."""
+    ema_decay: float = 0.995
+    """Decay of the teacher's moving average per iteration."""
+    pseudo_share_start: float = 0.1
+    """Share of teacher-supervised iterations when bootstrapping starts."""
+    pseudo_share_end: float = 0.5
+    """Share of teacher-supervised iterations when it ends."""
+    pseudo_weight_start: float = 0.1
+    """Weight of the teacher's loss before its ramp."""
+    pseudo_weight_end: float = 1.0
+    """Weight of the teacher's loss after its ramp."""
+    pseudo_ramp_start: float = 1 / 6
+    """Where the ramp starts, as a fraction of all iterations."""
+    pseudo_ramp_end: float = 5 / 9
+    """Where the ramp ends, as a fraction of all iterations."""
+    lambda_dssim: float = 0.2
+    """Weight of 1 - SSIM in the loss; L1 has the rest."""
+
+    rate_mean: float = 0.02
+    """Learning rate of the means per iteration: px ('anchored') or half-sections ('mlp', as in 3DGS)."""
+    rate_mean_end: float = 0.002
+    """The same at the end."""
+    rate_scale: float = 5e-3
+    """Learning rate of the log-scales."""
+    rate_angle: float = 5e-3
+    """Learning rate of the rotations."""
+    rate_opacity: float = 0.0
+    """Learning rate of the opacity logits."""
+    rate_intensity: float = 1e-2
+    """Learning rate of the intensities."""
+    rate_field: float = 0.02
+    """Learning rate of the field: px per iteration for the motion grid, network weights for the MLP."""
+    rate_field_end: float = 2e-3
+    """The same at the end."""
+    rate_decay: float = 0.1
+    """Final over initial learning rate of scales, rotations, opacities and intensities."""
+
+    mlp_depth: int = 8
+    """Hidden layers of the MLP."""
+    mlp_width: int = 256
+    """Units of a hidden layer."""
+    mlp_frequencies: int = 10
+    """Frequencies of the positional encodings of the mean and of t."""
+    opacity_varies: bool = True
+    """Whether the MLP moves the opacity along z."""
+    rotation_varies: bool = False
+    """Whether the MLP moves the rotation along z (the paper: it should not)."""
+    initial_opacity: float = 0.1
+    """Opacity of new canonical Gaussians."""
+
+    densify: bool = False
+    """Clone, split and prune Gaussians while training, by the 3DGS rules."""
+    densify_start: int = 500
+    """First iteration of densification."""
+    densify_stop: int = 9000
+    """Last iteration of densification."""
+    opacity_reset_every: int = 3000
+    """Iterations between two opacity resets; 0 for none."""
+
+    bundle_sections: int = 64
+    """Most sections that share one set of Gaussians and one Φ."""
+    bundle_overlap: int = 3
+    """Sections by which neighbouring bundles overlap and cross-fade."""
+    tile_px: int = 640
+    """Largest side of a tile; wider sections are split."""
+    tile_overlap_px: int = 32
+    """Pixels by which neighbouring tiles overlap and cross-fade."""
+
+    hold_out: tuple[int, ...] = ()
+    """Observed sections to keep from training and score as it goes."""
+    leave_out: tuple[int, ...] = ()
+    """Damaged sections to ignore altogether; they are reconstructed from their neighbours."""
+
+    def __post_init__(self) -> None:
+        positive = ("spacing_px", "max_gaussians", "motion_grid_px", "mlp_depth", "mlp_width", "rate_decay", "tile_px")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}.")
+        for name in ("warmup", "joint", "bootstrap", "motion_blur_px", "bundle_overlap", "tile_overlap_px"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
+        for name in ("ema_decay", "pseudo_share_start", "pseudo_share_end", "lambda_dssim", "initial_opacity"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must be within 0..1, got {getattr(self, name)}.")
+        for name in ("field", "compositing", "motion", "denoise"):
+            allowed = _CHOICES[name]
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}.")
+        if self.field == "anchored" and self.compositing != "sum":
+            raise ConfigError("field='anchored' needs compositing='sum': fading sections add up. Use field='mlp' for alpha.")
+        if self.warmup + self.joint + self.bootstrap == 0:
+            raise ConfigError("warmup, joint and bootstrap are all 0; at least one must be positive.")
+
+    def schedule(self, n_sections: int, extent_px: int) -> Schedule:
+        """Schedule of a block with ``n_sections`` observed sections whose larger side is ``extent_px``."""
+        unit_px = 1.0 if self.field == "anchored" else extent_px / 2
+        per = n_sections if self.field == "anchored" else 1
+        warmup, joint, bootstrap = self.warmup * per, self.joint * per, self.bootstrap * per
+        total = warmup + joint + bootstrap
+
+        def falling(start: float) -> Rate:
+            return Rate(start, start * self.rate_decay)
+
+        return Schedule(
+            warmup=warmup,
+            joint=joint,
+            bootstrap=bootstrap,
+            rates={
+                "gaussians.mean_px": Rate(self.rate_mean * unit_px, self.rate_mean_end * unit_px),
+                "gaussians.log_scale": falling(self.rate_scale),
+                "gaussians.angle_rad": falling(self.rate_angle),
+                "gaussians.opacity_logit": falling(self.rate_opacity),
+                "gaussians.intensity": falling(self.rate_intensity),
+                "field": Rate(self.rate_field, self.rate_field_end),
+            },
+            ema_decay=self.ema_decay,
+            use_teacher=self.use_teacher,
+            pseudo_share=(self.pseudo_share_start, self.pseudo_share_end),
+            pseudo_weight=(self.pseudo_weight_start, self.pseudo_weight_end),
+            pseudo_ramp=(round(self.pseudo_ramp_start * total), round(self.pseudo_ramp_end * total)),
+            lambda_dssim=self.lambda_dssim,
+        )
+
+    def density(self) -> DensityConfig | None:
+        """Rules of densification, or None."""
+        if not self.densify:
+            return None
+        return DensityConfig(
+            start=self.densify_start,
+            stop=self.densify_stop,
+            reset_every=self.opacity_reset_every,
+            max_gaussians=self.max_gaussians,
+        )
+
+
+_CHOICES = {
+    "field": ("anchored", "mlp"),
+    "compositing": ("sum", "alpha"),
+    "motion": ("flow", "none"),
+    "denoise": ("none", "light"),
+}
+
+PRESETS: dict[Preset, dict[str, Any]] = {
+    "paper": {
+        "field": "mlp",
+        "compositing": "alpha",
+        "spacing_px": 3.0,
+        "max_gaussians": 40_000,
+        "warmup": 2000,
+        "joint": 1000,
+        "bootstrap": 15_000,
+        "rate_mean": 1.6e-4,
+        "rate_mean_end": 1.6e-6,
+        "rate_scale": 5e-3,
+        "rate_angle": 1e-3,
+        "rate_opacity": 5e-2,
+        "rate_intensity": 2.5e-3,
+        "rate_field": 8e-4,
+        "rate_field_end": 1.6e-6,
+        "rate_decay": 1.0,
+        "densify": True,
+        "bundle_sections": 16,
+    },
+    "fast": {"joint": 20, "bootstrap": 10},
+    "balanced": {},
+    "best": {"joint": 60, "bootstrap": 60},
+}
+
+
+def preset(name: str = "balanced", **overrides: Any) -> EmgaussConfig:
+    """Configuration of a preset, with any field overridden by keyword.
+
+    Raises
+    ------
+    ConfigError
+        Unknown preset or field, or a value out of range.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}.")
+    known = [f.name for f in dataclasses.fields(EmgaussConfig)]
+    for key in overrides:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f" Did you mean {near[0]}?" if near else f" Known settings: {', '.join(known)}."
+            raise ConfigError(f"unknown setting {key!r}.{hint}")
+    values: dict[str, Any] = {**PRESETS[name], **overrides}  # type: ignore[index]
+    return EmgaussConfig(**values)

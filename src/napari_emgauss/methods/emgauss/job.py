@@ -1,0 +1,237 @@
+"""What EMGauss gives to the training loop: one model and task per block of the stack."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import cv2
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+from skimage.restoration import denoise_nl_means, estimate_sigma
+from torch import Tensor
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.baselines import optical_flow
+from napari_emgauss.blocks import Block, Plan
+from napari_emgauss.errors import ConfigError
+from napari_emgauss.forward import AnchoredField, MlpField, SectionModel
+from napari_emgauss.forward.fields import DeformationField
+from napari_emgauss.gaussians import DensityControl, Gaussians, anchored_grid, canonical_grid
+from napari_emgauss.methods.emgauss.config import EmgaussConfig
+from napari_emgauss.methods.emgauss.scaling import Scaling
+from napari_emgauss.training import BlockTask, Schedule, Target
+from napari_emgauss.volume import Volume
+
+
+def training_sections(config: EmgaussConfig, n_sections: int) -> list[int]:
+    """Indices of the sections that are trained on.
+
+    Raises
+    ------
+    ConfigError
+        ``hold_out`` or ``leave_out`` names a section that does not exist or is the first or last, or leaves fewer
+        than two.
+    """
+    for name in ("hold_out", "leave_out"):
+        for index in getattr(config, name):
+            if not 0 <= index < n_sections:
+                raise ConfigError(f"{name} must name sections within 0..{n_sections - 1}, got {index}.")
+    excluded = set(config.hold_out) | set(config.leave_out)
+    for index in (0, n_sections - 1):
+        if index in excluded:
+            raise ConfigError(
+                f"section {index} is an end of the stack and cannot be held or left out: nothing lies beyond it. "
+                "Crop the stack instead."
+            )
+    kept = [index for index in range(n_sections) if index not in excluded]
+    if len(kept) < 2:
+        raise ConfigError(f"at least 2 sections must remain for training, got {len(kept)}.")
+    return kept
+
+
+@dataclass(frozen=True)
+class EmgaussJob:
+    """A stack with its settings, cut into blocks.
+
+    Parameters
+    ----------
+    volume
+        The observed stack.
+    config
+        Settings.
+    device
+        Where blocks are trained.
+    seed
+        Seed of all random numbers.
+    """
+
+    volume: Volume
+    config: EmgaussConfig
+    device: torch.device
+    seed: int
+
+    @cached_property
+    def observed(self) -> list[int]:
+        """Indices of the sections trained on."""
+        return training_sections(self.config, self.volume.n_sections)
+
+    @cached_property
+    def scaling(self) -> Scaling:
+        """Intensity normalisation."""
+        return Scaling.of(self.volume)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """How the observed sections are cut; ``z`` counts observed sections."""
+        c = self.config
+        return Plan.of(
+            (len(self.observed), *self.volume.shape[1:]),
+            bundle_sections=c.bundle_sections,
+            bundle_overlap=c.bundle_overlap,
+            tile_px=c.tile_px,
+            tile_overlap_px=c.tile_overlap_px,
+        )
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.plan.blocks)
+
+    @property
+    def iterations_per_block(self) -> list[int]:
+        """Iterations of each block's schedule."""
+        return [self._schedule(block).total for block in self.plan.blocks]
+
+    def with_smaller_tiles(self) -> EmgaussJob:
+        """The same job with tiles of half the size."""
+        tile_px = max(128, min(self.config.tile_px, max(self.volume.shape[1:])) // 2)
+        return EmgaussJob(self.volume, replace(self.config, tile_px=tile_px), self.device, self.seed)
+
+    def build(self, block: int) -> BlockTask:
+        """Task of a block; the same at every call."""
+        piece = self.plan.blocks[block]
+        indices = self.observed[slice(*self.plan.z[piece.z])]
+        held_out = [i for i in self.config.hold_out if indices[0] < i < indices[-1]]
+        sections = self._read(indices, piece)
+        rng = np.random.default_rng((self.seed, block))
+        model = build_model(self.config, [float(i) for i in indices], sections, rng).to(self.device)
+        density = self.config.density()
+        y0, y1, x0, x1 = self.plan.region(piece)
+        return BlockTask(
+            model=model,
+            schedule=self._schedule(piece),
+            observed=self._targets(indices, sections),
+            held_out=self._targets(held_out, self._read(held_out, piece, denoise=False)),
+            density=None if density is None else DensityControl(density, max(y1 - y0, x1 - x0)),
+            to_output=self.scaling.restore,
+            origin_px=(y0, x0),
+            seed=self.seed + block,
+        )
+
+    def _schedule(self, block: Block) -> Schedule:
+        start, stop = self.plan.z[block.z]
+        y0, y1, x0, x1 = self.plan.region(block)
+        return self.config.schedule(stop - start, max(y1 - y0, x1 - x0))
+
+    def _read(self, indices: list[int], block: Block, *, denoise: bool = True) -> FloatArray:
+        y0, y1, x0, x1 = self.plan.region(block)
+        sections = np.empty((len(indices), y1 - y0, x1 - x0), np.float32)
+        for out, index in zip(sections, indices, strict=True):
+            out[:] = self.scaling.normalise(self.volume.section(index)[y0:y1, x0:x1])
+            if denoise and self.config.denoise == "light":
+                out[:] = denoise_lightly(out)
+        return sections
+
+    def _targets(self, indices: list[int], sections: FloatArray) -> list[Target]:
+        return [
+            Target(float(index), torch.from_numpy(section).to(self.device))
+            for index, section in zip(indices, sections, strict=True)
+        ]
+
+
+def denoise_lightly(section: FloatArray) -> FloatArray:
+    """Non-local means (Buades 2005) at 0.6 of the noise level estimated from the section's wavelets."""
+    sigma = float(estimate_sigma(section))
+    strength = 0.6 * sigma
+    cleaned = denoise_nl_means(section, h=strength, sigma=sigma, patch_size=5, patch_distance=6, fast_mode=True)
+    return np.asarray(cleaned, np.float32)
+
+
+def build_model(
+    config: EmgaussConfig, z: list[float], sections: FloatArray, rng: np.random.Generator
+) -> SectionModel:
+    """Model of one block at its start, on the CPU.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    z
+        Coordinates of the sections, increasing.
+    sections
+        Normalised images (n, Y, X).
+    rng
+        Source of the grid's jitter and the network's weights.
+    """
+    shape = (sections.shape[1], sections.shape[2])
+    n_sets = len(z) if config.field == "anchored" else 1
+    spacing_px = max(config.spacing_px, math.sqrt(shape[0] * shape[1] * n_sets / config.max_gaussians))
+    if config.field == "mlp":
+        values = canonical_grid(sections, spacing_px=spacing_px, opacity=config.initial_opacity, rng=rng)
+        field: DeformationField = mlp_field(config, (z[0], z[-1]), shape, rng)
+        return SectionModel(Gaussians(values), field, shape, mode=config.compositing)
+    background = float(sections.mean())
+    values, offsets = anchored_grid(sections, spacing_px=spacing_px, background=background, rng=rng)
+    up, down = motion_grids(config, sections)
+    field = AnchoredField(z, offsets.tolist(), shape, up, down)
+    return SectionModel(Gaussians(values), field, shape, mode="sum", background=background)
+
+
+def mlp_field(
+    config: EmgaussConfig, z_range: tuple[float, float], shape: tuple[int, int], rng: np.random.Generator
+) -> MlpField:
+    """The published network, its weights drawn from ``rng`` without touching torch's global generator."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(2**31)))
+        return MlpField(
+            z_range,
+            shape,
+            depth=config.mlp_depth,
+            width=config.mlp_width,
+            n_frequencies_mean=config.mlp_frequencies,
+            n_frequencies_t=config.mlp_frequencies,
+            opacity_varies=config.opacity_varies,
+            rotation_varies=config.rotation_varies,
+        )
+
+
+def motion_grid_shape(config: EmgaussConfig, shape: tuple[int, int]) -> tuple[int, int]:
+    """Nodes (gy, gx) of a motion grid over a section."""
+    return max(2, round(shape[0] / config.motion_grid_px) + 1), max(2, round(shape[1] / config.motion_grid_px) + 1)
+
+
+def motion_grids(config: EmgaussConfig, sections: FloatArray) -> tuple[Tensor, Tensor]:
+    """Displacements (n - 1, 2, gy, gx) in px from each section to the next, and back."""
+    n, *shape = sections.shape
+    grid = motion_grid_shape(config, (shape[0], shape[1]))
+    up = np.zeros((n - 1, 2, *grid), np.float32)
+    down = np.zeros_like(up)
+    if config.motion == "flow":
+        grey = np.clip(sections * 255, 0, 255).astype(np.uint8)
+        for i in range(n - 1):
+            up[i] = _on_grid(optical_flow(grey[i], grey[i + 1]), grid, config.motion_blur_px)
+            down[i] = _on_grid(optical_flow(grey[i + 1], grey[i]), grid, config.motion_blur_px)
+    return torch.from_numpy(up), torch.from_numpy(down)
+
+
+def _on_grid(flow: FloatArray, grid: tuple[int, int], blur_px: float) -> FloatArray:
+    """Smooth a flow (Y, X, 2: y, x) and sample it at grid nodes whose corners are the section's corner pixels."""
+    smooth = gaussian_filter(flow, (blur_px, blur_px, 0))
+    y = np.linspace(0, flow.shape[0] - 1, grid[0], dtype=np.float32)
+    x = np.linspace(0, flow.shape[1] - 1, grid[1], dtype=np.float32)
+    map_x, map_y = np.meshgrid(x, y)
+    sampled = cv2.remap(smooth, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled.transpose(2, 0, 1), np.float32)

@@ -1,0 +1,184 @@
+"""Train EMGauss on a stack."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from napari_emgauss import __version__
+from napari_emgauss.errors import BackendUnavailableError, OutOfMemoryError
+from napari_emgauss.methods.emgauss.config import EmgaussConfig, preset
+from napari_emgauss.methods.emgauss.job import EmgaussJob
+from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
+from napari_emgauss.training import CheckpointStore, Control, Event, run
+from napari_emgauss.training.run import RunConfig
+from napari_emgauss.volume import Volume
+
+LOGGER = logging.getLogger(__name__)
+MIN_TILE_PX = 128
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Device of that name: ``auto`` is CUDA where it works, otherwise the CPU.
+
+    Raises
+    ------
+    BackendUnavailableError
+        CUDA was asked for and torch cannot use it, or the name is unknown.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    if name.startswith("cuda"):
+        if not torch.cuda.is_available():
+            raise BackendUnavailableError(
+                f"device {name!r} was asked for, but this torch ({torch.__version__}) finds no CUDA device. "
+                "Install a CUDA build of torch and an NVIDIA driver, or use device='cpu'."
+            )
+        return torch.device(name)
+    raise BackendUnavailableError(f"device must be auto, cpu or cuda, got {name!r}.")
+
+
+def reconstruct(
+    volume: Volume,
+    *,
+    preset: str = "balanced",  # noqa: A002
+    device: str = "auto",
+    seed: int = 0,
+    on_event: Callable[[Event], None] | None = None,
+    control: Control | None = None,
+    checkpoint: str | Path | None = None,
+    run_config: RunConfig | None = None,
+    **overrides: Any,
+) -> Reconstruction:
+    """Train on the observed sections of ``volume``.
+
+    Parameters
+    ----------
+    volume
+        Anisotropic stack (Z, Y, X).
+    preset
+        ``paper``, ``fast``, ``balanced`` or ``best``.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+    seed
+        Same seed, same machine: same result on the CPU.
+    on_event
+        Gets every `Progress`, `Preview` and the one `Finished`, in the calling thread.
+    control
+        Pause, resume and stop from another thread; a stop keeps what was learned.
+    checkpoint
+        Folder for checkpoints. If it holds one of the same stack and settings, training continues from it.
+    run_config
+        How often to report and save.
+    **overrides
+        Any field of `EmgaussConfig`.
+
+    Raises
+    ------
+    VolumeError, ConfigError, BackendUnavailableError, OutOfMemoryError
+        With the value received, the rule and the remedy.
+    """
+    job = EmgaussJob(volume, _config(preset, overrides), choose_device(device), seed)
+    send = on_event or (lambda event: None)
+    control = control or Control()
+    while True:
+        check_memory(job)
+        store = None if checkpoint is None else CheckpointStore(checkpoint, fingerprint(job))
+        try:
+            models, n_trained = run(job, control=control, emit=send, config=run_config, checkpoints=store)
+        except OutOfMemoryError:
+            smaller = job.with_smaller_tiles()
+            if job.device.type != "cuda" or smaller.config.tile_px >= min(job.config.tile_px, max(volume.shape[1:])):
+                raise
+            LOGGER.warning("out of GPU memory; trying again with tiles of %d px", smaller.config.tile_px)
+            torch.cuda.empty_cache()
+            job = smaller
+            continue
+        return assemble(job, models, n_trained, preset)
+
+
+def _config(name: str, overrides: dict[str, Any]) -> EmgaussConfig:
+    return preset(name, **overrides)
+
+
+def assemble(job: EmgaussJob, models: list[Any], n_trained: int, preset_name: str) -> Reconstruction:
+    """A `Reconstruction` from the trained models of a job."""
+    volume = job.volume
+    record = {
+        "program": f"napari-emgauss {__version__}",
+        "preset": preset_name,
+        "seed": job.seed,
+        "device": str(job.device),
+        "input_shape": list(volume.shape),
+        "input_voxel_size_nm": list(volume.voxel_size_nm),
+        "sections_held_out": list(job.config.hold_out),
+        "sections_left_out": list(job.config.leave_out),
+        "blocks_trained": f"{n_trained} of {job.n_blocks}",
+    }
+    return Reconstruction(
+        shape=volume.shape,
+        voxel_size_nm=volume.voxel_size_nm,
+        origin_nm=volume.origin_nm,
+        dtype=volume.dtype,
+        config=job.config,
+        scaling=job.scaling,
+        observed=tuple(job.observed),
+        plan=job.plan,
+        models=tuple(models),
+        record=record,
+    )
+
+
+def fingerprint(job: EmgaussJob) -> str:
+    """Hash of settings, seed, shape and a sample of the intensities."""
+    digest = hashlib.sha256()
+    settings = dataclasses.asdict(job.config)
+    digest.update(json.dumps([settings, job.seed, job.volume.shape, job.volume.dtype.name], sort_keys=True).encode())
+    for index in {0, job.volume.n_sections // 2, job.volume.n_sections - 1}:
+        digest.update(job.volume.section(index).tobytes())
+    return digest.hexdigest()
+
+
+def estimate_memory_bytes(job: EmgaussJob) -> int:
+    """Peak of training beyond the input: the largest block's sections, and parameters with gradients and moments.
+
+    A Gaussian has 8 float32 parameters, held 6 times (value, gradient, two moments, teacher, working copy); the MLP
+    keeps its activations of every Gaussian for the backward pass; finished blocks keep their values once.
+    """
+    c = job.config
+    total, peak = 0, 0
+    for block in job.plan.blocks:
+        y0, y1, x0, x1 = job.plan.region(block)
+        start, stop = job.plan.z[block.z]
+        pixels = (y1 - y0) * (x1 - x0) * (stop - start if c.field == "anchored" else 1)
+        n = c.max_gaussians if c.densify else min(c.max_gaussians, round(pixels / c.spacing_px**2))
+        activations = 4 * 3 * c.mlp_depth * c.mlp_width * n if c.field == "mlp" else 0
+        peak = max(peak, 6 * 8 * 4 * n + activations + 4 * (stop - start) * (y1 - y0) * (x1 - x0) * 2)
+        total += 8 * 4 * n
+    return peak + total
+
+
+def check_memory(job: EmgaussJob) -> None:
+    """Refuse a job that cannot fit before it starts.
+
+    Raises
+    ------
+    OutOfMemoryError
+        The estimate exceeds the memory that is free on this machine.
+    """
+    need, free = estimate_memory_bytes(job), psutil.virtual_memory().available
+    if job.device.type == "cpu" and need > free:
+        raise OutOfMemoryError(
+            f"training needs about {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free. "
+            "Use smaller tiles (tile_px), a larger spacing_px, or a part of the stack."
+        )

@@ -1,0 +1,48 @@
+"""Between the input's intensities and the normalised ones of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss.volume import Volume
+
+PERCENTILES = (0.1, 99.9)
+SAMPLED_SECTIONS = 16
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Affine map: ``low`` becomes 0 and ``high`` becomes 1; nothing is clipped."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, volume: Volume) -> Scaling:
+        """From the 0.1 and 99.9 percentiles of up to 16 sections spread over the stack; 0..1 for a constant stack."""
+        indices = np.unique(np.linspace(0, volume.n_sections - 1, SAMPLED_SECTIONS).round().astype(int))
+        pixels = np.concatenate([volume.section(int(i)).ravel()[::3] for i in indices])
+        low, high = (float(v) for v in np.percentile(pixels, PERCENTILES))
+        return cls(low, high) if high > low else cls(low, low + 1.0)
+
+    def normalise(self, image: AnyArray) -> FloatArray:
+        """Input units to normalised float32."""
+        return ((image.astype(np.float32) - self.low) / (self.high - self.low)).astype(np.float32)
+
+    def restore(self, image: Tensor | FloatArray) -> FloatArray:
+        """Normalised to float32 in input units."""
+        array = image.detach().cpu().numpy() if isinstance(image, Tensor) else image
+        return (array * (self.high - self.low) + self.low).astype(np.float32)
+
+
+def to_dtype(image: FloatArray, dtype: np.dtype[Any]) -> AnyArray:
+    """Round and clip to an integer type; floats are only cast."""
+    if dtype.kind == "f":
+        return image.astype(dtype)
+    info = np.iinfo(dtype)
+    return np.clip(np.rint(image), info.min, info.max).astype(dtype)

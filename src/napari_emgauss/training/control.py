@@ -1,0 +1,41 @@
+"""Pause, resume and stop from another thread."""
+
+from __future__ import annotations
+
+import threading
+
+
+class Control:
+    """Requests to a running training; every method may be called from any thread, any number of times."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._running = threading.Event()
+        self._running.set()
+
+    def pause(self) -> None:
+        """Hold after the present iteration."""
+        self._running.clear()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._running.set()
+
+    def stop(self) -> None:
+        """End after the present iteration and keep what was learned; also ends a pause."""
+        self._stop.set()
+        self._running.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether a pause is asked for."""
+        return not self._running.is_set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop is asked for."""
+        return self._stop.is_set()
+
+    def wait_while_paused(self) -> None:
+        """Block until not paused, or stopped."""
+        self._running.wait()

@@ -1,0 +1,190 @@
+"""Train block after block, tell the outside, and keep what was learned whatever happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from napari_emgauss.errors import OutOfMemoryError
+from napari_emgauss.forward import SectionModel
+from napari_emgauss.training.checkpoint import CheckpointStore
+from napari_emgauss.training.control import Control
+from napari_emgauss.training.events import Event, Finished, FinishReason, Preview, Progress
+from napari_emgauss.training.loop import BlockTask, BlockTrainer, load_model_state, train_block
+
+PROGRESS_EVERY_S = 0.1
+
+
+class Job(Protocol):
+    """What a method gives to `run`."""
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        ...
+
+    @property
+    def iterations_per_block(self) -> list[int]:
+        """Iterations of each block's schedule."""
+        ...
+
+    def build(self, block: int) -> BlockTask:
+        """Task of a block, with the model at its start; the same at every call."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """How often a run reports and saves."""
+
+    preview_every_s: float = 0.0
+    """Seconds between two previews; 0 makes none."""
+    checkpoint_every_s: float = 60.0
+    """Seconds between two checkpoints."""
+    validate_every: int = 100
+    """Iterations between two scorings of the held-out sections."""
+
+
+class _Reporter:
+    """Turns iterations into events and checkpoints at their intervals."""
+
+    def __init__(
+        self, job: Job, emit: Callable[[Event], None], config: RunConfig, checkpoints: CheckpointStore | None
+    ) -> None:
+        self.job, self.emit, self.config, self.checkpoints = job, emit, config, checkpoints
+        self.total = sum(job.iterations_per_block)
+        self.before = 0
+        self.block = 0
+        self.iteration = 0
+        self.seconds = 0.0
+        self.steps = 0
+        self.last_progress = self.last_preview = self.last_checkpoint = time.monotonic()
+
+    def start_block(self, block: int) -> None:
+        self.block = block
+        self.before = self.iteration = sum(self.job.iterations_per_block[:block])
+
+    def __call__(self, trainer: BlockTrainer, seconds: float) -> None:
+        self.iteration = self.before + trainer.iteration
+        self.seconds += seconds
+        self.steps += 1
+        if trainer.iteration % self.config.validate_every == 0 or trainer.done:
+            trainer.validate()
+        now = time.monotonic()
+        if now - self.last_progress >= PROGRESS_EVERY_S or trainer.done:
+            self.last_progress = now
+            self.emit(self.progress(trainer))
+        if self.config.preview_every_s and now - self.last_preview >= self.config.preview_every_s:
+            self.last_preview = now
+            self.emit(preview_of(trainer.task))
+        if self.checkpoints is not None and now - self.last_checkpoint >= self.config.checkpoint_every_s:
+            self.last_checkpoint = now
+            self.checkpoints.save_current(self.block, *trainer.state())
+
+    def progress(self, trainer: BlockTrainer) -> Progress:
+        last = max(trainer.iteration - 1, 0)
+        return Progress(
+            iteration=self.iteration,
+            n_iterations=self.total,
+            block=self.block,
+            n_blocks=self.job.n_blocks,
+            stage=trainer.task.schedule.stage(last),
+            loss=float("nan") if trainer.loss is None else trainer.loss,
+            pseudo_loss=trainer.pseudo_loss,
+            n_gaussians=len(trainer.task.model.gaussians),
+            seconds=self.seconds,
+            seconds_left=self.seconds / max(self.steps, 1) * (self.total - self.iteration),
+            withheld_psnr_db=trainer.withheld_psnr_db,
+        )
+
+
+def preview_of(task: BlockTask) -> Preview:
+    """The middle of the block's middle gap."""
+    gap = (len(task.observed) - 1) // 2
+    z = (task.observed[gap].z + task.observed[gap + 1].z) / 2
+    return Preview(z=z, image=task.to_output(task.model.render(z)), origin_px=task.origin_px)
+
+
+def run(
+    job: Job,
+    *,
+    control: Control,
+    emit: Callable[[Event], None],
+    config: RunConfig | None = None,
+    checkpoints: CheckpointStore | None = None,
+) -> tuple[list[SectionModel], int]:
+    """Train every block; on a stop the present block is kept as it is and the rest stay at their start.
+
+    Emits `Progress` and `Preview` on the way and exactly one `Finished`, in the calling thread.
+
+    Returns
+    -------
+    the blocks' models on the CPU, and how many of them were trained to the end.
+
+    Raises
+    ------
+    OutOfMemoryError
+        The device ran out of memory; `Finished` carries the message too.
+    """
+    reporter = _Reporter(job, emit, config or RunConfig(), checkpoints)
+    try:
+        models, n_done = _run_blocks(job, control, reporter, checkpoints)
+    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+        message = (
+            f"out of memory while training block {reporter.block + 1} of {job.n_blocks} ({error}). "
+            "Use smaller tiles (tile_px), fewer Gaussians (spacing_px, max_gaussians), or the CPU (device='cpu')."
+        )
+        emit(_finished(reporter, FinishReason.FAILED, message))
+        raise OutOfMemoryError(message) from error
+    except BaseException as error:
+        emit(_finished(reporter, FinishReason.FAILED, str(error) or type(error).__name__))
+        raise
+    emit(_finished(reporter, FinishReason.COMPLETED if n_done == job.n_blocks else FinishReason.STOPPED))
+    return models, n_done
+
+
+def _run_blocks(
+    job: Job, control: Control, reporter: _Reporter, checkpoints: CheckpointStore | None
+) -> tuple[list[SectionModel], int]:
+    models: list[SectionModel] = []
+    n_done = 0
+    for block in range(job.n_blocks):
+        reporter.start_block(block)
+        task = job.build(block)
+        finished = checkpoints.load_finished(block) if checkpoints is not None else None
+        if finished is not None:
+            load_model_state(task.model, finished)
+            n_done += 1
+        elif not control.stopped:
+            n_done += _train(task, block, control, reporter, checkpoints)
+        models.append(task.model.cpu().requires_grad_(requires_grad=False))
+    return models, n_done
+
+
+def _train(
+    task: BlockTask, block: int, control: Control, reporter: _Reporter, checkpoints: CheckpointStore | None
+) -> bool:
+    """Train one block, from its checkpoint if there is one; whether it came to its end."""
+    trainer = BlockTrainer(task)
+    saved = checkpoints.load_current(block) if checkpoints is not None else None
+    if saved is not None:
+        trainer.restore(*saved)
+    try:
+        train_block(trainer, control, reporter)
+    except KeyboardInterrupt:
+        control.stop()
+    if checkpoints is not None:
+        if trainer.done:
+            model = {n: t.detach().cpu().contiguous() for n, t in task.model.state_dict().items()}
+            checkpoints.save_finished(block, model)
+        else:
+            checkpoints.save_current(block, *trainer.state())
+    return trainer.done
+
+
+def _finished(reporter: _Reporter, reason: FinishReason, message: str = "") -> Finished:
+    return Finished(reason=reason, iteration=reporter.iteration, seconds=reporter.seconds, message=message)

@@ -1,0 +1,143 @@
+"""A stack of sections with its voxel size: the one thing every layer above exchanges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from napari_emgauss._types import AnyArray, ArrayLike3D, FloatArray, Triple
+from napari_emgauss.errors import VolumeError, VoxelSizeError
+
+SUPPORTED_DTYPES = ("uint8", "uint16", "int16", "float32")
+MIN_SECTIONS = 2
+MIN_SECTION_PX = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A (Z, Y, X) array with its voxel size.
+
+    Parameters
+    ----------
+    data
+        NumPy array, or anything with ``shape``, ``dtype`` and ``__getitem__`` that returns NumPy arrays for
+        integer and slice keys (a zarr array stays lazy). uint8, uint16, int16 or float32.
+    voxel_size_nm
+        Spacing (z, y, x) in nanometres, all positive.
+    origin_nm
+        Position of the centre of voxel (0, 0, 0) in nanometres.
+    metadata
+        Where the data came from; plain JSON values.
+
+    Raises
+    ------
+    VolumeError
+        Wrong number of axes, type or size.
+    VoxelSizeError
+        Spacing that is not three positive finite numbers.
+    """
+
+    data: ArrayLike3D
+    voxel_size_nm: Triple
+    origin_nm: Triple = (0.0, 0.0, 0.0)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_stack_shape(tuple(self.data.shape), self.data.dtype)
+        object.__setattr__(self, "voxel_size_nm", check_voxel_size(self.voxel_size_nm))
+        origin = tuple(float(v) for v in self.origin_nm)
+        if len(origin) != 3 or not all(map(math.isfinite, origin)):
+            raise VolumeError(f"origin_nm must be three finite numbers (z, y, x), got {self.origin_nm}.")
+        object.__setattr__(self, "origin_nm", origin)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of voxels (z, y, x)."""
+        z, y, x = self.data.shape
+        return int(z), int(y), int(x)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy type of the intensities."""
+        return np.dtype(self.data.dtype)
+
+    @property
+    def n_sections(self) -> int:
+        """Number of sections."""
+        return self.shape[0]
+
+    @property
+    def factor(self) -> float:
+        """Anisotropy dz / dx."""
+        return self.voxel_size_nm[0] / self.voxel_size_nm[2]
+
+    def section(self, index: int) -> AnyArray:
+        """Section ``index`` as a NumPy array (Y, X) of the volume's own type.
+
+        Raises
+        ------
+        VolumeError
+            The section contains NaN or infinite values.
+        """
+        if not 0 <= index < self.n_sections:
+            raise VolumeError(f"section must be within 0..{self.n_sections - 1}, got {index}.")
+        image = np.asarray(self.data[index])
+        if image.dtype.kind == "f" and not np.isfinite(image).all():
+            bad = int((~np.isfinite(image)).sum())
+            raise VolumeError(
+                f"section {index} has {bad} NaN or infinite values; intensities must be finite. "
+                "Replace them (for example with numpy.nan_to_num) or leave the section out."
+            )
+        return image
+
+    def every(self, factor: int) -> Volume:
+        """The stack with sections 0, factor, 2·factor, … only: simulated anisotropy (a view where possible)."""
+        if factor < 1:
+            raise VolumeError(f"factor must be a positive integer, got {factor}.")
+        dz, dy, dx = self.voxel_size_nm
+        return Volume(self.data[::factor], (dz * factor, dy, dx), self.origin_nm, self.metadata)
+
+    def as_float(self) -> FloatArray:
+        """All sections as one float32 array (Z, Y, X) in the input's intensity units, checked to be finite."""
+        out = np.empty(self.shape, np.float32)
+        for index in range(self.n_sections):
+            out[index] = self.section(index)
+        return out
+
+
+def check_voxel_size(voxel_size_nm: Any) -> Triple:
+    """Return ``voxel_size_nm`` as three floats, or raise `VoxelSizeError` with the remedy."""
+    remedy = "Give it in nanometres as z y x, for example --voxel-size-nm 40 4 4 or voxel_size_nm=(40, 4, 4)."
+    try:
+        values = tuple(float(v) for v in voxel_size_nm)
+    except (TypeError, ValueError):
+        raise VoxelSizeError(f"voxel_size_nm must be three numbers (z, y, x), got {voxel_size_nm!r}. {remedy}") from None
+    if len(values) != 3:
+        raise VoxelSizeError(f"voxel_size_nm must be three numbers (z, y, x), got {voxel_size_nm!r}. {remedy}")
+    if not all(math.isfinite(v) and v > 0 for v in values):
+        raise VoxelSizeError(f"voxel_size_nm must be positive and finite, got {voxel_size_nm!r}. {remedy}")
+    return values[0], values[1], values[2]
+
+
+def check_stack_shape(shape: tuple[int, ...], dtype: Any) -> None:
+    """Raise `VolumeError` unless ``shape`` and ``dtype`` are those of a usable grey-level stack."""
+    if len(shape) == 4 and shape[-1] in (3, 4):
+        raise VolumeError(f"expected a grey-level stack (Z, Y, X), got an RGB image of shape {shape}. Convert it to grey.")
+    if len(shape) != 3:
+        raise VolumeError(f"expected three axes (Z, Y, X), got {len(shape)} in shape {shape}. Pick one channel and time point.")
+    if shape[-1] in (3, 4) and min(shape[:2]) >= MIN_SECTION_PX:
+        raise VolumeError(
+            f"shape {shape} looks like a single RGB image; expected a grey-level stack (Z, Y, X). Convert it to grey."
+        )
+    if np.dtype(dtype).name not in SUPPORTED_DTYPES:
+        raise VolumeError(
+            f"intensities must be one of {', '.join(SUPPORTED_DTYPES)}, got {np.dtype(dtype).name}. Convert the stack first."
+        )
+    if shape[0] < MIN_SECTIONS:
+        raise VolumeError(f"a stack needs at least {MIN_SECTIONS} sections, got {shape[0]} in shape {shape}.")
+    if min(shape[1:]) < MIN_SECTION_PX:
+        raise VolumeError(f"sections must be at least {MIN_SECTION_PX} × {MIN_SECTION_PX} px, got {shape[1]} × {shape[2]}.")
