@@ -47,11 +47,21 @@ class Volume:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not (hasattr(self.data, "shape") and hasattr(self.data, "dtype")):
+            raise VolumeError(
+                f"data must be a NumPy array or offer shape, dtype and indexing, got {type(self.data).__name__}. "
+                "Pass numpy.asarray(data)."
+            )
         check_stack_shape(tuple(self.data.shape), self.data.dtype)
         object.__setattr__(self, "voxel_size_nm", check_voxel_size(self.voxel_size_nm))
-        origin = tuple(float(v) for v in self.origin_nm)
+        try:
+            origin = tuple(float(v) for v in self.origin_nm)
+        except (TypeError, ValueError):
+            origin = ()
         if len(origin) != 3 or not all(map(math.isfinite, origin)):
-            raise VolumeError(f"origin_nm must be three finite numbers (z, y, x), got {self.origin_nm}.")
+            raise VolumeError(
+                f"origin_nm must be three finite numbers (z, y, x), got {self.origin_nm!r}. Leave it out for (0, 0, 0)."
+            )
         object.__setattr__(self, "origin_nm", origin)
 
     @property
@@ -63,7 +73,8 @@ class Volume:
     @property
     def dtype(self) -> np.dtype[Any]:
         """NumPy type of the intensities."""
-        return np.dtype(self.data.dtype)
+        dtype: np.dtype[Any] = np.dtype(self.data.dtype)
+        return dtype
 
     @property
     def n_sections(self) -> int:
@@ -115,7 +126,9 @@ def check_voxel_size(voxel_size_nm: Any) -> Triple:
     try:
         values = tuple(float(v) for v in voxel_size_nm)
     except (TypeError, ValueError):
-        raise VoxelSizeError(f"voxel_size_nm must be three numbers (z, y, x), got {voxel_size_nm!r}. {remedy}") from None
+        raise VoxelSizeError(
+            f"voxel_size_nm must be three numbers (z, y, x), got {voxel_size_nm!r}. {remedy}"
+        ) from None
     if len(values) != 3:
         raise VoxelSizeError(f"voxel_size_nm must be three numbers (z, y, x), got {voxel_size_nm!r}. {remedy}")
     if not all(math.isfinite(v) and v > 0 for v in values):
@@ -126,18 +139,25 @@ def check_voxel_size(voxel_size_nm: Any) -> Triple:
 def check_stack_shape(shape: tuple[int, ...], dtype: Any) -> None:
     """Raise `VolumeError` unless ``shape`` and ``dtype`` are those of a usable grey-level stack."""
     if len(shape) == 4 and shape[-1] in (3, 4):
-        raise VolumeError(f"expected a grey-level stack (Z, Y, X), got an RGB image of shape {shape}. Convert it to grey.")
+        raise VolumeError(
+            f"expected a grey-level stack (Z, Y, X), got an RGB image of shape {shape}. Convert it to grey."
+        )
     if len(shape) != 3:
-        raise VolumeError(f"expected three axes (Z, Y, X), got {len(shape)} in shape {shape}. Pick one channel and time point.")
+        raise VolumeError(
+            f"expected three axes (Z, Y, X), got {len(shape)} in shape {shape}. Pick one channel and time point."
+        )
     if shape[-1] in (3, 4) and min(shape[:2]) >= MIN_SECTION_PX:
         raise VolumeError(
             f"shape {shape} looks like a single RGB image; expected a grey-level stack (Z, Y, X). Convert it to grey."
         )
     if np.dtype(dtype).name not in SUPPORTED_DTYPES:
         raise VolumeError(
-            f"intensities must be one of {', '.join(SUPPORTED_DTYPES)}, got {np.dtype(dtype).name}. Convert the stack first."
+            f"intensities must be one of {', '.join(SUPPORTED_DTYPES)}, got {np.dtype(dtype).name}. "
+            "Convert the stack first."
         )
     if shape[0] < MIN_SECTIONS:
         raise VolumeError(f"a stack needs at least {MIN_SECTIONS} sections, got {shape[0]} in shape {shape}.")
     if min(shape[1:]) < MIN_SECTION_PX:
-        raise VolumeError(f"sections must be at least {MIN_SECTION_PX} × {MIN_SECTION_PX} px, got {shape[1]} × {shape[2]}.")
+        raise VolumeError(
+            f"sections must be at least {MIN_SECTION_PX} × {MIN_SECTION_PX} px, got {shape[1]} × {shape[2]}."
+        )

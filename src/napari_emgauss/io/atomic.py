@@ -1,0 +1,148 @@
+"""Writing that either finishes or leaves nothing: temporary siblings, planes one by one, cancelling."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_emgauss._types import AnyArray
+from napari_emgauss.errors import VolumeError
+from napari_emgauss.io.guard import array_bytes, readable
+from napari_emgauss.volume import Volume
+
+Progress = Callable[[int, int], None]
+"""Called with (planes done, planes in total)."""
+
+Cancelled = Callable[[], bool]
+"""Asked before every plane; True stops."""
+
+_MAX_BLOCK_BYTES = 128 * 2**20
+
+
+class WriteCancelled(RuntimeError):
+    """Writing was stopped on request; nothing was left behind."""
+
+
+@contextmanager
+def replacing(path: Path, *, overwrite: bool, n_bytes: int) -> Iterator[Path]:
+    """Yield a temporary sibling of ``path`` that takes its place if the block succeeds and vanishes if not.
+
+    Raises
+    ------
+    FileExistsError
+        ``path`` exists and ``overwrite`` is false, or is a folder that is no zarr store.
+    FileNotFoundError
+        The folder to write into does not exist.
+    OSError
+        The disk has less than ``n_bytes`` left.
+    """
+    check_target(path, overwrite=overwrite)
+    free = shutil.disk_usage(path.parent).free
+    if n_bytes > free:
+        raise OSError(
+            errno.ENOSPC, f"{path} needs {readable(n_bytes)}, the disk has {readable(free)} left. Make room on it"
+        )
+    temporary = path.with_name(f".{path.name[:120]}.{secrets.token_hex(6)}.part")
+    try:
+        yield temporary
+        _take_place(temporary, path)
+    finally:
+        _remove(temporary)
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Raise unless ``path`` can be written, before any work is done for it."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist. Create it first.")
+    if not path.exists() and not path.is_symlink():
+        return
+    if not overwrite:
+        raise FileExistsError(f"{path} already exists. Choose another name or pass overwrite=True (--overwrite).")
+    if path.is_dir() and not any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs", ".zarray")):
+        raise FileExistsError(f"{path} is a folder but no zarr store; it is not overwritten. Choose another name.")
+
+
+def _take_place(temporary: Path, path: Path) -> None:
+    if temporary.is_file():
+        with temporary.open("rb+") as handle:
+            os.fsync(handle.fileno())
+    if not path.is_dir() or path.is_symlink():
+        if temporary.is_dir() and path.exists():
+            path.unlink()
+        os.replace(temporary, path)
+        return
+    # A folder cannot be replaced in one step: move it aside, and back if the second rename fails.
+    aside = path.with_name(f".{path.name[:120]}.{secrets.token_hex(6)}.old")
+    os.replace(path, aside)
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        os.replace(aside, path)
+        raise
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def planes(volume: Volume, *, progress: Progress | None, cancelled: Cancelled | None) -> Iterator[AnyArray]:
+    """Every plane of ``volume`` once, in order, as a contiguous array of the volume's type.
+
+    Sections are read as deep as the source's chunks (one by one where it has none, since each may be expensive).
+    """
+    total = volume.n_sections
+    plane_bytes = array_bytes(volume.shape[1:], volume.dtype.itemsize)
+    depth = max(1, min(_chunk_depth(volume.data), _MAX_BLOCK_BYTES // max(plane_bytes, 1)))
+    for start in range(0, total, depth):
+        stop = min(start + depth, total)
+        _stop_if(cancelled, start, total)
+        block = np.asarray(volume.data[start:stop])
+        if block.shape != (stop - start, *volume.shape[1:]) or block.dtype.name != volume.dtype.name:
+            raise VolumeError(
+                f"planes {start}..{stop - 1} came as {block.dtype} of shape {block.shape}; the volume declares "
+                f"{volume.dtype} planes of shape {volume.shape[1:]}."
+            )
+        for offset in range(stop - start):
+            if offset:
+                _stop_if(cancelled, start + offset, total)
+            yield np.ascontiguousarray(block[offset], dtype=volume.dtype.newbyteorder("="))
+            if progress is not None:
+                progress(start + offset + 1, total)
+
+
+def _stop_if(cancelled: Cancelled | None, done: int, total: int) -> None:
+    if cancelled is not None and cancelled():
+        raise WriteCancelled(f"writing was cancelled after {done} of {total} planes; nothing was left behind.")
+
+
+def _chunk_depth(data: Any) -> int:
+    chunks = getattr(data, "chunks", None)
+    try:
+        return int(chunks[0]) if chunks is not None else 1
+    except (TypeError, ValueError, IndexError):
+        return 1  # dask's chunks are tuples of tuples
+
+
+def provenance(volume: Volume, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The volume's metadata and ``metadata`` merged (the latter wins), checked to be plain JSON."""
+    merged = {**volume.metadata, **(metadata or {})}
+    try:
+        text = json.dumps(merged, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise VolumeError(
+            f"metadata must be plain JSON values (text, finite numbers, lists, mappings): {error}. Leave out others."
+        ) from error
+    return dict(json.loads(text))

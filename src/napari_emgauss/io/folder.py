@@ -1,0 +1,113 @@
+"""A folder of 2D images, one for each section, in natural order (2 before 10)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import natsort
+import numpy as np
+import tifffile
+
+from napari_emgauss._types import AnyArray
+from napari_emgauss.errors import FileFormatError, VolumeError
+from napari_emgauss.io.guard import array_bytes, check_fits_memory, foreign_errors
+from napari_emgauss.io.source import Source, supported_dtype, to_supported
+from napari_emgauss.io.tiff import opencv_pages, tag_pixel_size
+from napari_emgauss.io.units import PartialTriple
+
+IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+
+
+def open_folder(path: Path) -> Source:
+    """Describe the stack that the images in a folder make up."""
+    files = natsort.natsorted(
+        (
+            f
+            for f in path.iterdir()
+            if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".") and f.is_file()
+        ),
+        key=lambda f: f.name,
+    )
+    if not files:
+        raise FileFormatError(
+            f"the folder {path} holds no images ({', '.join(IMAGE_SUFFIXES)}) and is no OME-Zarr (no zarr.json or "
+            ".zattrs). Pass the folder with one image for each section."
+        )
+    first = _image(files[0])
+    dtype = supported_dtype(first.dtype, files[0])
+    return Source(
+        shape=(len(files), *first.shape),
+        dtype=first.dtype,
+        load=lambda: _load(path, files, first.shape, dtype),
+        found_nm=_pixel_size(files[0]),
+        metadata={"format": "folder of images"},
+        note="2D images have no place for the distance between sections",
+    )
+
+
+def _load(path: Path, files: list[Path], shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> AnyArray:
+    check_fits_memory(path, array_bytes((len(files), *shape), dtype.itemsize))
+    out: AnyArray = np.empty((len(files), *shape), dtype)
+    for index, file in enumerate(files):
+        image = _image(file)
+        if image.shape != shape or supported_dtype(image.dtype, file) != dtype:
+            raise VolumeError(
+                f"{file.name} is {image.dtype} of shape {image.shape}, but {files[0].name} is {dtype} of shape {shape}"
+                "; all sections must have one size and type. Crop or convert them, or move it out of the folder."
+            )
+        out[index] = to_supported(image, dtype)
+    return out
+
+
+def _image(file: Path) -> AnyArray:
+    with foreign_errors(file, "image"):
+        image = _tiff_image(file) if file.suffix.lower() in (".tif", ".tiff") else _opencv_image(file)
+        if image.ndim == 3 and image.shape[-1] in (2, 3, 4):
+            raise VolumeError(
+                f"{file.name} is an RGB (colour) image of shape {image.shape}; expected grey levels. "
+                "Convert it to grey."
+            )
+        if image.ndim != 2:
+            raise VolumeError(
+                f"{file.name} has shape {image.shape}; a folder must hold one 2D image for each section. "
+                "If it is a stack, pass the file itself."
+            )
+        return image
+
+
+def _opencv_image(file: Path) -> AnyArray:
+    # imdecode rather than imread: OpenCV cannot open non-ASCII paths on Windows.
+    image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ValueError("the image data are incomplete or damaged")
+    return np.asarray(image)
+
+
+def _tiff_image(file: Path) -> AnyArray:
+    with tifffile.TiffFile(file, _multifile=False) as tif:  # never follows references to other files
+        pages = len(tif.pages)
+        page = tif.pages.first
+        if pages > 1:
+            raise VolumeError(
+                f"{file.name} holds {pages} pages; a folder must hold one 2D image for each section. "
+                "If it is a stack, pass the file itself."
+            )
+        check_fits_memory(file, array_bytes(page.shape, np.dtype(page.dtype).itemsize), what="the image")
+        ends = [offset + n for offset, n in zip(page.dataoffsets, page.databytecounts, strict=False)]
+        if max(ends, default=0) > file.stat().st_size:
+            raise ValueError("its image data reach beyond the end of the file")
+        try:
+            return np.asarray(page.asarray()).squeeze()
+        except ValueError as error:
+            if "imagecodecs" not in str(error):
+                raise
+            return np.asarray(opencv_pages(file, str(error))[0])
+
+
+def _pixel_size(file: Path) -> PartialTriple:
+    if file.suffix.lower() not in (".tif", ".tiff"):
+        return None, None, None
+    with foreign_errors(file, "image"), tifffile.TiffFile(file, _multifile=False) as tif:
+        unit = (tif.imagej_metadata or {}).get("unit")
+        return None, *tag_pixel_size(tif.pages.first, unit=unit, y_unit=unit)

@@ -1,0 +1,69 @@
+"""What every reader does because files are untrusted: bound sizes and turn foreign exceptions into ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from napari_emgauss.errors import FileFormatError, OutOfMemoryError, VolumeError
+
+MAX_METADATA_BYTES = 16 * 2**20
+
+
+@contextmanager
+def foreign_errors(path: Path, kind: str) -> Iterator[None]:
+    """Turn whatever a file library raises on a damaged ``kind`` file into a `FileFormatError` naming ``path``."""
+    try:
+        yield
+    except (VolumeError, FileFormatError, OutOfMemoryError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise FileFormatError(
+            f"{path} cannot be read as {kind}: {reason}. It is truncated, damaged or of another kind. "
+            "Save or copy it again."
+        ) from error
+
+
+def array_bytes(shape: tuple[int, ...], itemsize: int) -> int:
+    """Bytes of an array, exact for any declared shape."""
+    return math.prod(int(n) for n in shape) * itemsize
+
+
+def check_file_holds(path: Path, needed: int, *, declared: str) -> None:
+    """Raise unless the file is at least ``needed`` bytes long."""
+    actual = path.stat().st_size
+    if needed > actual:
+        raise FileFormatError(
+            f"{path} is truncated or damaged: its header declares {declared}, which needs {readable(needed)}, "
+            f"but the file has {readable(actual)}. Copy or save it again."
+        )
+
+
+def check_fits_memory(path: Path, needed: int, *, what: str = "the stack") -> None:
+    """Raise unless ``needed`` bytes are available, before anything is allocated."""
+    free = int(psutil.virtual_memory().available)
+    if needed > free:
+        raise OutOfMemoryError(
+            f"{path}: {what} needs {readable(needed)} of memory, {readable(free)} are available. "
+            "Crop it, or convert it to OME-Zarr, MRC or uncompressed TIFF, which are read piece by piece."
+        )
+
+
+def readable(n_bytes: float) -> str:
+    """``n_bytes`` for people, such as ``3.1 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if abs(n_bytes) < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "bytes" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.3g} PB"
+
+
+def json_object(value: Any) -> dict[str, Any]:
+    """``value`` if it is a JSON object, otherwise an empty one."""
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,119 @@
+"""HDF5: a named 3D dataset or the only one, read on demand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
+from napari_emgauss.errors import FileFormatError, VolumeError
+from napari_emgauss.io.guard import array_bytes, check_fits_memory, foreign_errors
+from napari_emgauss.io.source import LazyStack, Source
+from napari_emgauss.io.units import UNKNOWN, PartialTriple, length_nm
+
+_MAX_LISTED = 20
+
+
+def open_hdf5(path: Path, *, dataset: str | None = None) -> Source:
+    """Describe the stack in an HDF5 file; ``dataset`` names it where there are several."""
+    with foreign_errors(path, "HDF5"), h5py.File(path, "r") as file:
+        name = dataset.strip("/") if dataset is not None else _only_stack(file, path)
+        node = _follow(file, name, path)
+        if node.is_virtual or node.external:
+            raise FileFormatError(
+                f"the dataset {name!r} of {path.name} keeps its values in other files, which are not opened "
+                "on its say-so. Copy it into one file (h5repack, or h5py: out['data'] = file[name][:])."
+            )
+        if node.dtype.kind not in "iufb":
+            raise VolumeError(f"the dataset {name!r} of {path.name} has type {node.dtype}; expected grey levels.")
+        kept = [axis for axis, n in enumerate(node.shape) if n != 1] if node.ndim > 3 else list(range(node.ndim))
+        shape = tuple(int(node.shape[axis]) for axis in kept)
+        dtype, chunks, full = node.dtype, node.chunks, tuple(node.shape)
+        depth = int(chunks[kept[0]]) if chunks and kept else 1
+        found, origin = _voxel_size(node), _origin(node)
+        if chunks:
+            check_fits_memory(path, array_bytes(chunks, dtype.itemsize), what="one chunk")
+
+    def load() -> ArrayLike3D:
+        def fetch(*key: slice) -> AnyArray:
+            index: list[int | slice] = [0] * len(full)
+            for axis, part in zip(kept, key, strict=True):
+                index[axis] = part
+            # Opened for each read: no handle is left open, and it costs about a millisecond.
+            with h5py.File(path, "r") as file:
+                return np.asarray(_follow(file, name, path)[tuple(index)])
+
+        return LazyStack(fetch, shape=shape, stored_dtype=dtype, path=path, kind="HDF5", sections_per_read=depth)
+
+    metadata = {"format": "HDF5", "dataset": name}
+    return Source(shape=shape, dtype=dtype, load=load, found_nm=found, origin_nm=origin, metadata=metadata)
+
+
+def _only_stack(file: Any, path: Path) -> str:
+    names = [n for n in _datasets(file) if file[n].ndim == 3 and file[n].dtype.kind in "iufb"]
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise VolumeError(f"{path.name} holds no 3D dataset of its own; name one with dataset=... (--dataset).")
+    listed = ", ".join(f"{n} {file[n].shape}" for n in names[:_MAX_LISTED])
+    raise VolumeError(
+        f"{path.name} holds {len(names)} 3D datasets: {listed}{', …' if names[_MAX_LISTED:] else ''}. "
+        f"Name one: dataset={names[0]!r} (--dataset {names[0]})."
+    )
+
+
+def _datasets(file: Any) -> list[str]:
+    names: list[str] = []
+
+    def visit(name: str, node: Any) -> None:  # visititems follows hard links only, each object once
+        if isinstance(node, h5py.Dataset):
+            names.append(name)
+
+    file.visititems(visit)
+    return names
+
+
+def _follow(file: Any, name: str, path: Path) -> Any:
+    """The dataset ``name``, reached over hard links only: soft and external links can lead out of the file."""
+    node = file
+    for part in name.split("/"):
+        if not isinstance(node, h5py.Group) or part not in node.keys():  # noqa: SIM118
+            held = ", ".join(_datasets(file)[:_MAX_LISTED]) or "none"
+            raise VolumeError(f"{path.name} has no dataset {name!r}; it holds {held}. Name one of them.")
+        link = node.get(part, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise FileFormatError(
+                f"{name!r} in {path.name} is reached over a link ({type(link).__name__}), which is not followed. "
+                "Name the dataset it points to, in the file that holds it."
+            )
+        node = node[part]
+    if not isinstance(node, h5py.Dataset):
+        raise VolumeError(f"{name!r} in {path.name} is a group; name a dataset inside it.")
+    return node
+
+
+def _numbers(node: Any, name: str) -> tuple[float, float, float] | None:
+    try:
+        z, y, x = (float(v) for v in np.asarray(node.attrs[name]).ravel()[:4])
+    except (KeyError, TypeError, ValueError, OSError):
+        return None
+    return z, y, x
+
+
+def _voxel_size(node: Any) -> PartialTriple:
+    """``element_size_um`` (ilastik, Fiji's HDF5 plugin) or ``resolution`` in nm (CREMI), both z, y, x."""
+    for name, unit in (("element_size_um", "µm"), ("resolution", "nm")):
+        values = _numbers(node, name)
+        if values is not None:
+            z, y, x = (length_nm(v, unit) for v in values)
+            return z, y, x
+    return UNKNOWN
+
+
+def _origin(node: Any) -> Triple:
+    """CREMI's ``offset`` in nm, used only beside its ``resolution``."""
+    offset = _numbers(node, "offset") if _numbers(node, "resolution") is not None else None
+    return offset if offset is not None and np.isfinite(offset).all() else (0.0, 0.0, 0.0)

@@ -1,0 +1,101 @@
+"""A volume checks what it is given once, and hands out sections that can be trusted."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_emgauss.errors import VolumeError, VoxelSizeError
+from napari_emgauss.volume import SUPPORTED_DTYPES, Volume, check_voxel_size
+
+
+def stack(shape=(5, 16, 18), dtype="uint8"):
+    return np.arange(math.prod(shape)).reshape(shape).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", SUPPORTED_DTYPES)
+def test_a_usable_stack_is_described(dtype):
+    volume = Volume(stack(dtype=dtype), (40, 4, 5), (1, 2, 3), {"a": 1})
+    assert (volume.shape, volume.n_sections, volume.dtype) == ((5, 16, 18), 5, np.dtype(dtype))
+    assert volume.factor == 8
+    assert volume.origin_nm == (1, 2, 3)
+    assert volume.as_float().dtype == np.float32
+    np.testing.assert_array_equal(volume.as_float(), volume.data)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "words"),
+    [
+        ((16, 18), "uint8", "three axes"),
+        ((2, 5, 16, 18), "uint8", "Pick one channel"),
+        ((5, 16, 18, 3), "uint8", "RGB"),
+        ((20, 18, 3), "uint8", "RGB"),
+        ((1, 16, 18), "uint8", "at least 2 sections"),
+        ((5, 15, 18), "uint8", "at least 16"),
+        ((5, 16, 15), "uint8", "at least 16"),
+        ((0, 16, 18), "uint8", "at least 2 sections"),
+        ((5, 16, 18), "bool", "intensities must be one of"),
+        ((5, 16, 18), "float64", "intensities must be one of"),
+        ((5, 16, 18), "complex64", "intensities must be one of"),
+    ],
+)
+def test_unusable_stacks_are_refused(shape, dtype, words):
+    with pytest.raises(VolumeError, match=words):
+        Volume(np.zeros(shape, dtype), (40, 4, 4))
+
+
+@given(st.lists(st.floats(), max_size=5))
+def test_a_voxel_size_is_three_positive_finite_numbers_or_an_error(values):
+    if len(values) == 3 and all(math.isfinite(v) and v > 0 for v in values):
+        assert check_voxel_size(values) == tuple(values)
+    else:
+        with pytest.raises(VoxelSizeError, match="--voxel-size-nm 40 4 4"):
+            check_voxel_size(values)
+
+
+@pytest.mark.parametrize("origin", [(0, 0), (0, 0, math.inf), ("a", 0, 0), None, 3])
+def test_an_impossible_origin_is_an_error(origin):
+    with pytest.raises(VolumeError, match="origin_nm"):
+        Volume(stack(), (40, 4, 4), origin)
+
+
+def test_what_is_no_array_is_an_error():
+    with pytest.raises(VolumeError, match="NumPy array"):
+        Volume([[1, 2], [3, 4]], (40, 4, 4))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_name_their_section(bad):
+    data = stack(dtype="float32")
+    data[3, 2, :4] = bad
+    volume = Volume(data, (40, 4, 4))
+    np.testing.assert_array_equal(volume.section(2), data[2])
+    with pytest.raises(VolumeError, match="section 3 has 4 NaN or infinite"):
+        volume.section(3)
+    with pytest.raises(VolumeError, match="section 3"):
+        volume.as_float()
+
+
+@pytest.mark.parametrize("index", [-1, 5])
+def test_a_section_outside_the_stack_names_the_range(index):
+    with pytest.raises(VolumeError, match=r"0\.\.4"):
+        Volume(stack(), (40, 4, 4)).section(index)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+def test_dropping_sections_widens_their_spacing_and_keeps_their_place(factor):
+    volume = Volume(stack(), (8, 8, 8), (5, 0, 0))
+    thinned = volume.every(factor)
+    assert thinned.voxel_size_nm == (8 * factor, 8, 8)
+    assert thinned.origin_nm == volume.origin_nm
+    for k in range(thinned.n_sections):
+        np.testing.assert_array_equal(thinned.section(k), volume.section(k * factor))
+
+
+def test_dropping_all_but_one_section_is_an_error():
+    with pytest.raises(VolumeError, match="at least 2 sections"):
+        Volume(stack(), (8, 8, 8)).every(5)
+    with pytest.raises(VolumeError, match="positive integer"):
+        Volume(stack(), (8, 8, 8)).every(0)
