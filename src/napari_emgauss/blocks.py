@@ -95,9 +95,7 @@ class Plan:
     @property
     def blocks(self) -> list[Block]:
         """All blocks, bundles first."""
-        return [
-            Block(z, y, x) for z in range(len(self.z)) for y in range(len(self.y)) for x in range(len(self.x))
-        ]
+        return [Block(z, y, x) for z in range(len(self.z)) for y in range(len(self.y)) for x in range(len(self.x))]
 
     def region(self, block: Block) -> Region:
         """The block's pixels (y0, y1, x0, x1)."""

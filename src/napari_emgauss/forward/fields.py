@@ -92,7 +92,25 @@ class MlpField(DeformationField):
         nn.init.zeros_(self.head.bias)
 
     def deform(self, gaussians: Gaussians, z: float) -> Deformed:
-        """Add the network's offsets; the means enter it detached, so that Φ does not steer the canonical set."""
+        """Add the network's offsets; the means enter it detached, so that Φ does not steer the canonical set.
+
+        While Φ is frozen at its start, where it moves nothing, the network is not evaluated.
+        """
+        g = gaussians
+        if not self.head.weight.requires_grad and not self.head.weight.any():
+            return Deformed(g.mean_px, g.log_scale, g.angle_rad, torch.sigmoid(g.opacity_logit), g.intensity)
+        delta = self._offsets(g, z)
+        opacity = g.opacity_logit + (delta[:, 4] if self.opacity_varies else 0)
+        return Deformed(
+            g.mean_px + delta[:, :2] * torch.as_tensor(self.half_px),
+            g.log_scale + delta[:, 2:4],
+            g.angle_rad + (delta[:, 5] if self.rotation_varies else 0),
+            torch.sigmoid(opacity),
+            g.intensity,
+        )
+
+    def _offsets(self, gaussians: Gaussians, z: float) -> Float[Tensor, "n 6"]:
+        """Output of the network for every Gaussian: Δmean in half-sections, Δlog-scale, Δopacity, Δangle."""
         z0, z1 = self.z_range
         half = torch.as_tensor(self.half_px)
         mean = gaussians.mean_px.detach() / half - 1
@@ -107,15 +125,8 @@ class MlpField(DeformationField):
         hidden = encoded
         for i, layer in enumerate(self.layers):
             hidden = torch.relu(layer(torch.cat([encoded, hidden], -1) if i == self.skip_at else hidden))
-        delta = self.head(hidden)
-        opacity = gaussians.opacity_logit + (delta[:, 4] if self.opacity_varies else 0)
-        return Deformed(
-            gaussians.mean_px + delta[:, :2] * half,
-            gaussians.log_scale + delta[:, 2:4],
-            gaussians.angle_rad + (delta[:, 5] if self.rotation_varies else 0),
-            torch.sigmoid(opacity),
-            gaussians.intensity,
-        )
+        offsets: Tensor = self.head(hidden)
+        return offsets
 
 
 class AnchoredField(DeformationField):
@@ -139,11 +150,11 @@ class AnchoredField(DeformationField):
     """
 
     def __init__(
-        self, z_anchors: list[float], offsets: Tensor, shape: tuple[int, int], up: Tensor, down: Tensor
+        self, z_anchors: list[float], offsets: list[int], shape: tuple[int, int], up: Tensor, down: Tensor
     ) -> None:
         super().__init__()
         self.z_anchors = [float(z) for z in z_anchors]
-        self.offsets = [int(v) for v in offsets]
+        self.offsets = offsets
         self.shape = shape
         self.up = nn.Parameter(up.detach().clone().float())
         self.down = nn.Parameter(down.detach().clone().float())

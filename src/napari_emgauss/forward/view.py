@@ -33,7 +33,9 @@ class View:
         if y1 <= y0 or x1 <= x0:
             raise ConfigError(f"region must be (y0, y1, x0, x1) with y0 < y1 and x0 < x1, got {self.region}.")
         if not (math.isfinite(self.zoom) and self.zoom > 0):
-            raise ConfigError(f"zoom must be a positive number, got {self.zoom}. 1 draws input pixels, 0.5 half as many.")
+            raise ConfigError(
+                f"zoom must be a positive number, got {self.zoom}. 1 draws input pixels, 0.5 half as many."
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -55,7 +57,11 @@ def _visible(splats: Deformed, view: View, blur_px: float) -> Deformed:
     y, x = splats.mean_px.unbind(-1)
     keep = ((y + reach > y0) & (y - reach < y1) & (x + reach > x0) & (x - reach < x1)).nonzero()[:, 0]
     return Deformed(
-        splats.mean_px[keep], splats.log_scale[keep], splats.angle_rad[keep], splats.opacity[keep], splats.intensity[keep]
+        splats.mean_px[keep],
+        splats.log_scale[keep],
+        splats.angle_rad[keep],
+        splats.opacity[keep],
+        splats.intensity[keep],
     )
 
 

@@ -94,7 +94,9 @@ class DensityControl:
         self.gradient_sum, self.count = None, 0
         values = {name: value.cpu() for name, value in gaussians.values().items()}
         opaque = torch.sigmoid(values["opacity_logit"]) >= c.prune_opacity
-        grow = _strongest(opaque & (mean_gradient > c.grow_gradient), mean_gradient, c.max_gaussians - int(opaque.sum()))
+        grow = _strongest(
+            opaque & (mean_gradient > c.grow_gradient), mean_gradient, c.max_gaussians - int(opaque.sum())
+        )
         large = values["log_scale"].max(-1).values > math.log(c.split_fraction * self.extent_px)
         clone, split = grow & ~large, grow & large
         halves = _split(values, split, generator)

@@ -28,7 +28,7 @@ def _sample(image: FloatArray, mean_px: FloatArray) -> FloatArray:
 
 def anchored_grid(
     sections: FloatArray, *, spacing_px: float, background: float, rng: np.random.Generator
-) -> tuple[dict[str, Tensor], Tensor]:
+) -> tuple[dict[str, Tensor], list[int]]:
     """Gaussians of one jittered grid per section (n, Y, X), for weighted-sum splatting over ``background``.
 
     Returns
@@ -45,7 +45,7 @@ def anchored_grid(
         amplitudes.append((_sample(section, mean) - background) * gain)
         offsets.append(offsets[-1] + len(mean))
     mean_px = torch.from_numpy(np.concatenate(means))
-    return _parameters(mean_px, torch.from_numpy(np.concatenate(amplitudes)), sigma_px, 0.0), torch.tensor(offsets)
+    return _parameters(mean_px, torch.from_numpy(np.concatenate(amplitudes)), sigma_px, 0.0), offsets
 
 
 def canonical_grid(

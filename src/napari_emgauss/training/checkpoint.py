@@ -90,6 +90,7 @@ class CheckpointStore:
             ) from error
         if header.get("version") != VERSION or header.get("fingerprint") != self.fingerprint:
             raise FileFormatError(
-                f"{path} belongs to another stack or other settings. Resume with the same ones, or choose another folder."
+                f"{path} belongs to another stack or other settings. Resume with the same ones, "
+                "or choose another folder."
             )
         return tensors, header

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -75,6 +76,7 @@ class BlockTrainer:
         task, schedule, i = self.task, self.task.schedule, self.iteration
         if schedule.use_teacher and self.teacher is None and schedule.stage(i) == "bootstrap":
             self.teacher = EmaTeacher(task.model, schedule.ema_decay)
+        task.model.field.requires_grad_(schedule.stage(i) != "warm-up")
         set_rates(self.adam, schedule, i)
         self.adam.zero_grad(set_to_none=True)
         pseudo = self.teacher is not None and schedule.draws_pseudo(i, self.rng)
@@ -82,12 +84,12 @@ class BlockTrainer:
             z = schedule.unobserved(i, [target.z for target in task.observed], self.rng)
             target = self.teacher.target(z).clone()
             loss = photometric_loss(task.model(z), target, lambda_dssim=schedule.lambda_dssim)
-            (schedule.weight(i) * loss).backward()
+            torch.autograd.backward(schedule.weight(i) * loss)
             self.pseudo_loss = _running(self.pseudo_loss, float(loss.detach()))
         else:
             observed = task.observed[int(self.rng.integers(len(task.observed)))]
             loss = photometric_loss(task.model(observed.z), observed.image, lambda_dssim=schedule.lambda_dssim)
-            loss.backward()
+            torch.autograd.backward(loss)
             self.loss = _running(self.loss, float(loss.detach()))
         self._check_finite(float(loss.detach()))
         if task.density is not None and not pseudo:
@@ -163,7 +165,7 @@ class BlockTrainer:
             task.density.gradient_sum = tensors.get("density/gradient_sum")
             task.density.count = int(str(values["density_count"]))
         self.generator.set_state(tensors["generator"])
-        self.rng.bit_generator.state = values["rng"]
+        self.rng.bit_generator.state = cast("dict[str, Any]", values["rng"])
         self.iteration = int(str(values["iteration"]))
         self.loss, self.pseudo_loss = (_optional_float(values[key]) for key in ("loss", "pseudo_loss"))
 
@@ -172,13 +174,11 @@ def load_model_state(model: SectionModel, state: dict[str, Tensor]) -> None:
     """Load parameters, with as many Gaussians as ``state`` has."""
     device = model.gaussians.mean_px.device
     prefix = "gaussians."
-    model.gaussians = Gaussians({n: t for n, t in _under(prefix, state).items()}).to(device)
+    model.gaussians = Gaussians(_under(prefix, state)).to(device)
     model.load_state_dict(state, strict=True)
 
 
-def train_block(
-    trainer: BlockTrainer, control: Control, on_iteration: Callable[[BlockTrainer, float], None]
-) -> None:
+def train_block(trainer: BlockTrainer, control: Control, on_iteration: Callable[[BlockTrainer, float], None]) -> None:
     """Run ``trainer`` to its end or until stopped; ``on_iteration`` gets it and the iteration's seconds."""
     while not trainer.done and not control.stopped:
         control.wait_while_paused()

@@ -11,8 +11,6 @@ from napari_emgauss.errors import ConfigError
 from napari_emgauss.gaussians import DensityConfig
 from napari_emgauss.training import Rate, Schedule
 
-Preset = Literal["paper", "fast", "balanced", "best"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class EmgaussConfig:
@@ -131,7 +129,9 @@ class EmgaussConfig:
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}.")
         if self.field == "anchored" and self.compositing != "sum":
-            raise ConfigError("field='anchored' needs compositing='sum': fading sections add up. Use field='mlp' for alpha.")
+            raise ConfigError(
+                "field='anchored' needs compositing='sum': fading sections add up. Use field='mlp' for alpha."
+            )
         if self.warmup + self.joint + self.bootstrap == 0:
             raise ConfigError("warmup, joint and bootstrap are all 0; at least one must be positive.")
 
@@ -184,7 +184,7 @@ _CHOICES = {
     "denoise": ("none", "light"),
 }
 
-PRESETS: dict[Preset, dict[str, Any]] = {
+PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
         "field": "mlp",
         "compositing": "alpha",
@@ -227,5 +227,5 @@ def preset(name: str = "balanced", **overrides: Any) -> EmgaussConfig:
             near = difflib.get_close_matches(key, known, 1)
             hint = f" Did you mean {near[0]}?" if near else f" Known settings: {', '.join(known)}."
             raise ConfigError(f"unknown setting {key!r}.{hint}")
-    values: dict[str, Any] = {**PRESETS[name], **overrides}  # type: ignore[index]
+    values: dict[str, Any] = {**PRESETS[name], **overrides}
     return EmgaussConfig(**values)

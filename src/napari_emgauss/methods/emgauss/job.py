@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
+from scipy.special import expit
 from skimage.restoration import denoise_nl_means, estimate_sigma
 from torch import Tensor
 
 from napari_emgauss._types import FloatArray
-from napari_emgauss.baselines import optical_flow
+from napari_emgauss.baselines import optical_flow, warp
 from napari_emgauss.blocks import Block, Plan
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.forward import AnchoredField, MlpField, SectionModel
@@ -24,6 +25,11 @@ from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.scaling import Scaling
 from napari_emgauss.training import BlockTask, Schedule, Target
 from napari_emgauss.volume import Volume
+
+CONFIDENCE_NOISE_PX = 1.0
+"""Gaussian σ that suppresses noise before two sections are compared."""
+CONFIDENCE_REACH_PX = 6.0
+"""Gaussian σ of the neighbourhood over which their difference is averaged."""
 
 
 def training_sections(config: EmgaussConfig, n_sections: int) -> list[int]:
@@ -154,15 +160,13 @@ class EmgaussJob:
 
 def denoise_lightly(section: FloatArray) -> FloatArray:
     """Non-local means (Buades 2005) at 0.6 of the noise level estimated from the section's wavelets."""
-    sigma = float(estimate_sigma(section))
+    sigma = float(estimate_sigma(section))  # type: ignore[no-untyped-call]
     strength = 0.6 * sigma
     cleaned = denoise_nl_means(section, h=strength, sigma=sigma, patch_size=5, patch_distance=6, fast_mode=True)
     return np.asarray(cleaned, np.float32)
 
 
-def build_model(
-    config: EmgaussConfig, z: list[float], sections: FloatArray, rng: np.random.Generator
-) -> SectionModel:
+def build_model(config: EmgaussConfig, z: list[float], sections: FloatArray, rng: np.random.Generator) -> SectionModel:
     """Model of one block at its start, on the CPU.
 
     Parameters
@@ -186,7 +190,7 @@ def build_model(
     background = float(sections.mean())
     values, offsets = anchored_grid(sections, spacing_px=spacing_px, background=background, rng=rng)
     up, down = motion_grids(config, sections)
-    field = AnchoredField(z, offsets.tolist(), shape, up, down)
+    field = AnchoredField(z, offsets, shape, up, down)
     return SectionModel(Gaussians(values), field, shape, mode="sum", background=background)
 
 
@@ -222,9 +226,24 @@ def motion_grids(config: EmgaussConfig, sections: FloatArray) -> tuple[Tensor, T
     if config.motion == "flow":
         grey = np.clip(sections * 255, 0, 255).astype(np.uint8)
         for i in range(n - 1):
-            up[i] = _on_grid(optical_flow(grey[i], grey[i + 1]), grid, config.motion_blur_px)
-            down[i] = _on_grid(optical_flow(grey[i + 1], grey[i]), grid, config.motion_blur_px)
+            forth, back = optical_flow(grey[i], grey[i + 1]), optical_flow(grey[i + 1], grey[i])
+            trust = motion_confidence(sections[i], sections[i + 1], forth, back)[..., None]
+            up[i] = _on_grid(trust * forth, grid, config.motion_blur_px)
+            down[i] = _on_grid(trust * back, grid, config.motion_blur_px)
     return torch.from_numpy(up), torch.from_numpy(down)
+
+
+def motion_confidence(below: FloatArray, above: FloatArray, forth: FloatArray, back: FloatArray) -> FloatArray:
+    """How far optical flow is believed, 0..1 per pixel: whether the sections agree better once moved to their middle.
+
+    Where structures end or cross a gap too large for flow, motion makes the middle worse than plain fading does. With
+    e the local mean squared difference of the two sections, before and after the move, the confidence is
+    sigmoid((ln(e_before / e_after) - 0.5) / 0.2).
+    """
+    below, above = (gaussian_filter(image, CONFIDENCE_NOISE_PX) for image in (below, above))
+    moved = warp(below, -forth, 0.5) - warp(above, -back, 0.5)
+    before, after = (gaussian_filter(d * d, CONFIDENCE_REACH_PX) + 1e-9 for d in (below - above, moved))
+    return np.asarray(expit((np.log(before / after) - 0.5) / 0.2), np.float32)
 
 
 def _on_grid(flow: FloatArray, grid: tuple[int, int], blur_px: float) -> FloatArray:

@@ -128,7 +128,9 @@ def _parse(header: dict[str, Any], tensors: dict[str, Tensor]) -> Reconstruction
         tile_overlap_px=config.tile_overlap_px,
     )
     if len(header["offsets"]) != len(plan.blocks):
-        raise ModelFileError(f"the model has {len(header['offsets'])} blocks; its shape and settings need {len(plan.blocks)}.")
+        raise ModelFileError(
+            f"the model has {len(header['offsets'])} blocks; its shape and settings need {len(plan.blocks)}."
+        )
     models = []
     for i, block in enumerate(plan.blocks):
         y0, y1, x0, x1 = plan.region(block)
@@ -208,7 +210,7 @@ def _config(values: dict[str, Any]) -> EmgaussConfig:
             raise ModelFileError(f"the model's setting {name} is {value!r}; expected a {type(default).__name__}.")
     if values["mlp_depth"] > 64 or values["mlp_width"] > 4096 or values["mlp_frequencies"] > 64:
         raise ModelFileError("the model declares a network larger than this program builds.")
-    parsed = {n: tuple(int(i) for i in v) if isinstance(v, list) else v for n, v in values.items()}
+    parsed: dict[str, Any] = {n: tuple(int(i) for i in v) if isinstance(v, list) else v for n, v in values.items()}
     return EmgaussConfig(**parsed)
 
 

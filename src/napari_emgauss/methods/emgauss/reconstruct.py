@@ -51,7 +51,7 @@ def choose_device(name: str = "auto") -> torch.device:
 def reconstruct(
     volume: Volume,
     *,
-    preset: str = "balanced",  # noqa: A002
+    preset: str = "balanced",
     device: str = "auto",
     seed: int = 0,
     on_event: Callable[[Event], None] | None = None,

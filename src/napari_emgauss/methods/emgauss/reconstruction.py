@@ -179,13 +179,14 @@ class Reconstruction:
         y0, y1, x0, x1 = (int(v) for v in region)
         if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
             raise ConfigError(
-                f"region must be (y0, y1, x0, x1) with 0 <= y0 < y1 <= {height} and 0 <= x0 < x1 <= {width}, got {region}."
+                f"region must be (y0, y1, x0, x1) with 0 <= y0 < y1 <= {height} and 0 <= x0 < x1 <= {width}, "
+                f"got {region}."
             )
         return y0, y1, x0, x1
 
 
 def _covered(first_px: float, n_output: int, zoom: float, start: int, stop: int) -> tuple[slice, FloatArray]:
-    """Output pixels whose centres lie in section pixels [start - 1/2, stop - 1/2), and those centres in section pixels."""
+    """Output pixels whose centres lie in [start - 1/2, stop - 1/2) of the section, and those centres, in section pixels."""
     centres = first_px - 0.5 + (np.arange(n_output, dtype=np.float64) + 0.5) / zoom
     inside = np.flatnonzero((centres >= start - 0.5) & (centres < stop - 0.5))
     if len(inside) == 0:
@@ -239,7 +240,11 @@ class Planes:
         z = min(k * self.voxel_size_nm[0] / rec.voxel_size_nm[0], rec.z_range[1])
         image = rec.render(z)
         if self.voxel_size_nm[1:] != rec.voxel_size_nm[1:]:
-            image = _resample_plane(image, self.shape[1:], [n / o for n, o in zip(self.voxel_size_nm[1:], rec.voxel_size_nm[1:], strict=True)])
+            image = _resample_plane(
+                image,
+                self.shape[1:],
+                [n / o for n, o in zip(self.voxel_size_nm[1:], rec.voxel_size_nm[1:], strict=True)],
+            )
         return to_dtype(image, self.dtype)
 
 
