@@ -1,0 +1,238 @@
+"""Interpolation between sections without a model: what a reconstruction has to beat."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, cast, get_args
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter
+
+from napari_emgauss._types import ArrayLike3D, FloatArray
+from napari_emgauss.errors import ConfigError, SectionRangeError, VolumeError
+from napari_emgauss.volume import Volume
+
+Method = Literal["nearest", "linear", "cubic", "flow"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+BLURS_PX = (0.7, 1.0)
+"""The blurs of the published tables; a plain ``+blur`` means the first."""
+
+_NAME = re.compile(r"(?P<method>[a-z]+)(?P<blur>\+blur(?P<sigma>\d+(\.\d+)?)?)?")
+_SPLINE_REACH = 12  # a section's weight falls by 0.27 per section, so it is below 1e-6 here
+_FLOW_SAMPLES_PER_SIDE = 512
+_MAX_FLOW_THREADS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """An interpolation along z followed by a blur in xy."""
+
+    method: Method = "linear"
+    """``nearest``, ``linear``, ``cubic`` (not-a-knot spline through all sections) or ``flow`` (optical flow both ways,
+    warped and blended)."""
+
+    blur_px: float = 0.0
+    """Standard deviation of the Gaussian blur in y and x; 0 for none."""
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ConfigError(
+                f"method must be one of {', '.join(METHODS)}, got {self.method!r}. The default is linear."
+            )
+        if not (math.isfinite(self.blur_px) and self.blur_px >= 0):
+            raise ConfigError(f"blur_px must be a finite number >= 0, got {self.blur_px!r}. Pass 0 for no blur.")
+
+    @classmethod
+    def parse(cls, name: str) -> Baseline:
+        """Baseline of a name such as ``linear``, ``flow+blur`` (σ 0.7 px) or ``cubic+blur1.0``.
+
+        Raises
+        ------
+        ConfigError
+            The name is not of this form.
+        """
+        match = _NAME.fullmatch(name)
+        if match is None or match["method"] not in METHODS:
+            raise ConfigError(
+                f"unknown baseline {name!r}. Use one of {', '.join(METHODS)}, with '+blur' or '+blur<σ in px>' "
+                "if wanted, for example flow+blur0.7."
+            )
+        blur_px = 0.0 if match["blur"] is None else float(match["sigma"] or BLURS_PX[0])
+        return cls(method=cast(Method, match["method"]), blur_px=blur_px)
+
+    @property
+    def name(self) -> str:
+        """The name that `parse` reads back."""
+        return f"{self.method}+blur{self.blur_px}" if self.blur_px else self.method
+
+
+class Interpolator:
+    """Sections at any real z by one baseline.
+
+    The sections in use and the flow of the latest pairs are kept, so that walking along z computes each flow once and
+    holds a few sections in memory whatever the length of the stack.
+
+    Parameters
+    ----------
+    sections
+        Array (n, Y, X) or a `Volume`, in any intensity unit; a lazy array is read section by section.
+    baseline
+        A `Baseline` or its name.
+
+    Raises
+    ------
+    VolumeError
+        ``sections`` has not three axes or no section.
+    """
+
+    def __init__(
+        self, sections: Volume | ArrayLike3D | npt.NDArray[np.generic], baseline: Baseline | str = "linear"
+    ) -> None:
+        self.baseline = Baseline.parse(baseline) if isinstance(baseline, str) else baseline
+        self._sections = sections
+        if len(sections.shape) != 3 or 0 in sections.shape:
+            raise VolumeError(f"expected sections of shape (n, Y, X), got {tuple(sections.shape)}. Pass a stack.")
+        self.n_sections = int(sections.shape[0])
+        n_kept = 2 * _SPLINE_REACH + 2 if self.baseline.method == "cubic" else 3
+        self._load = lru_cache(maxsize=n_kept)(self._read)
+        self._flow = lru_cache(maxsize=2)(self._both_flows)
+
+    def section(self, z: float) -> FloatArray:
+        """Image (Y, X) at section coordinate ``z``, float32 in the input's intensity units.
+
+        Raises
+        ------
+        SectionRangeError
+            ``z`` is outside 0..n-1.
+        VolumeError
+            A section that is needed contains NaN or infinite values.
+        """
+        if not 0 <= z <= self.n_sections - 1:
+            raise SectionRangeError(
+                f"z must be within 0..{self.n_sections - 1}, got {z}. "
+                "There is no section to interpolate from outside that range."
+            )
+        image = self._between(float(z))
+        if self.baseline.blur_px:
+            image = gaussian_filter(image, self.baseline.blur_px)
+        return image
+
+    __call__ = section
+
+    def _between(self, z: float) -> FloatArray:
+        lower = int(z)
+        part = z - lower
+        if part == 0:
+            return self._load(lower).copy()
+        if self.baseline.method == "nearest":
+            return self._load(lower + (part >= 0.5)).copy()
+        if self.baseline.method == "cubic":
+            return self._spline(z, lower)
+        below, above = self._load(lower), self._load(lower + 1)
+        if self.baseline.method == "flow":
+            up, down = self._flow(lower)
+            below, above = warp(below, up, -part), warp(above, down, part - 1)
+        return np.float32(1 - part) * below + np.float32(part) * above
+
+    def _spline(self, z: float, lower: int) -> FloatArray:
+        # The spline is linear in the sections: the weights come from the splines through unit vectors.
+        first, last = max(lower - _SPLINE_REACH, 0), min(lower + 1 + _SPLINE_REACH, self.n_sections - 1)
+        knots = np.arange(first, last + 1)
+        weights = CubicSpline(knots, np.eye(knots.size))(z)
+        image = np.zeros_like(self._load(lower))
+        for index, weight in zip(knots, weights, strict=True):
+            if abs(weight) > 1e-6:
+                image += np.float32(weight) * self._load(int(index))
+        return image
+
+    def _both_flows(self, lower: int) -> tuple[FloatArray, FloatArray]:
+        below, above = _as_bytes(self._load(lower), self._load(lower + 1))
+        return optical_flow(below, above), optical_flow(above, below)
+
+    def _read(self, index: int) -> FloatArray:
+        if isinstance(self._sections, Volume):
+            return self._sections.section(index).astype(np.float32)
+        image = np.asarray(self._sections[index], np.float32)
+        if not np.isfinite(image).all():
+            bad = int(np.count_nonzero(~np.isfinite(image)))
+            raise VolumeError(
+                f"section {index} has {bad} NaN or infinite values; replace them or leave the section out."
+            )
+        return image
+
+
+def interpolate(
+    sections: Volume | ArrayLike3D | npt.NDArray[np.generic],
+    z: float,
+    *,
+    method: Method = "linear",
+    blur_px: float = 0.0,
+) -> FloatArray:
+    """One image (Y, X) at section coordinate ``z``; to walk along a stack keep an `Interpolator`, which is faster.
+
+    Parameters
+    ----------
+    sections
+        Array (n, Y, X) or a `Volume`.
+    z
+        Section coordinate, 0..n-1.
+    method, blur_px
+        See `Baseline`.
+    """
+    return Interpolator(sections, Baseline(method=method, blur_px=blur_px)).section(z)
+
+
+def optical_flow(start: npt.NDArray[np.uint8], end: npt.NDArray[np.uint8]) -> FloatArray:
+    """Displacement (Y, X, 2), in px as (y, x), that carries each pixel of ``start`` to ``end`` (Farnebäck 2003)."""
+    unused = np.empty((*start.shape, 2), np.float32)
+    with _flow_threads():
+        flow_xy = cv2.calcOpticalFlowFarneback(
+            start, end, unused, pyr_scale=0.5, levels=5, winsize=41, iterations=7, poly_n=7, poly_sigma=1.5, flags=0
+        )
+    return np.ascontiguousarray(np.asarray(flow_xy, np.float32)[..., ::-1])
+
+
+def warp(image: FloatArray, flow_px: FloatArray, share: float) -> FloatArray:
+    """Image sampled at every pixel plus ``share`` times its flow (y, x): bicubic, edges repeated.
+
+    Bilinear sampling would blur a little, which scores better and would mix up motion with denoising.
+    """
+    height, width = image.shape
+    x_px = np.arange(width, dtype=np.float32)[None, :] + np.float32(share) * flow_px[..., 1]
+    y_px = np.arange(height, dtype=np.float32)[:, None] + np.float32(share) * flow_px[..., 0]
+    return np.asarray(cv2.remap(image, x_px, y_px, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _as_bytes(*images: FloatArray) -> list[npt.NDArray[np.uint8]]:
+    """Images on one common 8-bit scale, whatever their unit.
+
+    Percentiles, so that hot pixels of 16-bit data do not flatten the rest; the middle half of the bytes, so that values
+    beyond them survive and Farnebäck's fixed regularisation damps noise (measured: 0.03 dB over the full range).
+    """
+    steps = [max(1, side // _FLOW_SAMPLES_PER_SIDE) for side in images[0].shape]
+    sample = np.stack([image[:: steps[0], :: steps[1]] for image in images])
+    low, high = np.percentile(sample, (0.1, 99.9))
+    gain = 127 / (high - low) if high > low else 0.0
+    return [np.clip((image - low) * gain + 64, 0, 255).astype(np.uint8) for image in images]
+
+
+@contextmanager
+def _flow_threads() -> Iterator[None]:
+    """Few OpenCV threads for one call: more bring nothing on sections and compete with a training run."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(min(usable, _MAX_FLOW_THREADS))
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)

@@ -1,0 +1,80 @@
+"""How much memory a piece of work took: samples of the process's resident size."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+import psutil
+
+MIB = 2**20
+
+
+class MemoryMeter:
+    """Peak resident memory of the process during the stretches marked with `measuring`.
+
+    Resident size sees what tracemalloc does not (torch, Numba, OpenCV). It is sampled, so peaks shorter than the
+    interval can be missed, and memory that was freed before but not returned to the system hides what reuses it.
+
+    Parameters
+    ----------
+    interval_s
+        Time between two samples.
+    """
+
+    def __init__(self, interval_s: float = 0.01) -> None:
+        self._process = psutil.Process()
+        self._interval_s = interval_s
+        self._active, self._closed = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._sample_until_closed, name="memory-meter", daemon=True)
+        gc.collect()
+        self.start_bytes = self.peak_bytes = self._process.memory_info().rss
+
+    def __enter__(self) -> MemoryMeter:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._closed.set()
+        self._active.set()
+        self._thread.join()
+
+    @property
+    def peak_above_start_mib(self) -> float:
+        """Largest resident size seen so far above that at the start, MiB."""
+        return (self.peak_bytes - self.start_bytes) / MIB
+
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Count what happens inside; what happens outside is ignored."""
+        self._active.set()
+        try:
+            yield
+        finally:
+            self._sample()
+            self._active.clear()
+
+    def _sample(self) -> None:
+        self.peak_bytes = max(self.peak_bytes, self._process.memory_info().rss)
+
+    def _sample_until_closed(self) -> None:
+        while not self._closed.is_set():
+            self._active.wait()
+            if not self._closed.wait(self._interval_s) and self._active.is_set():
+                self._sample()
+
+
+def process_peak_mib() -> float:
+    """Largest resident size of this process since it started, MiB, as the operating system counted it."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset) / MIB
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / MIB if sys.platform == "darwin" else peak / 1024  # bytes on macOS, KiB elsewhere

@@ -1,0 +1,93 @@
+"""From the names of methods to functions that give the section at any z."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.baselines import BLURS_PX, Baseline, Interpolator
+from napari_emgauss.errors import ConfigError
+from napari_emgauss.volume import Volume
+
+SectionSource = Callable[[float], FloatArray]
+"""z (section coordinate of the thinned stack) → image (Y, X) in the input's intensity units."""
+
+SourceFactory = Callable[[Volume], SectionSource]
+"""Thinned stack → its `SectionSource`; training happens here."""
+
+MethodChoice = str | tuple[str, SourceFactory]
+Kind = Literal["baseline", "reconstruction"]
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """One method to score."""
+
+    name: str
+    kind: Kind
+    factory: SourceFactory
+
+
+def resolve_methods(
+    methods: str | Iterable[MethodChoice] | Mapping[str, SourceFactory], *, preset: str, **options: Any
+) -> tuple[MethodSpec, ...]:
+    """Specifications in the order given; ``+blur`` without a number stands for one method per published blur.
+
+    Parameters
+    ----------
+    methods
+        Names of baselines, ``emgauss`` or ``emgauss:<preset>``, and (name, factory) pairs.
+    preset
+        Preset of a plain ``emgauss``.
+    **options
+        Passed on to `napari_emgauss.reconstruct`.
+
+    Raises
+    ------
+    ConfigError
+        A name is unknown or given twice, or there is none.
+    """
+    if isinstance(methods, str):
+        methods = (methods,)
+    choices = methods.items() if isinstance(methods, Mapping) else methods
+    specs = [spec for choice in choices for spec in _specs(choice, preset, options)]
+    names = [spec.name for spec in specs]
+    if not names:
+        raise ConfigError("methods must name at least one method, got none. Try linear, flow+blur or emgauss.")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(f"methods must differ, got {', '.join(repeated)} more than once. Name each method once.")
+    return tuple(specs)
+
+
+def _specs(choice: MethodChoice, preset: str, options: Mapping[str, Any]) -> list[MethodSpec]:
+    if not isinstance(choice, str):
+        name, factory = choice
+        return [MethodSpec(name, "reconstruction", factory)]
+    method, colon, chosen = choice.partition(":")
+    if method == "emgauss":
+        if colon and not chosen:
+            raise ConfigError(f"the preset is missing in {choice!r}. Write emgauss:fast, or emgauss for {preset!r}.")
+        return [MethodSpec(choice, "reconstruction", _reconstructing(chosen or preset, options))]
+    try:
+        baseline = Baseline.parse(choice)
+    except ConfigError as error:
+        raise ConfigError(f"{error} Reconstructions are emgauss and emgauss:<preset>.") from None
+    blurs = BLURS_PX if choice.endswith("+blur") else (baseline.blur_px,)
+    return [_interpolating(Baseline(method=baseline.method, blur_px=blur)) for blur in blurs]
+
+
+def _interpolating(baseline: Baseline) -> MethodSpec:
+    return MethodSpec(baseline.name, "baseline", lambda stack: Interpolator(stack, baseline).section)
+
+
+def _reconstructing(preset: str, options: Mapping[str, Any]) -> SourceFactory:
+    def factory(stack: Volume) -> SectionSource:
+        reconstruct = import_module("napari_emgauss.methods.emgauss").reconstruct  # torch only when it is asked for
+        source: SectionSource = reconstruct(stack, preset=preset, **options).render
+        return source
+
+    return factory

@@ -1,0 +1,44 @@
+"""Peak memory by samples of the resident size."""
+
+import threading
+import time
+
+import numpy as np
+
+from napari_emgauss.evaluation.memory import MemoryMeter, process_peak_mib
+
+BALLAST = 80 * 2**20
+
+
+def hold_ballast():
+    ballast = np.ones(BALLAST, np.uint8)
+    time.sleep(0.05)
+    return int(ballast[-1])
+
+
+def test_memory_held_for_a_moment_is_seen():
+    with MemoryMeter() as meter, meter.measuring():
+        hold_ballast()
+    assert meter.peak_above_start_mib > 60
+
+
+def test_memory_held_outside_the_measured_stretch_is_not():
+    with MemoryMeter() as meter:
+        with meter.measuring():
+            pass
+        hold_ballast()
+        with meter.measuring():
+            pass
+    assert meter.peak_above_start_mib < 40
+
+
+def test_the_sampling_thread_ends_with_the_meter():
+    with MemoryMeter():
+        assert any(thread.name == "memory-meter" for thread in threading.enumerate())
+    assert not any(thread.name == "memory-meter" for thread in threading.enumerate())
+
+
+def test_process_peak_is_at_least_the_present_size():
+    with MemoryMeter() as meter:
+        pass
+    assert process_peak_mib() >= 0.9 * meter.start_bytes / 2**20
