@@ -87,8 +87,9 @@ class BlockTrainer:
             torch.autograd.backward(schedule.weight(i) * loss)
             self.pseudo_loss = _running(self.pseudo_loss, float(loss.detach()))
         else:
-            observed = task.observed[int(self.rng.integers(len(task.observed)))]
-            loss = photometric_loss(task.model(observed.z), observed.image, lambda_dssim=schedule.lambda_dssim)
+            index = int(self.rng.integers(len(task.observed)))
+            z = schedule.jittered(i, [target.z for target in task.observed], index, self.rng)
+            loss = photometric_loss(task.model(z), task.observed[index].image, lambda_dssim=schedule.lambda_dssim)
             torch.autograd.backward(loss)
             self.loss = _running(self.loss, float(loss.detach()))
         self._check_finite(float(loss.detach()))

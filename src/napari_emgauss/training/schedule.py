@@ -48,6 +48,9 @@ class Schedule:
     """Weight of the pseudo loss at the start and the end of its ramp."""
     pseudo_ramp: tuple[int, int] = (3000, 10_000)
     """Iterations (of the whole training) between which the weight rises."""
+    z_jitter: tuple[float, float] = (0.0, 0.0)
+    """Standard deviation, in gaps, of the noise on the coordinate of an observed section, at the start and the end of
+    the training: annealed smoothing along z (Yang et al. 2024, Deformable 3D Gaussians, section 3.3)."""
     lambda_dssim: float = 0.2
     """Weight of 1 - SSIM in the photometric loss; L1 has the rest."""
 
@@ -73,6 +76,17 @@ class Schedule:
         first, last = self.pseudo_ramp
         t = min(max((iteration - first) / max(last - first, 1), 0.0), 1.0)
         return self.pseudo_weight[0] + t * (self.pseudo_weight[1] - self.pseudo_weight[0])
+
+    def jittered(self, iteration: int, z_observed: Sequence[float], index: int, rng: np.random.Generator) -> float:
+        """Coordinate at which observed section ``index`` is drawn in ``iteration``."""
+        start, end = self.z_jitter
+        z = z_observed[index]
+        if start <= 0:
+            return z
+        sigma = start + (end - start) * iteration / max(self.total - 1, 1)
+        offset = sigma * rng.standard_normal()
+        neighbour = min(max(index + (1 if offset > 0 else -1), 0), len(z_observed) - 1)
+        return z + min(abs(offset), 1.0) * (z_observed[neighbour] - z)
 
     def draws_pseudo(self, iteration: int, rng: np.random.Generator) -> bool:
         """Whether ``iteration`` learns from the teacher."""

@@ -17,7 +17,7 @@ class EmgaussConfig:
     """Settings of a reconstruction. The defaults are those of the ``balanced`` preset."""
 
     field: Literal["anchored", "mlp"] = "anchored"
-    """Deformation along z: 'anchored' Gaussians that drift between sections on a smooth motion grid, or the published 'mlp'."""
+    """Deformation along z: 'anchored' (Gaussians drift between sections on a smooth motion grid) or the published 'mlp'."""
     compositing: Literal["sum", "alpha"] = "sum"
     """How Gaussians make an image: a weighted 'sum', or front-to-back 'alpha' as published."""
     spacing_px: float = 2.5
@@ -55,6 +55,10 @@ class EmgaussConfig:
     """Where the ramp starts, as a fraction of all iterations."""
     pseudo_ramp_end: float = 5 / 9
     """Where the ramp ends, as a fraction of all iterations."""
+    z_jitter_start: float = 0.0
+    """Noise on the coordinate of an observed section, in gaps, at the start: smooths the MLP along z (0: none)."""
+    z_jitter_end: float = 0.0
+    """The same at the end."""
     lambda_dssim: float = 0.2
     """Weight of 1 - SSIM in the loss; L1 has the rest."""
 
@@ -81,8 +85,10 @@ class EmgaussConfig:
     """Hidden layers of the MLP."""
     mlp_width: int = 256
     """Units of a hidden layer."""
-    mlp_frequencies: int = 10
-    """Frequencies of the positional encodings of the mean and of t."""
+    mlp_frequencies_mean: int = 10
+    """Frequencies of the positional encoding of the mean."""
+    mlp_frequencies_t: int = 10
+    """Frequencies of the positional encoding of t."""
     opacity_varies: bool = True
     """Whether the MLP moves the opacity along z."""
     rotation_varies: bool = False
@@ -162,6 +168,7 @@ class EmgaussConfig:
             pseudo_share=(self.pseudo_share_start, self.pseudo_share_end),
             pseudo_weight=(self.pseudo_weight_start, self.pseudo_weight_end),
             pseudo_ramp=(round(self.pseudo_ramp_start * total), round(self.pseudo_ramp_end * total)),
+            z_jitter=(self.z_jitter_start, self.z_jitter_end),
             lambda_dssim=self.lambda_dssim,
         )
 

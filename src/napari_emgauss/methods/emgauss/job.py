@@ -9,9 +9,9 @@ from functools import cached_property
 import cv2
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import convolve, gaussian_filter
 from scipy.special import expit
-from skimage.restoration import denoise_nl_means, estimate_sigma
+from skimage.restoration import denoise_nl_means
 from torch import Tensor
 
 from napari_emgauss._types import FloatArray
@@ -158,11 +158,19 @@ class EmgaussJob:
         ]
 
 
+def noise_level(section: FloatArray) -> float:
+    """Standard deviation of the noise, from the Laplacian of a Laplacian (Immerkær 1996, eq. 3); blind to structure."""
+    second = np.array([1.0, -2.0, 1.0])
+    response = convolve(section, np.outer(second, second))
+    return float(math.sqrt(math.pi / 2) / 6 * np.abs(response[1:-1, 1:-1]).mean())
+
+
 def denoise_lightly(section: FloatArray) -> FloatArray:
-    """Non-local means (Buades 2005) at 0.6 of the noise level estimated from the section's wavelets."""
-    sigma = float(estimate_sigma(section))  # type: ignore[no-untyped-call]
-    strength = 0.6 * sigma
-    cleaned = denoise_nl_means(section, h=strength, sigma=sigma, patch_size=5, patch_distance=6, fast_mode=True)
+    """Non-local means (Buades 2005) at 0.6 of the estimated noise level."""
+    sigma = noise_level(section)
+    if sigma == 0:
+        return section
+    cleaned = denoise_nl_means(section, h=0.6 * sigma, sigma=sigma, patch_size=5, patch_distance=6, fast_mode=True)
     return np.asarray(cleaned, np.float32)
 
 
@@ -205,8 +213,8 @@ def mlp_field(
             shape,
             depth=config.mlp_depth,
             width=config.mlp_width,
-            n_frequencies_mean=config.mlp_frequencies,
-            n_frequencies_t=config.mlp_frequencies,
+            n_frequencies_mean=config.mlp_frequencies_mean,
+            n_frequencies_t=config.mlp_frequencies_t,
             opacity_varies=config.opacity_varies,
             rotation_varies=config.rotation_varies,
         )

@@ -111,7 +111,8 @@ def _check_header_size(path: Path) -> None:
 def _parse(header: dict[str, Any], tensors: dict[str, Tensor]) -> Reconstruction:
     if header["version"] != VERSION:
         raise ModelFileError(
-            f"the model has format version {header['version']}; this program reads version {VERSION}. Update napari-emgauss."
+            f"the model has format version {header['version']}; this program reads version {VERSION}. "
+            "Update napari-emgauss."
         )
     shape = _shape(header["shape"])
     dtype = np.dtype(str(header["dtype"]))
@@ -176,8 +177,8 @@ def _model(
             shape,
             depth=config.mlp_depth,
             width=config.mlp_width,
-            n_frequencies_mean=config.mlp_frequencies,
-            n_frequencies_t=config.mlp_frequencies,
+            n_frequencies_mean=config.mlp_frequencies_mean,
+            n_frequencies_t=config.mlp_frequencies_t,
             opacity_varies=config.opacity_varies,
             rotation_varies=config.rotation_varies,
         )
@@ -208,7 +209,7 @@ def _config(values: dict[str, Any]) -> EmgaussConfig:
         good = isinstance(value, list) if isinstance(default, tuple) else isinstance(value, type(default) | int)
         if not good or isinstance(value, bool) != isinstance(default, bool):
             raise ModelFileError(f"the model's setting {name} is {value!r}; expected a {type(default).__name__}.")
-    if values["mlp_depth"] > 64 or values["mlp_width"] > 4096 or values["mlp_frequencies"] > 64:
+    if values["mlp_depth"] > 64 or values["mlp_width"] > 4096 or max(values["mlp_frequencies_mean"], values["mlp_frequencies_t"]) > 64:
         raise ModelFileError("the model declares a network larger than this program builds.")
     parsed: dict[str, Any] = {n: tuple(int(i) for i in v) if isinstance(v, list) else v for n, v in values.items()}
     return EmgaussConfig(**parsed)

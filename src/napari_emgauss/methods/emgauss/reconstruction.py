@@ -186,7 +186,7 @@ class Reconstruction:
 
 
 def _covered(first_px: float, n_output: int, zoom: float, start: int, stop: int) -> tuple[slice, FloatArray]:
-    """Output pixels whose centres lie in [start - 1/2, stop - 1/2) of the section, and those centres, in section pixels."""
+    """Output pixels centred within [start - 1/2, stop - 1/2) of the section, and those centres in section pixels."""
     centres = first_px - 0.5 + (np.arange(n_output, dtype=np.float64) + 0.5) / zoom
     inside = np.flatnonzero((centres >= start - 0.5) & (centres < stop - 0.5))
     if len(inside) == 0:
