@@ -89,7 +89,9 @@ def main(options: Options) -> None:
         rows[-1]["psnr_db"], rows[-1]["ssim"] = score(truth, options.factor, Interpolator(thinned, name).section)
         console.print(rows[-1])
     base = {stage: round(PRESETS["paper"][stage] * options.schedule) for stage in STAGES}
-    density = {key: round(getattr(preset("paper"), key) * options.schedule) for key in ("densify_start", "densify_stop")}
+    density = {
+        key: round(getattr(preset("paper"), key) * options.schedule) for key in ("densify_start", "densify_stop")
+    }
     for name, changes in variants(base).items():
         if options.only and name not in options.only:
             continue
