@@ -2,8 +2,8 @@
 
 from napari_emgauss.methods.emgauss.config import PRESETS, EmgaussConfig, preset
 from napari_emgauss.methods.emgauss.modelfile import load
-from napari_emgauss.methods.emgauss.reconstruct import choose_device, reconstruct
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
+from napari_emgauss.methods.emgauss.train import choose_device, reconstruct
 
 __all__ = [
     "PRESETS",

@@ -17,13 +17,15 @@ class EmgaussConfig:
     """Settings of a reconstruction. The defaults are those of the ``balanced`` preset."""
 
     field: Literal["anchored", "mlp"] = "anchored"
-    """Deformation along z: 'anchored' (Gaussians drift between sections on a smooth motion grid) or the published 'mlp'."""
+    """Deformation along z: 'anchored' (Gaussians drift between sections on a motion grid) or the published 'mlp'."""
     compositing: Literal["sum", "alpha"] = "sum"
     """How Gaussians make an image: a weighted 'sum', or front-to-back 'alpha' as published."""
     spacing_px: float = 2.5
     """Initial distance between Gaussians of one set; larger removes more noise and detail."""
     max_gaussians: int = 2_000_000
     """Cap on the number of Gaussians of a block; initial grids are widened to respect it."""
+    max_gaussians_per_px: float = 1.0
+    """The same cap relative to the pixels of a block's section, for each set of Gaussians."""
     motion: Literal["flow", "none"] = "flow"
     """Where the motion grid of the anchored field starts: optical flow between neighbouring sections, or no motion."""
     motion_grid_px: int = 4
@@ -120,11 +122,28 @@ class EmgaussConfig:
     """Damaged sections to ignore altogether; they are reconstructed from their neighbours."""
 
     def __post_init__(self) -> None:
-        positive = ("spacing_px", "max_gaussians", "motion_grid_px", "mlp_depth", "mlp_width", "rate_decay", "tile_px")
+        positive = (
+            "spacing_px",
+            "max_gaussians",
+            "max_gaussians_per_px",
+            "motion_grid_px",
+            "mlp_depth",
+            "mlp_width",
+            "rate_decay",
+        )
         for name in positive:
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)}.")
-        for name in ("warmup", "joint", "bootstrap", "motion_blur_px", "bundle_overlap", "tile_overlap_px"):
+        for name in (
+            "warmup",
+            "joint",
+            "bootstrap",
+            "motion_blur_px",
+            "bundle_overlap",
+            "tile_overlap_px",
+            "z_jitter_start",
+            "z_jitter_end",
+        ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
         for name in ("ema_decay", "pseudo_share_start", "pseudo_share_end", "lambda_dssim", "initial_opacity"):
@@ -172,15 +191,19 @@ class EmgaussConfig:
             lambda_dssim=self.lambda_dssim,
         )
 
-    def density(self) -> DensityConfig | None:
-        """Rules of densification, or None."""
+    def cap(self, n_px: int) -> int:
+        """Most Gaussians of one set on a section of ``n_px`` pixels."""
+        return max(1, min(self.max_gaussians, round(self.max_gaussians_per_px * n_px)))
+
+    def density(self, n_px: int) -> DensityConfig | None:
+        """Rules of densification on a section of ``n_px`` pixels, or None."""
         if not self.densify:
             return None
         return DensityConfig(
             start=self.densify_start,
             stop=self.densify_stop,
             reset_every=self.opacity_reset_every,
-            max_gaussians=self.max_gaussians,
+            max_gaussians=self.cap(n_px),
         )
 
 
@@ -192,14 +215,20 @@ _CHOICES = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
+    # As published, with three settings that the paper leaves open or that short stacks need (docs/ablation.md):
+    # small bundles, noise on z while training, and a cap on the density of Gaussians.
     "paper": {
         "field": "mlp",
         "compositing": "alpha",
         "spacing_px": 3.0,
-        "max_gaussians": 40_000,
+        "max_gaussians": 60_000,
+        "max_gaussians_per_px": 0.13,
+        "denoise": "light",
         "warmup": 2000,
         "joint": 1000,
         "bootstrap": 15_000,
+        "z_jitter_start": 0.3,
+        "z_jitter_end": 0.3,
         "rate_mean": 1.6e-4,
         "rate_mean_end": 1.6e-6,
         "rate_scale": 5e-3,
@@ -210,7 +239,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "rate_field_end": 1.6e-6,
         "rate_decay": 1.0,
         "densify": True,
-        "bundle_sections": 16,
+        "bundle_sections": 3,
+        "bundle_overlap": 1,
     },
     "fast": {"joint": 20, "bootstrap": 10},
     "balanced": {},

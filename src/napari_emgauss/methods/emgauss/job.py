@@ -124,8 +124,8 @@ class EmgaussJob:
         sections = self._read(indices, piece)
         rng = np.random.default_rng((self.seed, block))
         model = build_model(self.config, [float(i) for i in indices], sections, rng).to(self.device)
-        density = self.config.density()
         y0, y1, x0, x1 = self.plan.region(piece)
+        density = self.config.density((y1 - y0) * (x1 - x0))
         return BlockTask(
             model=model,
             schedule=self._schedule(piece),
@@ -190,7 +190,8 @@ def build_model(config: EmgaussConfig, z: list[float], sections: FloatArray, rng
     """
     shape = (sections.shape[1], sections.shape[2])
     n_sets = len(z) if config.field == "anchored" else 1
-    spacing_px = max(config.spacing_px, math.sqrt(shape[0] * shape[1] * n_sets / config.max_gaussians))
+    n_px = shape[0] * shape[1]
+    spacing_px = max(config.spacing_px, math.sqrt(n_px / min(config.cap(n_px), config.max_gaussians / n_sets)))
     if config.field == "mlp":
         values = canonical_grid(sections, spacing_px=spacing_px, opacity=config.initial_opacity, rng=rng)
         field: DeformationField = mlp_field(config, (z[0], z[-1]), shape, rng)

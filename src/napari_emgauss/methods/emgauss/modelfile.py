@@ -209,7 +209,11 @@ def _config(values: dict[str, Any]) -> EmgaussConfig:
         good = isinstance(value, list) if isinstance(default, tuple) else isinstance(value, type(default) | int)
         if not good or isinstance(value, bool) != isinstance(default, bool):
             raise ModelFileError(f"the model's setting {name} is {value!r}; expected a {type(default).__name__}.")
-    if values["mlp_depth"] > 64 or values["mlp_width"] > 4096 or max(values["mlp_frequencies_mean"], values["mlp_frequencies_t"]) > 64:
+    if (
+        values["mlp_depth"] > 64
+        or values["mlp_width"] > 4096
+        or max(values["mlp_frequencies_mean"], values["mlp_frequencies_t"]) > 64
+    ):
         raise ModelFileError("the model declares a network larger than this program builds.")
     parsed: dict[str, Any] = {n: tuple(int(i) for i in v) if isinstance(v, list) else v for n, v in values.items()}
     return EmgaussConfig(**parsed)

@@ -160,10 +160,11 @@ def estimate_memory_bytes(job: EmgaussJob) -> int:
     for block in job.plan.blocks:
         y0, y1, x0, x1 = job.plan.region(block)
         start, stop = job.plan.z[block.z]
-        pixels = (y1 - y0) * (x1 - x0) * (stop - start if c.field == "anchored" else 1)
-        n = c.max_gaussians if c.densify else min(c.max_gaussians, round(pixels / c.spacing_px**2))
+        n_px = (y1 - y0) * (x1 - x0)
+        n_sets = stop - start if c.field == "anchored" else 1
+        n = n_sets * (c.cap(n_px) if c.densify else min(c.cap(n_px), round(n_px / c.spacing_px**2)))
         activations = 4 * 3 * c.mlp_depth * c.mlp_width * n if c.field == "mlp" else 0
-        peak = max(peak, 6 * 8 * 4 * n + activations + 4 * (stop - start) * (y1 - y0) * (x1 - x0) * 2)
+        peak = max(peak, 6 * 8 * 4 * n + activations + 4 * (stop - start) * n_px * 2)
         total += 8 * 4 * n
     return peak + total
 

@@ -1,0 +1,5 @@
+"""Command line: ``napari-emgauss reconstruct | render | export | evaluate | demo | doctor``."""
+
+from napari_emgauss.cli.main import main
+
+__all__ = ["main"]

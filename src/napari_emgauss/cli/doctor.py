@@ -1,0 +1,110 @@
+"""``napari-emgauss doctor``: what works on this machine, and what to do about what does not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+PACKAGES = ("numpy", "numba", "torch", "opencv-python-headless", "scikit-image", "tifffile", "zarr", "mrcfile", "h5py")
+MIN_FREE_GIB = 1.5
+MARKS = {"ok": "[green]ok[/]", "limited": "[yellow]limited[/]", "missing": "[red]missing[/]"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row: what was looked at, how it is, and what to do."""
+
+    subject: str
+    state: Literal["ok", "limited", "missing"]
+    detail: str
+    remedy: str = ""
+
+
+def run() -> int:
+    """Print all findings; 1 if something required is missing."""
+    found = [python(), *packages(), memory(), *devices(), kernels(), napari()]
+    table = Table(box=None, pad_edge=False)
+    for title in ("what", "state", "detail", "what to do"):
+        table.add_column(title, overflow="fold")
+    for f in found:
+        table.add_row(f.subject, MARKS[f.state], f.detail.replace("[", r"\["), f.remedy.replace("[", r"\["))
+    Console(highlight=False).print(table)
+    return 1 if any(f.state == "missing" for f in found) else 0
+
+
+def python() -> Finding:
+    """Python's version."""
+    text = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Finding("Python", "ok" if good else "limited", text, "" if good else "Use Python 3.11, 3.12 or 3.13.")
+
+
+def packages() -> list[Finding]:
+    """Required packages and their versions."""
+    rows = []
+    for name in PACKAGES:
+        try:
+            rows.append(Finding(name, "ok", version(name)))
+        except PackageNotFoundError:
+            rows.append(Finding(name, "missing", "not installed", "pip install --upgrade napari-emgauss"))
+    return rows
+
+
+def memory() -> Finding:
+    """Free memory."""
+    free = psutil.virtual_memory().available / 2**30
+    good = free > MIN_FREE_GIB
+    remedy = "" if good else f"Close other programs: a small stack needs about {MIN_FREE_GIB} GiB."
+    return Finding("memory", "ok" if good else "limited", f"{free:.1f} GiB free", remedy)
+
+
+def devices() -> list[Finding]:
+    """CPU threads, CUDA and the rasterizers that draw there."""
+    import torch
+
+    from napari_emgauss.render import available_backends, get_threads
+
+    rows = [Finding("CPU", "ok", f"{os.cpu_count()} cores, {get_threads()} threads for the kernels")]
+    if torch.cuda.is_available():
+        rows.append(Finding("GPU", "ok", f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"))
+    else:
+        remedy = "Fine without. With an NVIDIA GPU, install a CUDA build of torch (pytorch.org)."
+        rows.append(Finding("GPU", "limited", "torch finds no CUDA device; training runs on the CPU", remedy))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for state in available_backends(device):
+        if state.name in ("dense", "torch") or (state.name == "cpu" and device == "cuda"):
+            continue
+        detail = f"draws {' and '.join(state.modes)}" if state.ok else state.reason
+        rows.append(Finding(f"rasterizer {state.name}", "ok" if state.ok else "limited", detail, state.remedy))
+    return rows
+
+
+def kernels() -> Finding:
+    """Whether the compiled kernels draw what their definition says."""
+    import torch
+
+    from napari_emgauss.render import splat
+
+    arguments = (torch.tensor([[4.0, 5.0]]), torch.tensor([[0.5, 0.1, 0.4]]), torch.tensor([1.0]), (9, 11))
+    try:
+        error = (splat(*arguments, backend="cpu") - splat(*arguments, backend="dense")).abs().max().item()
+    except Exception as failure:  # noqa: BLE001 - whatever is broken, the doctor reports it
+        return Finding("kernels", "missing", f"{type(failure).__name__}: {failure}", "pip install --upgrade numba")
+    good = error < 1e-4
+    return Finding("kernels", "ok" if good else "missing", f"compiled; differ from the definition by {error:.0e}")
+
+
+def napari() -> Finding:
+    """Whether napari is installed; it is not imported."""
+    try:
+        return Finding("napari", "ok", version("napari"))
+    except PackageNotFoundError:
+        return Finding("napari", "limited", "not installed: command line only", 'pip install "napari-emgauss[all]"')

@@ -1,0 +1,58 @@
+"""Dispatch of the commands, and their exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from napari_emgauss.cli.commands import Demo, Doctor, Evaluate, Export, Reconstruct, Render
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+Command = (
+    Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")]
+    | Annotated[Render, tyro.conf.subcommand("render")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+)
+
+DESCRIPTION = "Isotropic volumes from anisotropic volume-EM stacks, learned from your own sections."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+
+    Errors in the input are printed in plain words; an unexpected error keeps its traceback.
+    """
+    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        command = tyro.cli(
+            Command,
+            prog="napari-emgauss",
+            description=DESCRIPTION,
+            args=None if arguments is None else list(arguments),
+            config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes),
+        )
+    except SystemExit as end:
+        return OK if end.code in (0, None) else USAGE
+    try:
+        return int(command.run())
+    except KeyboardInterrupt:
+        errors.print("Interrupted; nothing half-written was left behind.")
+        return INTERRUPTED
+    except (ValueError, OSError, RuntimeError, MemoryError, FloatingPointError) as error:
+        if "--debug" in (sys.argv if arguments is None else arguments):
+            raise
+        errors.print(f"[bold red]Error:[/] {_plain(error)}", markup=True)
+        return FAILED
+
+
+def _plain(error: BaseException) -> str:
+    """Message of ``error``, with rich's markup brackets escaped."""
+    return (str(error) or type(error).__name__).replace("[", r"\[")

@@ -1,0 +1,101 @@
+"""``napari-emgauss render`` and ``export``."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from napari_emgauss._types import FloatArray, Triple
+from napari_emgauss.cli.commands import Export, Render
+from napari_emgauss.errors import ConfigError, FileFormatError
+from napari_emgauss.io import write
+from napari_emgauss.io.atomic import replacing
+from napari_emgauss.methods.emgauss import Reconstruction, load
+
+
+def refuse_existing(paths: Sequence[Path], *, overwrite: bool) -> None:
+    """Raise `FileExistsError` before any work is done, unless outputs may be replaced."""
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists. Choose another name, or add --overwrite to replace it.")
+
+
+def render(options: Render) -> int:
+    """Draw one section to an image file."""
+    refuse_existing([options.output], overwrite=options.overwrite)
+    if (options.z is None) == (options.depth_nm is None):
+        raise ConfigError("give either --z (section coordinate) or --depth-nm (depth below the first section).")
+    model = load(options.model)
+    z = options.z if options.z is not None else (options.depth_nm or 0.0) / model.voxel_size_nm[0]
+    image = model.render(z, region=options.region, zoom=options.zoom)
+    dz, dy, dx = model.voxel_size_nm
+    write_image(image, options.output, pixel_nm=(dy / options.zoom, dx / options.zoom))
+    size = f"{image.shape[0]} × {image.shape[1]} px"
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"section z = {z:g} (depth {z * dz:g} nm), {size}: {options.output}")
+    return 0
+
+
+def write_image(image: FloatArray, path: Path, *, pixel_nm: tuple[float, float]) -> None:
+    """Write one section as float32 TIFF with its pixel size, or as PNG stretched to its 0.1 and 99.9 percentiles."""
+    suffix = path.suffix.lower()
+    if suffix in (".tif", ".tiff"):
+        import tifffile
+
+        per_cm = (1e7 / pixel_nm[1], 1e7 / pixel_nm[0])
+        with replacing(path, overwrite=True, n_bytes=image.nbytes) as temporary:
+            tifffile.imwrite(temporary, image, resolution=per_cm, resolutionunit="CENTIMETER")
+    elif suffix == ".png":
+        import cv2
+
+        low, high = np.percentile(image, (0.1, 99.9))
+        grey = np.clip((image - low) * (255 / max(high - low, 1e-12)), 0, 255).astype(np.uint8)
+        with replacing(path, overwrite=True, n_bytes=image.nbytes) as temporary:
+            temporary.write_bytes(cv2.imencode(".png", grey)[1].tobytes())
+    else:
+        raise FileFormatError(f"an image is written as .tif or .png, got {path.name!r}.")
+
+
+def export(options: Export) -> int:
+    """Write the isotropic volume of a model."""
+    refuse_existing([options.output], overwrite=options.overwrite)
+    console = Console(highlight=False, soft_wrap=True)
+    model = load(options.model)
+    export_volume(
+        model, options.output, voxel_size_nm=options.voxel_size_nm, overwrite=options.overwrite, console=console
+    )
+    return 0
+
+
+def export_volume(
+    model: Reconstruction, path: Path, *, voxel_size_nm: Triple | None, overwrite: bool, console: Console
+) -> None:
+    """Stream the volume to ``path`` with a progress bar; Ctrl-C cancels and leaves nothing behind."""
+    volume = model.lazy(voxel_size_nm)
+    cancelled = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    main_thread = threading.current_thread() is threading.main_thread()
+    if main_thread:
+        signal.signal(signal.SIGINT, lambda *_: cancelled.set())
+    try:
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task(f"writing {path.name}", total=volume.shape[0])
+            write(
+                volume,
+                path,
+                overwrite=overwrite,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+                cancelled=cancelled.is_set,
+            )
+    finally:
+        if main_thread:
+            signal.signal(signal.SIGINT, before)
+    z, y, x = volume.shape
+    dz, dy, dx = volume.voxel_size_nm
+    console.print(f"{z} × {y} × {x} voxels of {dz:g} × {dy:g} × {dx:g} nm: {path}")

@@ -1,0 +1,94 @@
+"""What the user sees while a training runs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from napari_emgauss.training import Control, Event
+from napari_emgauss.training import Progress as TrainingProgress
+
+PLAIN_EVERY_S = 10.0
+
+
+class TrainingDisplay:
+    """One live line on a terminal; a plain line every ten seconds where the output goes to a file."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._last_plain = 0.0
+
+    def __enter__(self) -> TrainingDisplay:
+        if self.console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.percentage:>3.0f} %"),
+            )
+            self._bar = Progress(*columns, TimeElapsedColumn(), console=self.console)
+            self._task = self._bar.add_task("preparing", total=None)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show an event of the training."""
+        if not isinstance(event, TrainingProgress):
+            return
+        text = describe(event)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=text, total=event.n_iterations, completed=event.iteration)
+        elif time.monotonic() - self._last_plain >= PLAIN_EVERY_S or event.iteration == event.n_iterations:
+            self._last_plain = time.monotonic()
+            self.console.print(text)
+
+
+def describe(event: TrainingProgress) -> str:
+    """Stage, iteration, loss, held-out score and time left in one line."""
+    parts = [event.stage, f"{event.iteration}/{event.n_iterations}", f"loss {event.loss:.4f}"]
+    if event.n_blocks > 1:
+        parts.insert(0, f"block {event.block + 1}/{event.n_blocks}")
+    if event.withheld_psnr_db is not None:
+        parts.append(f"held-out {event.withheld_psnr_db:.2f} dB")
+    parts.append(f"{format_seconds(event.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def format_seconds(seconds: float) -> str:
+    """Like 45 s, 3 min 20 s or 2 h 5 min."""
+    s = round(seconds)
+    if s < 60:
+        return f"{s} s"
+    return f"{s // 60} min {s % 60} s" if s < 3600 else f"{s // 3600} h {s % 3600 // 60} min"
+
+
+@contextmanager
+def stop_on_interrupt(control: Control, console: Console) -> Iterator[None]:
+    """First Ctrl-C: stop and keep. Second: quit."""
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        if control.stopped:
+            raise KeyboardInterrupt
+        console.print("Stopping after this iteration and keeping what was learned; Ctrl-C again quits without.")
+        control.stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,79 @@
+"""``napari-emgauss reconstruct``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from napari_emgauss.cli.commands import Reconstruct
+from napari_emgauss.cli.output import export_volume, refuse_existing
+from napari_emgauss.cli.progress import TrainingDisplay, format_seconds, stop_on_interrupt
+from napari_emgauss.cli.settings import parse_settings
+from napari_emgauss.io import read
+from napari_emgauss.training import Control, Event, Finished, FinishReason
+from napari_emgauss.volume import Volume
+
+
+def run(options: Reconstruct) -> int:
+    """Train on a stack and save the model; 130 when the user stopped it."""
+    from napari_emgauss.methods.emgauss import reconstruct
+
+    console = Console(highlight=False, soft_wrap=True)
+    output = options.output or default_output(options.stack)
+    refuse_existing([path for path in (output, options.export) if path is not None], overwrite=options.overwrite)
+    settings = parse_settings(options.set)
+    volume = read(options.stack, voxel_size_nm=options.voxel_size_nm, dataset=options.dataset)
+    console.print(describe(volume))
+    if options.checkpoint is not None and options.checkpoint.is_dir() and any(options.checkpoint.iterdir()):
+        console.print(f"Continuing from the checkpoints in {options.checkpoint}.")
+    control = Control()
+    end: list[Finished] = []
+    with TrainingDisplay(console) as display, stop_on_interrupt(control, console):
+
+        def on_event(event: Event) -> None:
+            display(event)
+            if isinstance(event, Finished):
+                end.append(event)
+
+        result = reconstruct(
+            volume,
+            preset=options.preset,
+            device=options.device,
+            seed=options.seed,
+            on_event=on_event,
+            control=control,
+            checkpoint=options.checkpoint,
+            hold_out=options.hold_out,
+            leave_out=options.leave_out,
+            **settings,
+        )
+    result.save(output)
+    stopped = end[-1].reason is FinishReason.STOPPED
+    state = "stopped early, kept" if stopped else "done"
+    console.print(f"{state} after {format_seconds(end[-1].seconds)}: {result.n_gaussians} Gaussians in {output}")
+    if options.export is not None and not stopped:
+        export_volume(result, options.export, voxel_size_nm=None, overwrite=options.overwrite, console=console)
+    else:
+        console.print(f"Next: napari-emgauss export {output} {output.with_suffix('.ome.tif')}")
+    return 130 if stopped else 0
+
+
+def default_output(stack: Path) -> Path:
+    """The model beside the stack."""
+    name = stack.name.removesuffix(".gz")
+    for suffix in (".ome.tiff", ".ome.tif", ".ome.zarr"):
+        name = name.removesuffix(suffix)
+    return stack.with_name(Path(name).stem if name == stack.name and stack.suffix else name).with_suffix(".emgauss")
+
+
+def describe(volume: Volume) -> str:
+    """Like '12 sections of 512 × 512, 50 × 4 × 4 nm, 12.5× anisotropic → 551 × 512 × 512'."""
+    n, height, width = volume.shape
+    dz, dy, dx = volume.voxel_size_nm
+    fine = min(dy, dx)
+    planes = int((n - 1) * dz / fine + 1e-6) + 1
+    return (
+        f"{n} sections of {height} × {width}, {dz:g} × {dy:g} × {dx:g} nm, {volume.factor:.3g}× anisotropic "
+        f"→ {planes} × {int((height - 1) * dy / fine) + 1} × {int((width - 1) * dx / fine) + 1}"
+    )

@@ -1,0 +1,177 @@
+"""A reconstruction that runs in the background: start, pause, resume, stop; no Qt."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import weakref
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
+from napari_emgauss.training import Control, Event, Finished, FinishReason, Progress, TrainingSignals
+from napari_emgauss.training.run import RunConfig
+from napari_emgauss.volume import Volume
+
+
+class State(Enum):
+    """What a session is doing."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Status:
+    """Snapshot of a session."""
+
+    state: State
+    progress: Progress | None = None
+    """Latest progress."""
+    message: str = ""
+    """What went wrong, for a failure."""
+
+
+class Session:
+    """Train ``volume`` in a thread of its own.
+
+    ``signals`` are emitted in that thread; `Finished` comes exactly once. The interpreter stops a session that is still
+    running when it exits.
+
+    Parameters
+    ----------
+    volume, preset, device, seed, checkpoint, run_config, **overrides
+        As for `napari_emgauss.reconstruct`.
+    """
+
+    def __init__(
+        self,
+        volume: Volume,
+        *,
+        preset: str = "balanced",
+        device: str = "auto",
+        seed: int = 0,
+        checkpoint: str | Path | None = None,
+        run_config: RunConfig | None = None,
+        **overrides: Any,
+    ) -> None:
+        self.signals = TrainingSignals()
+        self.control = Control()
+        self._arguments: dict[str, Any] = {
+            "preset": preset,
+            "device": device,
+            "seed": seed,
+            "checkpoint": checkpoint,
+            "run_config": run_config,
+            **overrides,
+        }
+        self._volume = volume
+        self._lock = threading.Lock()
+        self._status = Status(State.IDLE)
+        self._result: Reconstruction | None = None
+        self._error: BaseException | None = None
+        self._terminal_sent = False
+        self._thread = threading.Thread(target=self._work, name="emgauss-training", daemon=True)
+
+    @property
+    def status(self) -> Status:
+        """Snapshot; safe from any thread."""
+        with self._lock:
+            if self._status.state is State.RUNNING and self.control.paused:
+                return replace(self._status, state=State.PAUSED)
+            return self._status
+
+    def start(self) -> None:
+        """Begin; a session runs once.
+
+        Raises
+        ------
+        RuntimeError
+            It was started before.
+        """
+        with self._lock:
+            if self._status.state is not State.IDLE:
+                raise RuntimeError("a session runs once and this one was started before. Create another Session.")
+            self._status = Status(State.RUNNING)
+        _RUNNING.add(self)
+        self._thread.start()
+
+    def pause(self) -> None:
+        """Hold after the present iteration."""
+        self.control.pause()
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self.control.resume()
+
+    def stop(self) -> None:
+        """End after the present iteration and keep what was learned."""
+        self.control.stop()
+
+    def discard(self) -> None:
+        """Stop, wait, and drop the result."""
+        self.stop()
+        self.wait()
+        self._result = None
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for the end; whether it was reached."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def result(self) -> Reconstruction:
+        """The reconstruction, once finished or stopped.
+
+        Raises
+        ------
+        RuntimeError
+            Not finished yet, or discarded. A failed training raises what it failed with.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._result is None:
+            raise RuntimeError(f"there is no result: the session is {self.status.state.value} or was discarded.")
+        return self._result
+
+    def _work(self) -> None:
+        try:
+            self._result = reconstruct(self._volume, on_event=self._on_event, control=self.control, **self._arguments)
+        except BaseException as error:  # noqa: BLE001 - handed to the caller by result()
+            self._error = error
+            if not self._terminal_sent:
+                self._on_event(Finished(reason=FinishReason.FAILED, iteration=0, seconds=0.0, message=str(error)))
+        finally:
+            _RUNNING.discard(self)
+
+    def _on_event(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, Progress):
+                self._status = replace(self._status, progress=event)
+            elif isinstance(event, Finished):
+                self._terminal_sent = True
+                self._status = replace(self._status, state=_END[event.reason], message=event.message)
+        self.signals.send(event)
+
+
+_END = {
+    FinishReason.COMPLETED: State.FINISHED,
+    FinishReason.STOPPED: State.STOPPED,
+    FinishReason.FAILED: State.FAILED,
+}
+_RUNNING: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """A training thread inside torch while the interpreter shuts down would crash it."""
+    for session in list(_RUNNING):
+        session.stop()
+    for session in list(_RUNNING):
+        session.wait(10)
