@@ -1,0 +1,1 @@
+"""What napari sees: sample data, readers and writers."""
