@@ -21,8 +21,10 @@ def spans(n: int, length: int, overlap: int) -> list[Span]:
     Raises
     ------
     ConfigError
-        ``length`` is not more than twice ``overlap``: three spans would meet at one place.
+        ``overlap`` is below 1, or ``length`` not more than twice ``overlap``: three spans would meet at one place.
     """
+    if overlap < 1:
+        raise ConfigError(f"blocks must overlap by at least 1, got {overlap}: nothing would lie between them.")
     if length <= 2 * overlap:
         raise ConfigError(f"a block must be longer than twice its overlap, got length {length} and overlap {overlap}.")
     if n <= length:
@@ -47,8 +49,11 @@ def fade(all_spans: Sequence[Span], index: int, position: FloatArray | float) ->
 
 
 def _ramp(position: FloatArray | float, first: int, last: int) -> FloatArray:
-    """0 at ``first``, 1 at ``last``, clipped outside."""
-    return np.clip((np.asarray(position, np.float32) - first) / max(last - first, 1), 0, 1)
+    """0 at ``first``, 1 at ``last``, clipped outside; a step where they coincide."""
+    p = np.asarray(position, np.float32)
+    if last <= first:
+        return (p >= first).astype(np.float32)
+    return np.clip((p - first) / (last - first), 0, 1)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,142 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import napari_emgauss as eg
+from napari_emgauss.cli import main
+
+QUICK = ["--preset", "fast", "--set", "joint=2", "bootstrap=1", "spacing_px=4"]
+
+
+@pytest.fixture(scope="module")
+def folder(stack, isotropic, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    eg.write(stack, folder / "stack.tif")
+    eg.write(isotropic, folder / "iso.tif")
+    assert main(["reconstruct", str(folder / "stack.tif"), *QUICK]) == 0
+    return folder
+
+
+def test_reconstruct_puts_the_model_beside_the_stack(folder, capsys):
+    assert eg.load(folder / "stack.emgauss").shape == (5, 48, 40)
+    out = folder / "other.emgauss"
+    assert main(["reconstruct", str(folder / "stack.tif"), "-o", str(out), "--hold-out", "2", *QUICK]) == 0
+    text = capsys.readouterr().out
+    assert "5 sections of 48 × 40, 48 × 8 × 8 nm, 6× anisotropic → 25 × 48 × 40" in text
+    assert "held-out" in text
+    assert eg.load(out).config.hold_out == (2,)
+
+
+def test_reconstruct_can_export_at_once(folder):
+    arguments = ["reconstruct", str(folder / "stack.tif"), "-o", str(folder / "e.emgauss"), *QUICK]
+    assert main([*arguments, "--export", str(folder / "e.ome.tif")]) == 0
+    assert eg.read(folder / "e.ome.tif").shape == (25, 48, 40)
+
+
+def test_existing_outputs_are_refused_before_any_work(folder, capsys, monkeypatch):
+    monkeypatch.setattr("napari_emgauss.cli.reconstruct.read", lambda *a, **k: pytest.fail("the stack was read"))
+    assert main(["reconstruct", str(folder / "stack.tif"), *QUICK]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["reconstruct", "{}/missing.tif"], "missing.tif"),
+        (["reconstruct", "{}/stack.tif", "--overwrite", "--set", "spacing=3"], "Did you mean spacing_px"),
+        (["reconstruct", "{}/stack.tif", "--overwrite", "--set", "joint=many"], "joint must be a int"),
+        (["reconstruct", "{}/stack.tif", "--overwrite", "--set", "joint"], "name=value"),
+        (["reconstruct", "{}/stack.tif", "--overwrite", "--hold-out", "0"], "end of the stack"),
+        (["render", "{}/stack.emgauss", "--z", "7", "-o", "{}/x.png"], "0..4"),
+        (["render", "{}/stack.emgauss", "-o", "{}/x.png"], "--depth-nm"),
+        (["render", "{}/stack.emgauss", "--z", "1", "-o", "{}/x.gif"], ".tif or .png"),
+        (["render", "{}/stack.tif", "--z", "1", "-o", "{}/x.png"], "no model"),
+        (["evaluate", "{}/iso.tif", "--crop", "0", "99", "0", "9", "0", "9"], "crop must be"),
+    ],
+)
+def test_errors_are_one_plain_line_and_exit_code_1(folder, capsys, arguments, message):
+    assert main([argument.format(folder) for argument in arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("Error:")
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_wrong_usage_is_exit_code_2_and_help_0(capsys):
+    assert main(["reconstruct"]) == 2
+    assert main(["teleport"]) == 2
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for command in ("reconstruct", "render", "export", "evaluate", "demo", "doctor"):
+        assert command in text
+
+
+def test_render_writes_images_of_the_asked_size(folder):
+    import cv2
+    import tifffile
+
+    model = str(folder / "stack.emgauss")
+    assert main(["render", model, "--z", "1.5", "-o", str(folder / "z.tif")]) == 0
+    assert tifffile.imread(folder / "z.tif") == pytest.approx(eg.load(model).render(1.5))
+    part = ["--region", "0", "20", "10", "30", "--zoom", "2"]
+    assert main(["render", model, "--depth-nm", "72", *part, "-o", str(folder / "z.png")]) == 0
+    assert cv2.imread(str(folder / "z.png"), cv2.IMREAD_GRAYSCALE).shape == (40, 40)
+
+
+@pytest.mark.parametrize("name", ["iso.ome.tif", "iso.ome.zarr", "iso.mrc"])
+def test_export_writes_every_format(folder, name, capsys):
+    target = folder / f"out-{name}"
+    assert main(["export", str(folder / "stack.emgauss"), str(target)]) == 0
+    assert "25 × 48 × 40 voxels of 8 × 8 × 8 nm" in capsys.readouterr().out
+    assert eg.read(target).shape == (25, 48, 40)
+    assert main(["export", str(folder / "stack.emgauss"), str(target)]) == 1
+
+
+def test_evaluate_prints_the_table_and_writes_it(folder, capsys):
+    arguments = ["evaluate", str(folder / "iso.tif"), "--methods", "linear", "emgauss:fast", "--set", "joint=2"]
+    assert main([*arguments, "--output-dir", str(folder / "scores")]) == 0
+    text = capsys.readouterr().out
+    assert "emgauss" in text
+    assert "PSNR" in text
+    names = {path.name for path in (folder / "scores").iterdir()}
+    assert names == {"metrics.txt", "metrics.csv", "metrics.json", "comparison.png"}
+
+
+def test_doctor_finds_nothing_missing_here(capsys):
+    assert main(["doctor"]) == 0
+    text = capsys.readouterr().out
+    for subject in ("Python", "torch", "gsplat", "threads", "memory", "kernels", "napari"):
+        assert subject in text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_ctrl_c_stops_and_keeps_the_model_and_a_checkpoint_continues(folder):
+    code = "import sys; from napari_emgauss.cli import main; sys.exit(main(sys.argv[1:]))"
+    output, checkpoint = folder / "stopped.emgauss", folder / "checkpoint"
+    arguments = ["reconstruct", str(folder / "stack.tif"), "-o", str(output), "--checkpoint", str(checkpoint)]
+    command = [sys.executable, "-u", "-c", code, *arguments, "--set", "joint=20000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if "joint" in line:
+                break
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        text = process.stdout.read()
+        assert process.wait(60) == 130
+    assert "stopped early, kept" in text
+    assert eg.load(output).record["blocks_trained"] == "0 of 1"
+    assert list(checkpoint.iterdir())
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_what_it_names(tmp_path, capsys):
+    assert main(["demo", "--output", str(tmp_path / "d")]) == 0
+    text = capsys.readouterr().out
+    for name in ("sections.ome.tif", "model.emgauss", "isotropic.ome.tif", "metrics.csv", "comparison.png"):
+        assert (tmp_path / "d" / name).stat().st_size > 0
+        assert name in text
+    assert eg.read(tmp_path / "d" / "isotropic.ome.tif").shape == (61, 128, 128)

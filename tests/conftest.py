@@ -1,0 +1,36 @@
+"""Stacks that many tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_emgauss.phantom import phantom
+from napari_emgauss.volume import Volume
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def isotropic() -> Volume:
+    """A small isotropic phantom: 25 × 48 × 40."""
+    return phantom((25, 48, 40), seed=3)
+
+
+@pytest.fixture(scope="session")
+def stack(isotropic: Volume) -> Volume:
+    """Five sections, six times coarser along z."""
+    return isotropic.every(6)
+
+
+@pytest.fixture(scope="session")
+def fib25() -> np.ndarray:
+    """A real FIB-SEM crop, 37 × 128 × 128; skips where the file is absent."""
+    path = SHARED / "fib25_sample2.tif"
+    if not path.exists():
+        pytest.skip(f"real data are absent: {path.name}")
+    import tifffile
+
+    return np.asarray(tifffile.imread(path)[:37, :128, :128])

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import torch
+
+from napari_emgauss.errors import ConfigError
+from napari_emgauss.forward import MlpField, SectionModel, View
+from napari_emgauss.gaussians import Gaussians, canonical_grid
+from napari_emgauss.methods.emgauss import preset
+from napari_emgauss.methods.emgauss.job import build_model
+
+
+@pytest.fixture(scope="module")
+def sections():
+    rng = np.random.default_rng(1)
+    return rng.random((3, 36, 44), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def anchored(sections):
+    return build_model(preset("fast"), [0.0, 1.0, 3.0], sections, np.random.default_rng(0))
+
+
+def mlp(**changes):
+    torch.manual_seed(0)
+    field = MlpField((0.0, 4.0), (36, 44), depth=4, width=16, **changes)
+    values = canonical_grid(
+        np.full((2, 36, 44), 0.5, np.float32), spacing_px=3, opacity=0.3, rng=np.random.default_rng(0)
+    )
+    return field, Gaussians(values)
+
+
+def shake(field):
+    torch.nn.init.normal_(field.head.weight, std=0.1, generator=torch.Generator().manual_seed(1))
+
+
+def test_anchored_sections_meet_from_both_sides(anchored):
+    at = anchored.render(1.0)
+    assert anchored.render(1.0 - 1e-5) == pytest.approx(at, abs=1e-3)
+    assert anchored.render(1.0 + 1e-5) == pytest.approx(at, abs=1e-3)
+
+
+def test_an_observed_section_is_drawn_from_its_own_gaussians_only(anchored):
+    offsets = anchored.field.offsets
+    for z, own in ((0.0, 0), (1.0, 1), (3.0, 2)):
+        assert len(anchored.field.deform(anchored.gaussians, z).mean_px) == offsets[own + 1] - offsets[own]
+
+
+def test_without_motion_the_middle_is_the_mean_of_its_neighbours(sections):
+    model = build_model(preset("fast", motion="none"), [0.0, 1.0, 3.0], sections, np.random.default_rng(0))
+    mean = (model.render(1.0) + model.render(3.0)) / 2
+    assert model.render(2.0) == pytest.approx(mean, abs=1e-4)
+
+
+def test_the_network_starts_by_moving_nothing():
+    field, gaussians = mlp()
+    deformed = field.deform(gaussians, 1.7)
+    torch.testing.assert_close(deformed.mean_px, gaussians.mean_px)
+    torch.testing.assert_close(deformed.opacity, torch.sigmoid(gaussians.opacity_logit))
+
+
+def test_a_frozen_network_at_its_start_equals_the_evaluated_one():
+    field, gaussians = mlp()
+    evaluated = field.deform(gaussians, 1.0).mean_px.detach()
+    field.requires_grad_(requires_grad=False)
+    torch.testing.assert_close(field.deform(gaussians, 1.0).mean_px.detach(), evaluated)
+
+
+def test_the_network_sees_the_means_detached():
+    field, gaussians = mlp()
+    shake(field)
+    field.deform(gaussians, 1.7).mean_px.sum().backward()
+    assert gaussians.mean_px.grad == pytest.approx(torch.ones_like(gaussians.mean_px))
+
+
+@pytest.mark.parametrize("varies", [False, True])
+def test_rotation_depends_on_z_only_if_asked(varies):
+    field, gaussians = mlp(rotation_varies=varies)
+    shake(field)
+    first, second = (field.deform(gaussians, z).angle_rad.detach() for z in (0.5, 3.0))
+    assert bool((first != second).any()) == varies
+
+
+@pytest.mark.parametrize("varies", [False, True])
+def test_opacity_depends_on_z_unless_static(varies):
+    field, gaussians = mlp(opacity_varies=varies)
+    shake(field)
+    first, second = (field.deform(gaussians, z).opacity.detach() for z in (0.5, 3.0))
+    assert bool((first != second).any()) == varies
+
+
+def test_a_view_of_a_part_equals_that_part_of_the_whole(anchored):
+    whole = anchored.render(0.4)
+    assert anchored.render(0.4, View((5, 21, 10, 40))) == pytest.approx(whole[5:21, 10:40], abs=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["sum", "alpha"])
+@pytest.mark.parametrize("zoom", [0.25, 0.5, 2.0, 3.0])
+def test_zooming_keeps_positions_and_brightness(mode, zoom):
+    values = {
+        "mean_px": torch.tensor([[17.0, 22.0]]),
+        "log_scale": torch.tensor([[1.2, 0.9]]),
+        "angle_rad": torch.zeros(1),
+        "opacity_logit": torch.tensor([-2.0]),
+        "intensity": torch.ones(1),
+    }
+    model = SectionModel(Gaussians(values), MlpField((0.0, 1.0), (36, 44), depth=2, width=4), (36, 44), mode=mode)
+    full, image = model.render(0.0), model.render(0.0, View((0, 36, 0, 44), zoom))
+    assert image.shape == (round(36 * zoom), round(44 * zoom))
+    y, x = torch.meshgrid(*(torch.arange(n) for n in image.shape), indexing="ij")
+    centre = [float((image * axis).sum() / image.sum()) for axis in (y, x)]
+    assert [(c + 0.5) / zoom - 0.5 for c in centre] == pytest.approx([17, 22], abs=0.1 * max(1, 0.5 / zoom))
+    if mode == "sum":
+        assert float(image.mean()) == pytest.approx(float(full.mean()), rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("region", "zoom"), [((5, 5, 0, 4), 1), ((0, 4, 9, 3), 1), ((0, 4, 0, 4), 0), ((0, 4, 0, 4), np.inf)]
+)
+def test_impossible_views_are_refused(region, zoom):
+    with pytest.raises(ConfigError):
+        View(region, zoom)

@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+
+import napari_emgauss as eg
+from napari_emgauss.baselines import interpolate
+from napari_emgauss.errors import BackendUnavailableError, ConfigError, SectionRangeError
+from napari_emgauss.metrics import psnr, ssim
+
+TINY = {"joint": 3, "bootstrap": 1, "spacing_px": 3.0}
+
+
+@pytest.fixture(scope="module")
+def result(stack):
+    return eg.reconstruct(stack, **TINY)
+
+
+def test_a_section_resembles_the_observed_one(result, stack):
+    truth = stack.section(2).astype(np.float32)
+    assert psnr(result.render(2) / 255, truth / 255) > 20
+    assert result.render(2).dtype == np.float32
+
+
+@pytest.mark.parametrize("z", [-0.01, 4.01, float("nan"), float("inf")])
+def test_depths_outside_the_stack_are_refused_with_the_range(result, z):
+    with pytest.raises(SectionRangeError, match=r"0\.\.4"):
+        result.render(z)
+
+
+@pytest.mark.parametrize("region", [(-1, 5, 0, 5), (0, 99, 0, 5), (5, 5, 0, 5), (0, 5, 0)])
+def test_regions_outside_the_section_are_refused(result, region):
+    with pytest.raises(ConfigError, match="region"):
+        result.render(1, region=region)
+
+
+def test_a_region_equals_that_part_of_the_section(result):
+    assert result.render(1.3, region=(7, 30, 11, 35)) == pytest.approx(result.render(1.3)[7:30, 11:35], abs=0.05)
+
+
+def test_zoom_halves_the_section_and_keeps_its_brightness(result):
+    small = result.render(1.3, zoom=0.5)
+    assert small.shape == (24, 20)
+    assert small.mean() == pytest.approx(result.render(1.3).mean(), rel=0.02)
+
+
+def test_resampling_is_isotropic_and_keeps_the_observed_planes(result, stack):
+    volume = result.resample()
+    assert volume.voxel_size_nm == (8, 8, 8)
+    assert volume.shape == (25, 48, 40)
+    assert volume.dtype == stack.dtype
+    for k in range(5):
+        assert np.array_equal(volume.data[6 * k], np.clip(np.rint(result.render(k)), 0, 255).astype(np.uint8))
+
+
+def test_resampling_obeys_the_plane_count_at_any_spacing(result):
+    dz_nm, n = result.voxel_size_nm[0], 5
+    for dz in (7.0, 11.0, 48.0, 50.0):
+        assert result.planes((dz, 8, 8)).shape[0] == int(np.floor((n - 1) * dz_nm / dz)) + 1
+    assert result.planes((8, 16, 16)).shape[1:] == (24, 20)
+    assert result.planes((8, 16, 16))[3].shape == (24, 20)
+
+
+def test_planes_behave_like_an_array(result):
+    planes, volume = result.planes(), result.resample().data
+    assert len(planes) == 25
+    assert np.array_equal(planes[3:9:2], volume[3:9:2])
+    assert np.array_equal(planes[-1], volume[-1])
+    assert np.array_equal(planes[4, 5:9, 3], volume[4, 5:9, 3])
+    with pytest.raises(IndexError):
+        planes[25]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "gain", "offset"),
+    [(np.uint16, 250, 1000), (np.int16, 100, -12_000), (np.float32, 1e-5, 0.5), (np.float32, 30.0, 1e6)],
+)
+def test_any_intensity_range_comes_back_in_its_units(stack, result, dtype, gain, offset):
+    data = (stack.as_float() * gain + offset).astype(dtype)
+    other = eg.reconstruct(eg.Volume(data, stack.voxel_size_nm), **TINY)
+    assert (other.render(1.5) - offset) / gain == pytest.approx(result.render(1.5), abs=3)
+    assert other.resample().dtype == dtype
+
+
+def test_a_constant_stack_stays_constant():
+    flat = eg.Volume(np.full((3, 20, 20), 77, np.uint8), (40, 8, 8))
+    assert eg.reconstruct(flat, **TINY).render(0.5) == pytest.approx(np.full((20, 20), 77.0), abs=0.5)
+
+
+def test_a_left_out_section_is_repaired_from_its_neighbours(stack):
+    data = np.array(stack.data)
+    data[2] = 0
+    repaired = eg.reconstruct(eg.Volume(data, stack.voxel_size_nm), leave_out=(2,), **TINY)
+    assert psnr(repaired.render(2) / 255, stack.section(2) / np.float32(255)) > 14
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"preset": "quick"}, "preset must be one of"),
+        ({"spacing": 3}, "Did you mean spacing_px"),
+        ({"spacing_px": -1}, "must be positive"),
+        ({"ema_decay": 1.5}, "within 0..1"),
+        ({"hold_out": (0,)}, "end of the stack"),
+        ({"leave_out": (9,)}, r"within 0\.\.4"),
+        ({"field": "anchored", "compositing": "alpha"}, "field='mlp'"),
+        ({"joint": 0, "bootstrap": 0}, "at least one"),
+    ],
+)
+def test_impossible_settings_are_refused_with_the_remedy(stack, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        eg.reconstruct(stack, **settings)
+
+
+def test_an_absent_device_is_an_error_not_a_fallback(stack):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(BackendUnavailableError, match="device='cpu'"):
+        eg.reconstruct(stack, device="cuda", **TINY)
+
+
+def test_a_stack_larger_than_memory_is_refused_before_training(stack, monkeypatch):
+    class Full:
+        available = 1000
+
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.train.psutil.virtual_memory", Full)
+    with pytest.raises(MemoryError, match="GiB are free"):
+        eg.reconstruct(stack, **TINY)
+
+
+def test_tiles_and_bundles_leave_no_visible_seam():
+    rng = np.random.default_rng(0)
+    from scipy.ndimage import gaussian_filter
+
+    data = gaussian_filter(rng.standard_normal((9, 96, 96)), (1, 2, 2))
+    volume = eg.Volume((data / data.std() * 40 + 128).clip(0, 255).astype(np.uint8), (24, 8, 8))
+    blocks = {"tile_px": 56, "tile_overlap_px": 12, "bundle_sections": 5, "bundle_overlap": 2}
+    result = eg.reconstruct(volume, joint=15, bootstrap=5, spacing_px=2.5, **blocks)
+    assert len(result.models) > 8
+    planes = np.stack([result.render(z) for z in np.arange(0, 8.01, 1 / 6)])
+    for axis, spans, step in ((0, result.plan.z, 6), (1, result.plan.y, 1), (2, result.plan.x, 1)):
+        jumps = np.abs(np.diff(planes, axis=axis)).mean(axis=tuple(a for a in range(3) if a != axis))
+        edges = {edge * step + shift for span in spans for edge in span for shift in (-1, 0)}
+        inner = [e for e in edges if 2 < e < len(jumps) - 2]
+        assert inner
+        assert np.mean(jumps[inner]) < 1.2 * np.mean(jumps)
+
+
+@pytest.mark.slow
+def test_fast_beats_linear_interpolation_on_a_real_stack(fib25):
+    volume = eg.Volume(fib25[::6], (48, 8, 8))
+    result = eg.reconstruct(volume, preset="fast")
+    gains = []
+    for k in (k for k in range(len(fib25)) if k % 6):
+        truth = fib25[k].astype(np.float32) / 255
+        ours, linear = result.render(k / 6) / 255, interpolate(volume, k / 6) / 255
+        gains.append((psnr(ours, truth) - psnr(linear, truth), ssim(ours, truth) - ssim(linear, truth)))
+    assert np.mean(gains, 0)[0] >= 0.2
+    assert np.mean(gains, 0)[1] >= 0.01

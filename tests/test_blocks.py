@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_emgauss.blocks import Plan, fade, spans
+from napari_emgauss.errors import ConfigError
+
+
+@given(n=st.integers(2, 400), overlap=st.integers(1, 20), extra=st.integers(1, 60))
+def test_spans_cover_everything_and_their_weights_sum_to_one(n, overlap, extra):
+    length = 2 * overlap + extra
+    found = spans(n, length, overlap)
+    assert found[0][0] == 0
+    assert found[-1][1] == n
+    assert all(stop - start == min(n, length) for start, stop in found)
+    position = np.arange(n, dtype=np.float32)
+    total = np.zeros(n)
+    for index, (start, stop) in enumerate(found):
+        total[start:stop] += fade(found, index, position[start:stop])
+    assert total == pytest.approx(np.ones(n), abs=1e-5)
+
+
+@given(n=st.integers(2, 60), z=st.floats(0, 1), overlap=st.integers(1, 3))
+def test_bundles_share_every_depth_completely(n, z, overlap):
+    plan = Plan.of((n, 40, 40), bundle_sections=7, bundle_overlap=overlap, tile_px=64, tile_overlap_px=8)
+    position = z * (n - 1)
+    assert sum(plan.weight_z(block, position) for block in plan.blocks) == pytest.approx(1, abs=1e-5)
+
+
+def test_tiles_of_a_wide_section_fade_into_each_other():
+    plan = Plan.of((3, 100, 90), bundle_sections=9, bundle_overlap=2, tile_px=40, tile_overlap_px=10)
+    total = np.zeros((100, 90))
+    for block in plan.blocks:
+        y0, y1, x0, x1 = plan.region(block)
+        total[y0:y1, x0:x1] += plan.weight_yx(block, np.arange(y0, y1), np.arange(x0, x1))
+    assert total == pytest.approx(np.ones((100, 90)), abs=1e-5)
+
+
+def test_blocks_that_do_not_overlap_are_refused():
+    with pytest.raises(ConfigError, match="at least 1"):
+        spans(100, 8, 0)
+
+
+def test_a_block_not_longer_than_twice_its_overlap_is_refused():
+    with pytest.raises(ConfigError, match="twice its overlap"):
+        spans(100, 8, 4)

@@ -1,0 +1,78 @@
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from napari_emgauss.errors import ConfigError
+from napari_emgauss.session import Session, State
+from napari_emgauss.training import FinishReason, Progress
+
+TINY = {"joint": 3, "bootstrap": 1, "spacing_px": 4.0}
+
+
+def recorded(session):
+    finished, threads = [], set()
+    session.signals.finished.connect(finished.append)
+    session.signals.progress.connect(lambda event: threads.add(threading.current_thread().name))
+    return finished, threads
+
+
+def test_a_session_trains_in_its_own_thread_and_ends_once(stack):
+    session = Session(stack, **TINY)
+    finished, threads = recorded(session)
+    assert session.status.state is State.IDLE
+    session.start()
+    assert session.wait(60)
+    assert session.status.state is State.FINISHED
+    assert isinstance(session.status.progress, Progress)
+    assert [event.reason for event in finished] == [FinishReason.COMPLETED]
+    assert threads == {"emgauss-training"}
+    assert session.result().render(0.5).shape == stack.shape[1:]
+
+
+def test_pause_resume_and_stop(stack):
+    session = Session(stack, preset="balanced", joint=3000)
+    session.pause()
+    session.start()
+    assert session.status.state is State.PAUSED
+    session.resume()
+    assert session.status.state is State.RUNNING
+    session.stop()
+    assert session.wait(60)
+    assert session.status.state is State.STOPPED
+    assert session.result().n_gaussians > 0
+
+
+def test_a_failure_is_kept_and_raised_on_request(stack):
+    session = Session(stack, hold_out=(0,), **TINY)
+    finished, _ = recorded(session)
+    session.start()
+    session.wait(60)
+    assert session.status.state is State.FAILED
+    assert "end of the stack" in session.status.message
+    assert [event.reason for event in finished] == [FinishReason.FAILED]
+    with pytest.raises(ConfigError, match="end of the stack"):
+        session.result()
+
+
+def test_a_discarded_session_has_no_result_and_runs_once(stack):
+    session = Session(stack, **TINY)
+    session.start()
+    session.discard()
+    with pytest.raises(RuntimeError, match="no result"):
+        session.result()
+    with pytest.raises(RuntimeError, match="runs once"):
+        session.start()
+
+
+def test_an_interpreter_that_exits_stops_the_training_first():
+    code = (
+        "from napari_emgauss.phantom import phantom\n"
+        "from napari_emgauss.session import Session\n"
+        "Session(phantom((13, 32, 32)).every(6), joint=100000).start()\n"
+        "import time; time.sleep(1)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0
+    assert done.stderr == ""

@@ -1,0 +1,157 @@
+import threading
+import time
+
+import pytest
+import torch
+
+from napari_emgauss.errors import FileFormatError, OutOfMemoryError
+from napari_emgauss.methods.emgauss import reconstruct
+from napari_emgauss.training import Control, Finished, FinishReason, Preview, Progress
+from napari_emgauss.training.run import RunConfig
+
+TINY = {"joint": 3, "bootstrap": 3, "spacing_px": 4.0}
+TINY_PAPER = {
+    "preset": "paper", "mlp_width": 16, "mlp_depth": 2, "warmup": 10, "joint": 10, "bootstrap": 30, "spacing_px": 5.0,
+    "densify_start": 5, "densify_stop": 45, "max_gaussians_per_px": 0.3, "bundle_sections": 8,
+}  # fmt: skip
+
+
+def parameters(result):
+    return {f"{i}.{n}": t for i, model in enumerate(result.models) for n, t in model.state_dict().items()}
+
+
+def same(first, second):
+    a, b = parameters(first), parameters(second)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def stop_after(monkeypatch, control, n_steps):
+    from napari_emgauss.training.loop import BlockTrainer
+
+    step, made = BlockTrainer.step, []
+
+    def counted(self):
+        step(self)
+        made.append(1)
+        if len(made) == n_steps:
+            control.stop()
+
+    monkeypatch.setattr(BlockTrainer, "step", counted)
+
+
+def test_events_tell_a_whole_run_and_end_exactly_once(stack):
+    events = []
+    reconstruct(stack, on_event=events.append, hold_out=(1,), run_config=RunConfig(preview_every_s=1e-6), **TINY)
+    progress = [e for e in events if isinstance(e, Progress)]
+    assert [type(e) for e in events].count(Finished) == 1
+    assert events[-1].reason is FinishReason.COMPLETED
+    assert progress[-1].iteration == progress[-1].n_iterations == events[-1].iteration
+    assert progress[-1].withheld_psnr_db > 5
+    assert [e.iteration for e in progress] == sorted(e.iteration for e in progress)
+    preview = next(e for e in events if isinstance(e, Preview))
+    assert preview.image.shape == stack.shape[1:]
+    assert preview.z not in range(5)
+
+
+@pytest.mark.parametrize("settings", [TINY, TINY_PAPER], ids=["anchored", "paper"])
+def test_the_same_seed_gives_the_same_result_and_another_seed_another(stack, settings):
+    assert same(reconstruct(stack, seed=1, **settings), reconstruct(stack, seed=1, **settings))
+    assert not same(reconstruct(stack, seed=1, **settings), reconstruct(stack, seed=2, **settings))
+
+
+@pytest.mark.parametrize(("settings", "steps"), [(TINY, 17), (TINY_PAPER, 27)], ids=["anchored", "paper"])
+def test_resuming_from_a_checkpoint_equals_an_uninterrupted_run(stack, settings, steps, tmp_path, monkeypatch):
+    whole = reconstruct(stack, **settings)
+    control, events = Control(), []
+    with monkeypatch.context() as patch:
+        stop_after(patch, control, steps)
+        reconstruct(stack, control=control, checkpoint=tmp_path / "c", on_event=events.append, **settings)
+    assert events[-1].reason is FinishReason.STOPPED
+    assert events[-1].iteration == steps
+    assert same(reconstruct(stack, checkpoint=tmp_path / "c", **settings), whole)
+
+
+def test_a_stopped_run_over_several_blocks_is_resumed_where_it_was(stack, tmp_path, monkeypatch):
+    settings = {**TINY, "bundle_sections": 3, "bundle_overlap": 1}
+    whole, control = reconstruct(stack, **settings), Control()
+    with monkeypatch.context() as patch:
+        stop_after(patch, control, 25)
+        kept = reconstruct(stack, control=control, checkpoint=tmp_path / "c", **settings)
+    assert kept.record["blocks_trained"] == "1 of 2"
+    assert kept.render(3.5).shape == stack.shape[1:]
+    assert same(reconstruct(stack, checkpoint=tmp_path / "c", **settings), whole)
+
+
+def test_checkpoints_of_other_settings_or_damaged_ones_are_refused(stack, tmp_path):
+    reconstruct(stack, checkpoint=tmp_path, **TINY)
+    with pytest.raises(FileFormatError, match="other settings"):
+        reconstruct(stack, checkpoint=tmp_path, **{**TINY, "joint": 4})
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(FileFormatError, match="not a usable checkpoint"):
+        reconstruct(stack, checkpoint=tmp_path, **TINY)
+
+
+def test_a_failing_write_leaves_the_old_checkpoint(stack, tmp_path, monkeypatch):
+    reconstruct(stack, checkpoint=tmp_path, **TINY)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def fail(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("napari_emgauss.training.checkpoint.save_file", fail)
+    from napari_emgauss.training import CheckpointStore
+
+    with pytest.raises(OSError, match="disk full"):
+        CheckpointStore(tmp_path, "x").save_finished(0, {})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_pause_holds_the_training_until_resumed(stack):
+    control, events = Control(), []
+    control.pause()
+    thread = threading.Thread(
+        target=reconstruct, args=(stack,), kwargs={"control": control, "on_event": events.append, **TINY}
+    )
+    thread.start()
+    time.sleep(0.5)
+    assert events == []
+    control.resume()
+    thread.join(60)
+    assert events[-1].reason is FinishReason.COMPLETED
+
+
+def test_a_paused_training_can_be_stopped(stack):
+    control, events = Control(), []
+    control.pause()
+    thread = threading.Thread(
+        target=reconstruct, args=(stack,), kwargs={"control": control, "on_event": events.append, **TINY}
+    )
+    thread.start()
+    control.stop()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert events[-1].reason is FinishReason.STOPPED
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room"), torch.cuda.OutOfMemoryError("no room")])
+def test_running_out_of_memory_is_explained(stack, monkeypatch, error):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("napari_emgauss.forward.view.splat", fail)
+    events = []
+    with pytest.raises(OutOfMemoryError, match="tile_px"):
+        reconstruct(stack, on_event=events.append, **TINY)
+    assert [e.reason for e in events if isinstance(e, Finished)] == [FinishReason.FAILED]
+    assert "tile_px" in events[-1].message
+
+
+def test_a_loss_that_is_not_finite_is_reported(stack, monkeypatch):
+    def broken(prediction, target, **kwargs):
+        return prediction.sum() * float("nan")
+
+    monkeypatch.setattr("napari_emgauss.training.loop.photometric_loss", broken)
+    with pytest.raises(FloatingPointError, match="learning rates"):
+        reconstruct(stack, **TINY)
