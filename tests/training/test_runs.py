@@ -108,6 +108,15 @@ def test_a_failing_write_leaves_the_old_checkpoint(stack, tmp_path, monkeypatch)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def paused(stack):
+    control, events = Control(), []
+    control.pause()
+    settings = {"control": control, "on_event": events.append, **TINY}
+    thread = threading.Thread(target=reconstruct, args=(stack,), kwargs=settings)
+    thread.start()
+    return control, events, thread
+
+
 def test_a_pause_holds_the_training_until_resumed(stack):
     control, events = Control(), []
     control.pause()
