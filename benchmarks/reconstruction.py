@@ -1,4 +1,4 @@
-"""Quality, seconds and peak memory of the presets on isotropic volumes: ``python -m benchmarks.reconstruction fib.tif``.
+"""Quality, seconds and peak memory of the presets: ``python -m benchmarks.reconstruction fib.tif epfl.tif``.
 
 Every case runs in a process of its own, so that its peak memory is its own. Settings were chosen on the first halves
 of the volumes; the crops here lie in the second halves.

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from napari_emgauss.blocks import Plan, fade, spans
@@ -8,6 +8,7 @@ from napari_emgauss.errors import ConfigError
 
 
 @given(n=st.integers(2, 400), overlap=st.integers(1, 20), extra=st.integers(1, 60))
+@example(n=40, overlap=7, extra=1).via("three spans meet")
 def test_spans_cover_everything_and_their_weights_sum_to_one(n, overlap, extra):
     length = 2 * overlap + extra
     found = spans(n, length, overlap)

@@ -66,6 +66,30 @@ def test_a_discarded_session_has_no_result_and_runs_once(stack):
         session.start()
 
 
+def test_a_listener_may_ask_for_the_result_or_fail_without_losing_it(stack, caplog):
+    session, seen = Session(stack, **TINY), []
+
+    def listen(event):
+        seen.append(session.result())
+        raise ZeroDivisionError
+
+    session.signals.finished.connect(listen)
+    session.start()
+    session.wait(60)
+    assert session.result() is seen[0]
+    assert "listener" in caplog.text
+
+
+def test_a_listener_may_discard(stack):
+    session = Session(stack, joint=500)
+    session.signals.progress.connect(lambda event: session.discard())
+    session.start()
+    assert session.wait(60)
+    assert session.status.state is State.STOPPED
+    with pytest.raises(RuntimeError, match="discarded"):
+        session.result()
+
+
 def test_an_interpreter_that_exits_stops_the_training_first():
     code = (
         "from napari_emgauss.phantom import phantom\n"

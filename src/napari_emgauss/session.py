@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 import weakref
 from dataclasses import dataclass, replace
@@ -10,10 +11,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from psygnal import EmitLoopError
+
 from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
 from napari_emgauss.training import Control, Event, Finished, FinishReason, Progress, TrainingSignals
 from napari_emgauss.training.run import RunConfig
 from napari_emgauss.volume import Volume
+
+LOGGER = logging.getLogger(__name__)
 
 
 class State(Enum):
@@ -76,7 +81,8 @@ class Session:
         self._status = Status(State.IDLE)
         self._result: Reconstruction | None = None
         self._error: BaseException | None = None
-        self._terminal_sent = False
+        self._terminal: Finished | None = None
+        self._discarded = False
         self._thread = threading.Thread(target=self._work, name="emgauss-training", daemon=True)
 
     @property
@@ -115,9 +121,11 @@ class Session:
         self.control.stop()
 
     def discard(self) -> None:
-        """Stop, wait, and drop the result."""
+        """Stop, wait (unless called by a listener, in the training thread), and drop the result."""
+        self._discarded = True
         self.stop()
-        self.wait()
+        if threading.current_thread() is not self._thread:
+            self.wait()
         self._result = None
 
     def wait(self, timeout_s: float | None = None) -> bool:
@@ -142,22 +150,39 @@ class Session:
 
     def _work(self) -> None:
         try:
-            self._result = reconstruct(self._volume, on_event=self._on_event, control=self.control, **self._arguments)
+            result = reconstruct(self._volume, on_event=self._on_event, control=self.control, **self._arguments)
+            self._result = None if self._discarded else result
         except BaseException as error:  # noqa: BLE001 - handed to the caller by result()
             self._error = error
-            if not self._terminal_sent:
-                self._on_event(Finished(reason=FinishReason.FAILED, iteration=0, seconds=0.0, message=str(error)))
+        try:
+            self._finish()
         finally:
             _RUNNING.discard(self)
 
-    def _on_event(self, event: Event) -> None:
+    def _finish(self) -> None:
+        """Tell the end, once result() can be asked."""
+        end = self._terminal
+        if end is None or (self._error is not None and end.reason is not FinishReason.FAILED):
+            end = Finished(reason=FinishReason.FAILED, iteration=0, seconds=0.0, message=str(self._error))
         with self._lock:
-            if isinstance(event, Progress):
+            self._status = replace(self._status, state=_END[end.reason], message=end.message)
+        self._send(end)
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Finished):
+            self._terminal = event
+            return
+        if isinstance(event, Progress):
+            with self._lock:
                 self._status = replace(self._status, progress=event)
-            elif isinstance(event, Finished):
-                self._terminal_sent = True
-                self._status = replace(self._status, state=_END[event.reason], message=event.message)
-        self.signals.send(event)
+        self._send(event)
+
+    def _send(self, event: Event) -> None:
+        """Emit; a listener that fails is reported in the log and does not end the training."""
+        try:
+            self.signals.send(event)
+        except EmitLoopError:
+            LOGGER.exception("a listener of the training failed")
 
 
 _END = {

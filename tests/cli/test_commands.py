@@ -8,6 +8,8 @@ import pytest
 
 import napari_emgauss as eg
 from napari_emgauss.cli import main
+from napari_emgauss.cli.reconstruct import default_output
+from napari_emgauss.training.loop import BlockTrainer
 
 QUICK = ["--preset", "fast", "--set", "joint=2", "bootstrap=1", "spacing_px=4"]
 
@@ -51,6 +53,8 @@ def test_existing_outputs_are_refused_before_any_work(folder, capsys, monkeypatc
         (["reconstruct", "{}/stack.tif", "--overwrite", "--set", "joint=many"], "joint must be a int"),
         (["reconstruct", "{}/stack.tif", "--overwrite", "--set", "joint"], "name=value"),
         (["reconstruct", "{}/stack.tif", "--overwrite", "--hold-out", "0"], "end of the stack"),
+        (["reconstruct", "{}/stack.tif", "--overwrite", "--set", "hold_out=1"], "--hold-out"),
+        (["reconstruct", "{}/stack.tif", "--overwrite", "--export", "{}/iso.txt"], "a volume is written as"),
         (["render", "{}/stack.emgauss", "--z", "7", "-o", "{}/x.png"], "0..4"),
         (["render", "{}/stack.emgauss", "-o", "{}/x.png"], "--depth-nm"),
         (["render", "{}/stack.emgauss", "--z", "1", "-o", "{}/x.gif"], ".tif or .png"),
@@ -111,6 +115,53 @@ def test_doctor_finds_nothing_missing_here(capsys):
     text = capsys.readouterr().out
     for subject in ("Python", "torch", "gsplat", "threads", "memory", "kernels", "napari"):
         assert subject in text
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("a.v2.tif", "a.v2.emgauss"),
+        ("a.1.ome.tif", "a.1.emgauss"),
+        ("a.ome.zarr", "a.emgauss"),
+        ("folder", "folder.emgauss"),
+    ],
+)
+def test_models_are_named_after_their_stack(name, model, tmp_path):
+    assert default_output(tmp_path / name) == tmp_path / model
+
+
+def interrupt_at_step(monkeypatch, n_step):
+    """Send Ctrl-C during an iteration."""
+    step, made = BlockTrainer.step, []
+
+    def patched(self):
+        made.append(1)
+        if len(made) == n_step:
+            os.kill(os.getpid(), signal.SIGINT)
+        step(self)
+
+    monkeypatch.setattr(BlockTrainer, "step", patched)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_ctrl_c_during_evaluate_scores_nothing(folder, monkeypatch, capsys):
+    interrupt_at_step(monkeypatch, 5)
+    assert main(["evaluate", str(folder / "iso.tif"), "--methods", "linear", "emgauss:fast"]) == 130
+    assert "Best plain" not in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_ctrl_c_during_export_leaves_nothing(folder, monkeypatch):
+    render, target = eg.Reconstruction.render, folder / "cancelled.ome.tif"
+
+    def slow(self, *args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        return render(self, *args, **kwargs)
+
+    monkeypatch.setattr(eg.Reconstruction, "render", slow)
+    before = set(folder.iterdir())
+    assert main(["export", str(folder / "stack.emgauss"), str(target)]) == 130
+    assert set(folder.iterdir()) == before
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")

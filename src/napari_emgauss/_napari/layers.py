@@ -22,6 +22,7 @@ UNIT_NM = {
     "angstrom": 0.1,
     "Å": 0.1,
     "mm": 1e6,
+    "millimeter": 1e6,
 }
 
 
@@ -52,6 +53,15 @@ def from_layer(data: Any, attributes: Mapping[str, Any]) -> Volume:
     """
     if attributes.get("rgb"):
         raise VolumeError("the layer is an RGB image; a grey-level stack (Z, Y, X) is needed. Convert it to grey.")
+    if len(data.shape) != 3:
+        raise VolumeError(
+            f"the layer has {len(data.shape)} axes; a stack (Z, Y, X) is needed. Pick one channel and time point."
+        )
+    for name, plain in (("rotate", np.eye(3)), ("shear", np.zeros(3)), ("affine", np.eye(4))):
+        if attributes.get(name) is not None and not np.allclose(attributes[name], plain):
+            raise VolumeError(
+                f"the layer has a {name} transform, which files here cannot hold. Reset it or resample the layer."
+            )
     factors = [_nanometres(unit) for unit in attributes.get("units") or ("nm",) * 3]
     scale = attributes.get("scale", (1.0, 1.0, 1.0))
     translate = attributes.get("translate", (0.0, 0.0, 0.0))

@@ -25,7 +25,7 @@ DEMO_METHODS = ("linear", "linear+blur0.7", "flow+blur0.7")
 
 def evaluate(options: Evaluate) -> int:
     """Score methods on the withheld sections of an isotropic volume."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     volume = read(options.volume, voxel_size_nm=options.voxel_size_nm, dataset=options.dataset)
     if options.crop is not None:
         volume = cropped(volume, options.crop)
@@ -43,7 +43,7 @@ def evaluate(options: Evaluate) -> int:
     console.print(result.verdict())
     if options.output_dir is not None:
         for path in write_results(result, options.output_dir):
-            console.print(path)
+            console.print(str(path))
     return 0
 
 
@@ -74,7 +74,7 @@ def demo(options: Demo) -> int:
     from napari_emgauss.phantom import phantom
 
     start = time.perf_counter()
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     folder = options.output
     folder.mkdir(parents=True, exist_ok=True)
     console.print(f"Drawing a synthetic EM volume and keeping every {DEMO_FACTOR}th section ...")

@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Errors in the input are printed in plain words; an unexpected error keeps its traceback.
     """
+    from napari_emgauss.io import WriteCancelled
+
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         command = tyro.cli(
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return OK if end.code in (0, None) else USAGE
     try:
         return int(command.run())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, WriteCancelled):
         errors.print("Interrupted; nothing half-written was left behind.")
         return INTERRUPTED
     except (ValueError, OSError, RuntimeError, MemoryError, FloatingPointError) as error:

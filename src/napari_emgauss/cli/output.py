@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from napari_emgauss._types import FloatArray, Triple
 from napari_emgauss.cli.commands import Export, Render
 from napari_emgauss.errors import ConfigError, FileFormatError
-from napari_emgauss.io import write
+from napari_emgauss.io import WRITABLE_SUFFIXES, write
 from napari_emgauss.io.atomic import replacing
 from napari_emgauss.methods.emgauss import Reconstruction, load
 
@@ -24,6 +25,12 @@ def refuse_existing(paths: Sequence[Path], *, overwrite: bool) -> None:
     for path in paths:
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists. Choose another name, or add --overwrite to replace it.")
+
+
+def check_writable(path: Path) -> None:
+    """Raise `FileFormatError` before any work is done, unless the volume can be written under this name."""
+    if not path.name.lower().endswith(tuple(WRITABLE_SUFFIXES)):
+        raise FileFormatError(f"a volume is written as {', '.join(WRITABLE_SUFFIXES)}, got {path.name!r}.")
 
 
 def render(options: Render) -> int:
@@ -37,7 +44,7 @@ def render(options: Render) -> int:
     dz, dy, dx = model.voxel_size_nm
     write_image(image, options.output, pixel_nm=(dy / options.zoom, dx / options.zoom))
     size = f"{image.shape[0]} × {image.shape[1]} px"
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(f"section z = {z:g} (depth {z * dz:g} nm), {size}: {options.output}")
     return 0
 
@@ -65,7 +72,7 @@ def write_image(image: FloatArray, path: Path, *, pixel_nm: tuple[float, float])
 def export(options: Export) -> int:
     """Write the isotropic volume of a model."""
     refuse_existing([options.output], overwrite=options.overwrite)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     model = load(options.model)
     export_volume(
         model, options.output, voxel_size_nm=options.voxel_size_nm, overwrite=options.overwrite, console=console
@@ -85,7 +92,7 @@ def export_volume(
         signal.signal(signal.SIGINT, lambda *_: cancelled.set())
     try:
         with Progress(console=console, transient=True) as bar:
-            task = bar.add_task(f"writing {path.name}", total=volume.shape[0])
+            task = bar.add_task(f"writing {escape(path.name)}", total=volume.shape[0])
             write(
                 volume,
                 path,

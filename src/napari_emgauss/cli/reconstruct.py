@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 
 from napari_emgauss.cli.commands import Reconstruct
-from napari_emgauss.cli.output import export_volume, refuse_existing
+from napari_emgauss.cli.output import check_writable, export_volume, refuse_existing
 from napari_emgauss.cli.progress import TrainingDisplay, format_seconds, stop_on_interrupt
 from napari_emgauss.cli.settings import parse_settings
-from napari_emgauss.io import read
+from napari_emgauss.io import READABLE_SUFFIXES, read
 from napari_emgauss.training import Control, Event, Finished, FinishReason
 from napari_emgauss.volume import Volume
 
@@ -19,9 +19,11 @@ def run(options: Reconstruct) -> int:
     """Train on a stack and save the model; 130 when the user stopped it."""
     from napari_emgauss.methods.emgauss import reconstruct
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     output = options.output or default_output(options.stack)
     refuse_existing([path for path in (output, options.export) if path is not None], overwrite=options.overwrite)
+    if options.export is not None:
+        check_writable(options.export)
     settings = parse_settings(options.set)
     volume = read(options.stack, voxel_size_nm=options.voxel_size_nm, dataset=options.dataset)
     console.print(describe(volume))
@@ -61,10 +63,11 @@ def run(options: Reconstruct) -> int:
 
 def default_output(stack: Path) -> Path:
     """The model beside the stack."""
-    name = stack.name.removesuffix(".gz")
-    for suffix in (".ome.tiff", ".ome.tif", ".ome.zarr"):
-        name = name.removesuffix(suffix)
-    return stack.with_name(Path(name).stem if name == stack.name and stack.suffix else name).with_suffix(".emgauss")
+    name = stack.name
+    for suffix in (*READABLE_SUFFIXES, ".ome"):
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
+    return stack.with_name(f"{name}.emgauss")
 
 
 def describe(volume: Volume) -> str:

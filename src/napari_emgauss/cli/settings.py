@@ -10,6 +10,9 @@ from typing import Any
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.methods.emgauss import EmgaussConfig
 
+OPTIONS = ("hold_out", "leave_out", "preset", "device", "seed", "checkpoint")
+"""Arguments of `reconstruct` that are options of the command, not settings."""
+
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
     """Typed overrides from ``name=value`` strings; unknown names are left to the configuration to refuse.
@@ -25,6 +28,8 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
         name, sign, text = pair.partition("=")
         if not sign:
             raise ConfigError(f"a setting is given as name=value, got {pair!r}. Example: --set spacing_px=3 joint=40.")
+        if name in OPTIONS:
+            raise ConfigError(f"{name} has an option of its own: --{name.replace('_', '-')}.")
         values[name] = _typed(name, text, defaults.get(name, ""))
     return values
 
@@ -41,5 +46,5 @@ def _typed(name: str, text: str, default: object) -> object:
         if isinstance(default, int) and value != int(value):
             raise ValueError
         return type(default)(value)  # type: ignore[call-arg]
-    except (ValueError, SyntaxError, TypeError):
+    except (ValueError, SyntaxError, TypeError, OverflowError):
         raise ConfigError(f"{name} must be a {type(default).__name__} like {default!r}, got {text!r}.") from None

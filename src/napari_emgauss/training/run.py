@@ -176,7 +176,9 @@ def _train(
     try:
         train_block(trainer, control, reporter)
     except KeyboardInterrupt:
-        control.stop()
+        if checkpoints is not None:
+            checkpoints.save_current(block, *trainer.state())
+        raise
     if checkpoints is not None:
         if trainer.done:
             model = {n: t.detach().cpu().contiguous() for n, t in task.model.state_dict().items()}

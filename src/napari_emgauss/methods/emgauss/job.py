@@ -26,6 +26,8 @@ from napari_emgauss.methods.emgauss.scaling import Scaling
 from napari_emgauss.training import BlockTask, Schedule, Target
 from napari_emgauss.volume import Volume
 
+MIN_TILE_PX = 128
+"""Tiles are not made smaller than this when memory is short."""
 CONFIDENCE_NOISE_PX = 1.0
 """Gaussian σ that suppresses noise before two sections are compared."""
 CONFIDENCE_REACH_PX = 6.0
@@ -111,9 +113,14 @@ class EmgaussJob:
         """Iterations of each block's schedule."""
         return [self._schedule(block).total for block in self.plan.blocks]
 
+    @property
+    def largest_tile_px(self) -> int:
+        """Side of the largest tile."""
+        return min(self.config.tile_px, max(self.volume.shape[1:]))
+
     def with_smaller_tiles(self) -> EmgaussJob:
         """The same job with tiles of half the size."""
-        tile_px = max(128, min(self.config.tile_px, max(self.volume.shape[1:])) // 2)
+        tile_px = max(MIN_TILE_PX, self.largest_tile_px // 2)
         return EmgaussJob(self.volume, replace(self.config, tile_px=tile_px), self.device, self.seed)
 
     def build(self, block: int) -> BlockTask:

@@ -18,12 +18,11 @@ from napari_emgauss.errors import BackendUnavailableError, OutOfMemoryError
 from napari_emgauss.methods.emgauss.config import EmgaussConfig, preset
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
-from napari_emgauss.training import CheckpointStore, Control, Event, run
+from napari_emgauss.training import CheckpointStore, Control, Event, Finished, run
 from napari_emgauss.training.run import RunConfig
 from napari_emgauss.volume import Volume
 
 LOGGER = logging.getLogger(__name__)
-MIN_TILE_PX = 128
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -91,20 +90,31 @@ def reconstruct(
     job = EmgaussJob(volume, _config(preset, overrides), choose_device(device), seed)
     send = on_event or (lambda event: None)
     control = control or Control()
-    while True:
-        check_memory(job)
-        store = None if checkpoint is None else CheckpointStore(checkpoint, fingerprint(job))
-        try:
-            models, n_trained = run(job, control=control, emit=send, config=run_config, checkpoints=store)
-        except OutOfMemoryError:
-            smaller = job.with_smaller_tiles()
-            if job.device.type != "cuda" or smaller.config.tile_px >= min(job.config.tile_px, max(volume.shape[1:])):
-                raise
-            LOGGER.warning("out of GPU memory; trying again with tiles of %d px", smaller.config.tile_px)
-            torch.cuda.empty_cache()
-            job = smaller
-            continue
-        return assemble(job, models, n_trained, preset)
+    terminal: list[Event] = []
+
+    def emit(event: Event) -> None:
+        # A run that is tried again with smaller tiles is not the end: only the last run's end is told.
+        terminal[:] = [event] if isinstance(event, Finished) else []
+        if not terminal:
+            send(event)
+
+    try:
+        while True:
+            check_memory(job)
+            store = None if checkpoint is None else CheckpointStore(checkpoint, fingerprint(job))
+            try:
+                models, n_trained = run(job, control=control, emit=emit, config=run_config, checkpoints=store)
+                return assemble(job, models, n_trained, preset)
+            except OutOfMemoryError:
+                smaller = job.with_smaller_tiles()
+                if job.device.type != "cuda" or smaller.config.tile_px >= job.largest_tile_px:
+                    raise
+                LOGGER.warning("out of GPU memory; trying again with tiles of %d px", smaller.config.tile_px)
+                torch.cuda.empty_cache()
+                job = smaller
+    finally:
+        for event in terminal:
+            send(event)
 
 
 def _config(name: str, overrides: dict[str, Any]) -> EmgaussConfig:
