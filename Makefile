@@ -20,8 +20,14 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# make bench VOLUMES="fib.tif epfl.tif"   speed, then quality, seconds and memory of the presets
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.splatting
+	$(BIN)/python -m benchmarks.reconstruction $(VOLUMES)
+
+# make ablation VOLUME=fib.tif            one element of the published method changed at a time (half an hour and more)
+ablation: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.ablation $(VOLUME) --schedule 0.25 --output benchmark_output/ablation.md
 
 clean:
 	rm -rf $(VENV) demo_output benchmark_output

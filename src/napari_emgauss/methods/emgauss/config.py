@@ -20,7 +20,7 @@ class EmgaussConfig:
     """Deformation along z: 'anchored' (Gaussians drift between sections on a motion grid) or the published 'mlp'."""
     compositing: Literal["sum", "alpha"] = "sum"
     """How Gaussians make an image: a weighted 'sum', or front-to-back 'alpha' as published."""
-    spacing_px: float = 3.0
+    spacing_px: float = 3.5
     """Initial distance between Gaussians of one set; larger removes more noise and detail."""
     max_gaussians: int = 2_000_000
     """Cap on the number of Gaussians of a block; initial grids are widened to respect it."""
