@@ -18,6 +18,10 @@ from napari_emgauss.evaluation.sources import Kind
 SSIM_WINDOW = "Gaussian 11 × 11, σ 1.5 px, population covariance"
 
 
+MARGIN_DB, MARGIN_SSIM = 0.05, 0.002
+"""Gains below these are a draw: another seed moves a reconstruction's scores by as much."""
+
+
 @dataclass(frozen=True)
 class SectionScore:
     """Scores of one withheld section."""
@@ -192,12 +196,13 @@ class Evaluation:
         reference = {s.z_voxel: s.psnr_db for s in self.sections if s.method == best.method}
         own = [s for s in self.sections if s.method == method.method]
         n_better = sum(s.psnr_db > reference[s.z_voxel] for s in own)
-        if gain_db > 0 and gain_ssim > 0:
+        better_db, better_ssim = gain_db >= MARGIN_DB, gain_ssim >= MARGIN_SSIM
+        if better_db and better_ssim:
             judged = "beats it"
-        elif gain_db <= 0 and gain_ssim <= 0:
+        elif not better_db and not better_ssim:
             judged = "does not beat it"
         else:
-            judged = "is better in " + ("PSNR" if gain_db > 0 else "SSIM") + " only"
+            judged = "is better in " + ("PSNR" if better_db else "SSIM") + " only"
         return (
             f"{method.method} {judged}: {gain_db:+.2f} dB, {gain_ssim:+.3f} SSIM, "
             f"higher PSNR on {n_better} of {len(own)} withheld sections."

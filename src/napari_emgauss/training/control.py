@@ -28,8 +28,8 @@ class Control:
 
     @property
     def paused(self) -> bool:
-        """Whether a pause is asked for."""
-        return not self._running.is_set()
+        """Whether a pause is asked for, and no stop."""
+        return not self._running.is_set() and not self.stopped
 
     @property
     def stopped(self) -> bool:
@@ -38,4 +38,6 @@ class Control:
 
     def wait_while_paused(self) -> None:
         """Block until not paused, or stopped."""
-        self._running.wait()
+        # In short waits: a pause asked for just after a stop must not hold, and Ctrl-C must get through on Windows.
+        while self.paused:
+            self._running.wait(0.1)

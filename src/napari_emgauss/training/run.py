@@ -157,7 +157,8 @@ def _run_blocks(
         task = job.build(block)
         finished = checkpoints.load_finished(block) if checkpoints is not None else None
         if finished is not None:
-            load_model_state(task.model, finished)
+            with checkpoints_of_another_task():
+                load_model_state(task.model, finished)
             n_done += 1
         elif not control.stopped:
             n_done += _train(task, block, control, reporter, checkpoints)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
+import numbers
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -122,6 +125,8 @@ class EmgaussConfig:
     """Damaged sections to ignore altogether; they are reconstructed from their neighbours."""
 
     def __post_init__(self) -> None:
+        for f in dataclasses.fields(self):
+            object.__setattr__(self, f.name, _as_kind_of(f.default, f.name, getattr(self, f.name)))
         positive = (
             "spacing_px",
             "max_gaussians",
@@ -139,13 +144,23 @@ class EmgaussConfig:
             "joint",
             "bootstrap",
             "motion_blur_px",
-            "bundle_overlap",
-            "tile_overlap_px",
             "z_jitter_start",
             "z_jitter_end",
+            "densify_start",
+            "densify_stop",
+            "opacity_reset_every",
+            "mlp_frequencies_mean",
+            "mlp_frequencies_t",
+            *(f.name for f in dataclasses.fields(self) if f.name.startswith("rate_")),
         ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
+        for name in ("rate_mean", "rate_field"):
+            if getattr(self, name) > 0 and not getattr(self, f"{name}_end") > 0:
+                raise ConfigError(
+                    f"{name}_end must be positive, got 0: rates fall log-linearly. Set {name}=0 too to train none."
+                )
+        self._check_overlaps()
         for name in ("ema_decay", "pseudo_share_start", "pseudo_share_end", "lambda_dssim", "initial_opacity"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must be within 0..1, got {getattr(self, name)}.")
@@ -157,8 +172,24 @@ class EmgaussConfig:
             raise ConfigError(
                 "field='anchored' needs compositing='sum': fading sections add up. Use field='mlp' for alpha."
             )
+        if self.field == "anchored" and self.densify:
+            raise ConfigError(
+                "field='anchored' needs densify=False: its Gaussians belong to their sections. Use field='mlp', or a "
+                "smaller spacing_px for more Gaussians."
+            )
         if self.warmup + self.joint + self.bootstrap == 0:
             raise ConfigError("warmup, joint and bootstrap are all 0; at least one must be positive.")
+
+    def _check_overlaps(self) -> None:
+        for length_name, overlap_name in (("bundle_sections", "bundle_overlap"), ("tile_px", "tile_overlap_px")):
+            length, overlap = getattr(self, length_name), getattr(self, overlap_name)
+            if overlap < 1:
+                raise ConfigError(f"{overlap_name} must be at least 1, got {overlap}: nothing would lie between blocks.")
+            if length <= 2 * overlap:
+                raise ConfigError(
+                    f"{length_name} must be more than twice {overlap_name}, got {length} and {overlap}. "
+                    f"Set {length_name}={2 * overlap + 1} or more."
+                )
 
     def schedule(self, n_sections: int, extent_px: int) -> Schedule:
         """Schedule of a block with ``n_sections`` observed sections whose larger side is ``extent_px``."""
@@ -206,6 +237,32 @@ class EmgaussConfig:
             max_gaussians=self.cap(n_px),
         )
 
+
+def _as_kind_of(default: Any, name: str, value: Any) -> Any:
+    """``value`` as a plain number, text or tuple of the default's type, so that it can be compared and written."""
+    if isinstance(default, bool | str):
+        if isinstance(value, type(default)):
+            return value
+    elif isinstance(default, tuple):
+        if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+            items = list(value)
+            if all(isinstance(item, numbers.Integral) and not isinstance(item, bool) for item in items):
+                return tuple(int(item) for item in items)
+    elif isinstance(value, numbers.Real) and not isinstance(value, bool):
+        if isinstance(default, float) and math.isfinite(value):
+            return float(value)
+        if isinstance(default, int) and isinstance(value, numbers.Integral):
+            return int(value)
+    raise ConfigError(f"{name} must be {_KINDS[type(default)]}, got {value!r}.")
+
+
+_KINDS = {
+    bool: "True or False",
+    str: "text",
+    int: "a whole number",
+    float: "a finite number",
+    tuple: "a list of whole numbers, for example (3, 7)",
+}
 
 _CHOICES = {
     "field": ("anchored", "mlp"),

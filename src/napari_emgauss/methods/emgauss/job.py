@@ -89,7 +89,7 @@ class EmgaussJob:
     @cached_property
     def scaling(self) -> Scaling:
         """Intensity normalisation."""
-        return Scaling.of(self.volume)
+        return Scaling.of(self.volume, self.observed)
 
     @cached_property
     def plan(self) -> Plan:

@@ -136,8 +136,9 @@ class Reconstruction:
     ) -> None:
         """Add one block's weighted pixels to the part of ``image`` it covers."""
         y0, y1, x0, x1 = self.plan.region(block)
-        rows, y = _covered(view.region[0], view.shape[0], view.zoom, y0, y1)
-        columns, x = _covered(view.region[2], view.shape[1], view.zoom, x0, x1)
+        height, width = self.shape[1:]
+        rows, y = _covered(view.region[0], view.shape[0], view.zoom, _reach(y0, y1, height))
+        columns, x = _covered(view.region[2], view.shape[1], view.zoom, _reach(x0, x1, width))
         if rows.start >= rows.stop or columns.start >= columns.stop:
             return
         part = model.render(z, self._part(view, rows, columns, (y0, x0)))
@@ -176,19 +177,29 @@ class Reconstruction:
             return 0, height, 0, width
         if len(region) != 4:
             raise ConfigError(f"region must be (y0, y1, x0, x1), got {region}.")
-        y0, y1, x0, x1 = (int(v) for v in region)
-        if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
+        y0, y1, x0, x1 = (int(v) if math.isfinite(v) else -1 for v in region)
+        if not ((y0, y1, x0, x1) == tuple(region) and 0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
             raise ConfigError(
-                f"region must be (y0, y1, x0, x1) with 0 <= y0 < y1 <= {height} and 0 <= x0 < x1 <= {width}, "
+                f"region must be whole pixels (y0, y1, x0, x1) with 0 <= y0 < y1 <= {height} and 0 <= x0 < x1 <= {width}, "
                 f"got {region}."
             )
         return y0, y1, x0, x1
 
 
-def _covered(first_px: float, n_output: int, zoom: float, start: int, stop: int) -> tuple[slice, FloatArray]:
-    """Output pixels centred within [start - 1/2, stop - 1/2) of the section, and those centres in section pixels."""
+def _reach(start: int, stop: int, size: int) -> tuple[float, float]:
+    """Positions that a tile's span draws: its pixels, and at the section's borders all that is beyond.
+
+    The last pixel of a zoomed-out view may be centred a little outside the section.
+    """
+    return (start - 0.5 if start > 0 else -math.inf), (stop - 0.5 if stop < size else math.inf)
+
+
+def _covered(
+    first_px: float, n_output: int, zoom: float, reach: tuple[float, float]
+) -> tuple[slice, FloatArray]:
+    """Output pixels centred within ``reach`` of the section, half-open, and those centres in section pixels."""
     centres = first_px - 0.5 + (np.arange(n_output, dtype=np.float64) + 0.5) / zoom
-    inside = np.flatnonzero((centres >= start - 0.5) & (centres < stop - 0.5))
+    inside = np.flatnonzero((centres >= reach[0]) & (centres < reach[1]))
     if len(inside) == 0:
         return slice(0, 0), np.empty(0, np.float32)
     chosen = slice(int(inside[0]), int(inside[-1]) + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +24,15 @@ class Scaling:
     high: float
 
     @classmethod
-    def of(cls, volume: Volume) -> Scaling:
-        """From the 0.1 and 99.9 percentiles of up to 16 sections spread over the stack; 0..1 for a constant stack."""
-        indices = np.unique(np.linspace(0, volume.n_sections - 1, SAMPLED_SECTIONS).round().astype(int))
-        pixels = np.concatenate([volume.section(int(i)).ravel()[::3] for i in indices])
+    def of(cls, volume: Volume, sections: Sequence[int]) -> Scaling:
+        """From the 0.1 and 99.9 percentiles of up to 16 of ``sections``, evenly chosen.
+
+        A constant stack gets a range of 1, or what float32 resolves at its intensity.
+        """
+        chosen = np.unique(np.linspace(0, len(sections) - 1, SAMPLED_SECTIONS).round().astype(int))
+        pixels = np.concatenate([volume.section(sections[i]).ravel()[::3] for i in chosen])
         low, high = (float(v) for v in np.percentile(pixels, PERCENTILES))
-        return cls(low, high) if high > low else cls(low, low + 1.0)
+        return cls(low, high) if high > low else cls(low, low + max(1.0, abs(low) * 1e-6))
 
     def normalise(self, image: AnyArray) -> FloatArray:
         """Input units to normalised float32."""

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import numbers
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import psutil
 import torch
 
 from napari_emgauss import __version__
-from napari_emgauss.errors import BackendUnavailableError, OutOfMemoryError
+from napari_emgauss.errors import BackendUnavailableError, ConfigError, OutOfMemoryError
 from napari_emgauss.methods.emgauss.config import EmgaussConfig, preset
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
@@ -87,7 +88,7 @@ def reconstruct(
     VolumeError, ConfigError, BackendUnavailableError, OutOfMemoryError
         With the value received, the rule and the remedy.
     """
-    job = EmgaussJob(volume, _config(preset, overrides), choose_device(device), seed)
+    job = EmgaussJob(volume, _config(preset, overrides), choose_device(device), _checked_seed(seed))
     send = on_event or (lambda event: None)
     control = control or Control()
     terminal: list[Event] = []
@@ -115,6 +116,12 @@ def reconstruct(
     finally:
         for event in terminal:
             send(event)
+
+
+def _checked_seed(seed: int) -> int:
+    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**63:
+        raise ConfigError(f"seed must be a whole number within 0..2**63 - 1, got {seed!r}.")
+    return int(seed)
 
 
 def _config(name: str, overrides: dict[str, Any]) -> EmgaussConfig:
@@ -154,7 +161,7 @@ def fingerprint(job: EmgaussJob) -> str:
     digest = hashlib.sha256()
     settings = dataclasses.asdict(job.config)
     digest.update(json.dumps([settings, job.seed, job.volume.shape, job.volume.dtype.name], sort_keys=True).encode())
-    for index in {0, job.volume.n_sections // 2, job.volume.n_sections - 1}:
+    for index in (job.observed[0], job.observed[len(job.observed) // 2], job.observed[-1]):
         digest.update(job.volume.section(index).tobytes())
     return digest.hexdigest()
 
