@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -15,6 +17,7 @@ def test_spans_cover_everything_and_their_weights_sum_to_one(n, overlap, extra):
     assert found[0][0] == 0
     assert found[-1][1] == n
     assert all(stop - start == min(n, length) for start, stop in found)
+    assert all(left[1] - right[0] >= overlap for left, right in pairwise(found))
     position = np.arange(n, dtype=np.float32)
     total = np.zeros(n)
     for index, (start, stop) in enumerate(found):

@@ -4,8 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from napari_emgauss.gaussians import DensityConfig, DensityControl, Gaussians, anchored_grid, conics_from
+from napari_emgauss.forward import MlpField, SectionModel
+from napari_emgauss.gaussians import (
+    DensityConfig,
+    DensityControl,
+    Gaussians,
+    anchored_grid,
+    canonical_grid,
+    conics_from,
+    spacing_for,
+)
+from napari_emgauss.gaussians.density import Surgery
 from napari_emgauss.render import splat
+from napari_emgauss.training.optimiser import apply_surgery
+from napari_emgauss.training.teacher import EmaTeacher
 
 
 def make(n=4, scale_px=1.0, opacity=0.5):
@@ -51,6 +63,30 @@ def test_blurring_keeps_the_integral():
     assert area(blurred[0]) * float(peak) == pytest.approx(area(sharp[0]), rel=1e-5)
 
 
+@pytest.mark.parametrize("blur_px", [0.3, 2.0])
+def test_blurring_adds_its_variance_to_the_covariance(blur_px):
+    log_scale, angle = torch.tensor([[0.2, 1.0]], dtype=torch.float64), torch.tensor([0.4], dtype=torch.float64)
+
+    def covariance(blur):
+        yy, yx, xx = conics_from(log_scale, angle, blur_px=blur)[0][0].tolist()
+        return np.linalg.inv([[yy, yx], [yx, xx]])
+
+    assert covariance(blur_px) == pytest.approx(covariance(0) + blur_px**2 * np.eye(2))
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+@pytest.mark.parametrize(("shape", "cap"), [((48, 40), 60), ((48, 40), 500), ((300, 17), 200), ((64, 64), 10**6)])
+def test_a_grid_is_widened_until_it_respects_the_cap(anchored, shape, cap):
+    spacing_px, rng = spacing_for(shape, 3.0, anchored=anchored, cap=cap), np.random.default_rng(0)
+    flat = np.ones((1, *shape), np.float32)
+    if anchored:
+        values = anchored_grid(flat, spacing_px=spacing_px, background=0.0, rng=rng)[0]
+    else:
+        values = canonical_grid(flat, spacing_px=spacing_px, opacity=0.1, rng=rng)
+    assert len(values["intensity"]) <= cap
+    assert spacing_px == 3.0 or len(values["intensity"]) > 0.4 * cap
+
+
 def test_a_fresh_grid_draws_a_flat_section_flat():
     values, offsets = anchored_grid(
         np.full((2, 40, 30), 0.8, np.float32), spacing_px=2.5, background=0.3, rng=np.random.default_rng(0)
@@ -91,6 +127,87 @@ def test_the_cap_holds_and_serves_the_strongest_first():
     surgery = density.propose(gaussians, torch.Generator())
     assert len(surgery.keep) + len(surgery.children["intensity"]) == 8
     assert surgery.children["mean_px"] == pytest.approx(gaussians.mean_px[[1, 3]].detach())
+
+
+def test_a_full_set_grows_no_further():
+    gaussians, density = make(6, scale_px=3.0), control(max_gaussians=4)
+    observe(density, gaussians, [1.0] * 6)
+    surgery = density.propose(gaussians, torch.Generator())
+    assert surgery.keep.tolist() == [0, 1, 2, 3, 4, 5]
+    assert len(surgery.children["mean_px"]) == 0
+
+
+def test_rounds_come_at_their_interval_between_start_and_stop():
+    density = control(start=20, stop=50, every=10)
+    assert [i for i in range(100) if density.due(i)] == [29, 39, 49]
+
+
+def test_gradients_are_averaged_over_the_rounds_iterations_and_then_forgotten():
+    gaussians, density = make(scale_px=0.5), control(grow_gradient=20.0)
+    observe(density, gaussians, [0.9, 0.0, 0.0, 0.0])  # 45 in units of half a section
+    observe(density, gaussians, [0.0, 0.0, 0.0, 0.0])
+    assert len(density.propose(gaussians, torch.Generator()).children["mean_px"]) == 1
+    assert len(density.propose(gaussians, torch.Generator()).children["mean_px"]) == 0
+
+
+def test_children_of_a_split_lie_in_their_parent():
+    gaussians, density = make(1, scale_px=3.0), control()
+    with torch.no_grad():
+        gaussians.log_scale[0, 1] = math.log(0.01)  # a needle along its first axis, turned by a right angle
+        gaussians.angle_rad[0] = math.pi / 2
+    observe(density, gaussians, [1.0])
+    children = density.propose(gaussians, torch.Generator().manual_seed(0)).children["mean_px"]
+    offset = (children - gaussians.mean_px.detach()).abs()
+    assert offset[:, 0].max() < 0.1
+    assert offset[:, 1].min() > 0.1
+
+
+def model_of(gaussians):
+    return SectionModel(gaussians, MlpField((0.0, 1.0), (30, 30), depth=2, width=4), (30, 30), mode="sum")
+
+
+def surgery_on(gaussians):
+    """Keep 0, 2 and 3, split 1 into two children."""
+    children = {name: value[[1, 1]] + 0.25 for name, value in gaussians.values().items()}
+    return Surgery(torch.tensor([0, 2, 3]), children)
+
+
+def test_the_kept_ones_keep_their_moments_and_children_start_without():
+    model = model_of(make())
+    adam = torch.optim.Adam([{"params": [p]} for p in model.parameters()], lr=0.1)
+    for _ in range(3):
+        adam.zero_grad()
+        (model(0.5).square().mean() + sum(p.square().sum() for p in model.gaussians.parameters())).backward()
+        adam.step()
+    before = {n: {k: v.clone() for k, v in adam.state[p].items()} for n, p in model.named_parameters()}
+    apply_surgery(model, adam, surgery_on(model.gaussians))
+    after = {n: adam.state[p] for n, p in model.named_parameters()}
+    for name, old in before.items():
+        assert after[name]["step"] == old["step"]
+        for moment in ("exp_avg", "exp_avg_sq"):
+            if name.startswith("field"):
+                assert torch.equal(after[name][moment], old[moment])
+            else:
+                assert torch.equal(after[name][moment][:3], old[moment][[0, 2, 3]])
+                assert not after[name][moment][3:].any()
+    trained = {id(p) for group in adam.param_groups for p in group["params"]}
+    assert trained == {id(p) for p in model.parameters()}
+
+
+def test_the_teacher_follows_and_its_children_start_from_the_students():
+    student = model_of(make())
+    teacher = EmaTeacher(student, decay=0.9)
+    with torch.no_grad():
+        student.gaussians.intensity.add_(1.0)
+    teacher.update(student)
+    assert teacher.model.gaussians.intensity == pytest.approx(torch.full((4,), 1.1))
+    surgery = surgery_on(student.gaussians)
+    apply_surgery(student, torch.optim.Adam(student.parameters()), surgery)
+    teacher.follow(surgery)
+    assert teacher.model.gaussians.intensity.tolist() == pytest.approx([1.1] * 3 + [2.25] * 2)
+    assert not any(p.requires_grad for p in teacher.model.parameters())
+    teacher.update(student)
+    assert torch.isfinite(teacher.target(0.3)).all()
 
 
 def test_opacities_are_reset_when_due():

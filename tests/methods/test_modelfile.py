@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import json
 import struct
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 import napari_emgauss as eg
 from napari_emgauss.errors import ModelFileError
-from napari_emgauss.methods.emgauss import modelfile
+from napari_emgauss.methods.emgauss import EmgaussConfig, modelfile
 
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -57,7 +58,7 @@ def test_a_truncated_or_damaged_file_is_a_clear_error(saved, data, tmp_path):
     with pytest.raises(ModelFileError):
         eg.load(path)
     flipped = bytearray(saved)
-    flipped[data.draw(st.integers(0, 3000))] ^= data.draw(st.integers(1, 255))
+    flipped[data.draw(st.integers(0, len(saved) - 1))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(flipped)
     with contextlib.suppress(ModelFileError):
         eg.load(path).render(1.5)
@@ -90,6 +91,16 @@ def test_foreign_bytes_are_a_clear_error(raw, tmp_path):
         lambda h: h["config"].update(spacing_px="3"),
         lambda h: h["config"].update(unknown=1),
         lambda h: h["config"].update(tile_px=1),
+        lambda h: h.update(shape=[5, 2**20, 2**20]) or h["config"].update(tile_px=3, tile_overlap_px=1),
+        lambda h: h.update(shape=[5, 600, 600]),
+        lambda h: h["config"].update(field="mlp", mlp_width=4096, mlp_depth=64),
+        lambda h: h["config"].update(field="mlp", mlp_frequencies_t=-1),
+        lambda h: h["config"].update(densify=True),
+        lambda h: h.update(config=[]),
+        lambda h: h.update(dtype="(2,"),
+        lambda h: h.update(record=None),
+        lambda h: h.update(offsets=None),
+        lambda h: h.update(scaling=[0, 1]),
     ],
 )
 def test_an_inconsistent_header_is_a_clear_error(saved, change, tmp_path):
@@ -97,6 +108,67 @@ def test_an_inconsistent_header_is_a_clear_error(saved, change, tmp_path):
     path.write_bytes(edited(saved, change))
     with pytest.raises(ModelFileError):
         eg.load(path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = ["version", "shape", "voxel_size_nm", "origin_nm", "dtype", "scaling", "config", "observed", "offsets"]
+
+
+@FUZZ
+@given(name=st.sampled_from(FIELDS), value=JSON)
+def test_any_other_json_in_the_header_is_a_clear_error_or_harmless(saved, name, value, tmp_path):
+    path = tmp_path / "edited.emgauss"
+    path.write_bytes(edited(saved, lambda h: h.update({name: value})))
+    with contextlib.suppress(ModelFileError):
+        eg.load(path).render(0.5)
+
+
+@FUZZ
+@given(name=st.sampled_from([f.name for f in dataclasses.fields(EmgaussConfig)]), value=JSON)
+def test_any_other_setting_in_the_header_is_a_clear_error_or_harmless(saved, name, value, tmp_path):
+    path = tmp_path / "edited.emgauss"
+    path.write_bytes(edited(saved, lambda h: h["config"].update({name: value})))
+    with contextlib.suppress(ModelFileError):
+        eg.load(path).render(0.5)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda h: h["config"].update(field="mlp", mlp_width=4096, mlp_depth=64)], ids=["network"]
+)
+def test_nothing_large_is_allocated_for_a_small_file(saved, change, tmp_path, monkeypatch):
+    path = tmp_path / "edited.emgauss"
+    path.write_bytes(edited(saved, change))
+    built = []
+    original = torch.nn.Linear.__init__
+
+    def watched(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        built.append(self.weight.device.type)
+
+    monkeypatch.setattr(torch.nn.Linear, "__init__", watched)
+    with pytest.raises(ModelFileError):
+        eg.load(path)
+    assert set(built) <= {"meta"}
+
+
+def test_a_network_of_another_shape_than_declared_is_refused(stack, tmp_path):
+    small = {"warmup": 2, "joint": 2, "bootstrap": 2, "mlp_width": 8, "mlp_depth": 2, "spacing_px": 5.0}
+    path = eg.reconstruct(stack, preset="paper", **small).save(tmp_path / "m.emgauss")
+    path.write_bytes(edited(path.read_bytes(), lambda h: h["config"].update(mlp_width=4096)))
+    with pytest.raises(ModelFileError, match="settings need"):
+        eg.load(path)
+
+
+def test_loading_leaves_torchs_random_numbers_alone(stack, tmp_path):
+    small = {"warmup": 2, "joint": 2, "bootstrap": 2, "mlp_width": 8, "mlp_depth": 2, "spacing_px": 5.0}
+    path = eg.reconstruct(stack, preset="paper", **small).save(tmp_path / "m.emgauss")
+    before = torch.random.get_rng_state()
+    eg.load(path)
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_parameters_that_are_not_finite_are_refused(stack, tmp_path):

@@ -26,7 +26,10 @@ def test_depths_outside_the_stack_are_refused_with_the_range(result, z):
         result.render(z)
 
 
-@pytest.mark.parametrize("region", [(-1, 5, 0, 5), (0, 99, 0, 5), (5, 5, 0, 5), (0, 5, 0)])
+@pytest.mark.parametrize(
+    "region",
+    [(-1, 5, 0, 5), (0, 99, 0, 5), (5, 5, 0, 5), (9, 3, 0, 5), (0, 5, 0), (0.5, 5, 0, 5), (0, float("nan"), 0, 5)],
+)
 def test_regions_outside_the_section_are_refused(result, region):
     with pytest.raises(ConfigError, match="region"):
         result.render(1, region=region)
@@ -40,6 +43,25 @@ def test_zoom_halves_the_section_and_keeps_its_brightness(result):
     small = result.render(1.3, zoom=0.5)
     assert small.shape == (24, 20)
     assert small.mean() == pytest.approx(result.render(1.3).mean(), rel=0.02)
+
+
+@pytest.mark.parametrize("zoom", [0.5, 0.3, 0.1, 0.01])
+def test_every_pixel_of_a_small_view_is_drawn(zoom):
+    """47 px at zoom 0.5 round to 24, the last of which is centred on the section's very edge."""
+    flat = eg.Volume(np.full((3, 47, 43), 200, np.uint8), (48, 8, 8))
+    flat.data[:, ::2, ::2] -= 20
+    image = eg.reconstruct(flat, **TINY).render(0.5, zoom=zoom)
+    assert image == pytest.approx(np.full(image.shape, 195), abs=4)
+
+
+def test_zoomed_tiles_equal_the_whole_section_zoomed():
+    data = np.linspace(50, 200, 60, dtype=np.float32) + np.linspace(0, 40, 71, dtype=np.float32)[:, None]
+    volume = eg.Volume(np.stack([data, data + 5, data + 9]), (48, 8, 8))
+    whole = eg.reconstruct(volume, joint=15, bootstrap=0)
+    tiled = eg.reconstruct(volume, joint=15, bootstrap=0, tile_px=33, tile_overlap_px=8)
+    assert len(tiled.models) > 4
+    for zoom in (0.5, 1.0, 1.7):
+        assert tiled.render(1.4, zoom=zoom) == pytest.approx(whole.render(1.4, zoom=zoom), abs=6)
 
 
 def test_resampling_is_isotropic_and_keeps_the_observed_planes(result, stack):
@@ -59,6 +81,23 @@ def test_resampling_obeys_the_plane_count_at_any_spacing(result):
     assert result.planes((8, 16, 16))[3].shape == (24, 20)
 
 
+def test_pixels_that_are_not_square_are_resampled_to_the_finer_side():
+    y, x = np.meshgrid(np.arange(30.0), np.arange(40.0), indexing="ij")
+    ramp = (2 * y + 3 * x).astype(np.float32)
+    result = eg.reconstruct(eg.Volume(np.stack([ramp] * 3), (40, 12, 8), (5, 6, 7)), joint=15, bootstrap=0)
+    volume = result.resample()
+    assert volume.voxel_size_nm == (8, 8, 8)
+    assert volume.origin_nm == (5, 6, 7)
+    assert volume.shape == (11, 29 * 12 // 8 + 1, 40)
+    expected = 2 * np.arange(volume.shape[1])[:, None] * 8 / 12 + 3 * np.arange(40)
+    assert volume.data[4][4:-4, 4:-4] == pytest.approx(expected[4:-4, 4:-4], abs=2)
+
+
+def test_lazy_planes_are_written_like_resampled_ones(result, tmp_path):
+    eg.write(result.lazy(), tmp_path / "lazy.tif")
+    assert np.array_equal(eg.read(tmp_path / "lazy.tif").data, result.resample().data)
+
+
 def test_planes_behave_like_an_array(result):
     planes, volume = result.planes(), result.resample().data
     assert len(planes) == 25
@@ -71,7 +110,13 @@ def test_planes_behave_like_an_array(result):
 
 @pytest.mark.parametrize(
     ("dtype", "gain", "offset"),
-    [(np.uint16, 250, 1000), (np.int16, 100, -12_000), (np.float32, 1e-5, 0.5), (np.float32, 30.0, 1e6)],
+    [
+        (np.uint16, 250, 1000),
+        (np.uint16, 257, 0),
+        (np.int16, 100, -12_000),
+        (np.float32, 1e-5, 0.5),
+        (np.float32, 30.0, 1e6),
+    ],
 )
 def test_any_intensity_range_comes_back_in_its_units(stack, result, dtype, gain, offset):
     data = (stack.as_float() * gain + offset).astype(dtype)
@@ -80,9 +125,10 @@ def test_any_intensity_range_comes_back_in_its_units(stack, result, dtype, gain,
     assert other.resample().dtype == dtype
 
 
-def test_a_constant_stack_stays_constant():
-    flat = eg.Volume(np.full((3, 20, 20), 77, np.uint8), (40, 8, 8))
-    assert eg.reconstruct(flat, **TINY).render(0.5) == pytest.approx(np.full((20, 20), 77.0), abs=0.5)
+@pytest.mark.parametrize("level", [np.uint8(77), np.float32(0), np.float32(-1e6), np.float32(1e20)])
+def test_a_constant_stack_stays_constant(level):
+    flat = eg.Volume(np.full((3, 20, 20), level), (40, 8, 8))
+    assert eg.reconstruct(flat, **TINY).render(0.5) == pytest.approx(np.full((20, 20), level), abs=0.5, rel=1e-5)
 
 
 def test_a_left_out_section_is_repaired_from_its_neighbours(stack):
@@ -90,6 +136,33 @@ def test_a_left_out_section_is_repaired_from_its_neighbours(stack):
     data[2] = 0
     repaired = eg.reconstruct(eg.Volume(data, stack.voxel_size_nm), leave_out=(2,), **TINY)
     assert psnr(repaired.render(2) / 255, stack.section(2) / np.float32(255)) > 14
+
+
+def test_a_left_out_section_is_not_even_looked_at(stack, result, tmp_path):
+    data = stack.as_float()
+    data[2] = np.nan
+    settings = {"leave_out": [2], "checkpoint": tmp_path, **TINY}
+    repaired = eg.reconstruct(eg.Volume(data, stack.voxel_size_nm), **settings)
+    data[2] = 1e9
+    again = eg.reconstruct(eg.Volume(data, stack.voxel_size_nm), leave_out=(2,), **TINY)
+    assert np.array_equal(repaired.render(1.7), again.render(1.7))
+    with pytest.raises(ValueError, match="leave the section out"):
+        eg.reconstruct(eg.Volume(np.full_like(data, np.nan), stack.voxel_size_nm), **TINY)
+
+
+def test_numbers_of_numpy_are_taken_and_can_be_saved(stack, tmp_path):
+    settings = {"hold_out": np.array([1, 3]), "spacing_px": np.float32(4), "joint": np.int64(1), "bootstrap": 0}
+    result = eg.reconstruct(stack, seed=np.int64(3), **settings)
+    assert eg.load(result.save(tmp_path / "m.emgauss")).config == result.config
+    assert result.config.hold_out == (1, 3)
+
+
+def test_a_section_held_out_is_not_trained_on(stack):
+    changed = np.array(stack.data)
+    changed[2] = 255 - changed[2]
+    first = eg.reconstruct(stack, hold_out=(2,), **TINY)
+    second = eg.reconstruct(eg.Volume(changed, stack.voxel_size_nm), hold_out=(2,), **TINY)
+    assert np.array_equal(first.render(2), second.render(2))
 
 
 @pytest.mark.parametrize(
@@ -103,6 +176,22 @@ def test_a_left_out_section_is_repaired_from_its_neighbours(stack):
         ({"leave_out": (9,)}, r"within 0\.\.4"),
         ({"field": "anchored", "compositing": "alpha"}, "field='mlp'"),
         ({"joint": 0, "bootstrap": 0}, "at least one"),
+        ({"joint": 2.5}, "joint must be a whole number"),
+        ({"joint": "3"}, "joint must be a whole number"),
+        ({"joint": True}, "joint must be a whole number"),
+        ({"densify": 1}, "densify must be True or False"),
+        ({"spacing_px": "3"}, "spacing_px must be a finite number"),
+        ({"rate_mean": float("nan")}, "rate_mean must be a finite number"),
+        ({"rate_angle": -1e-3}, "rate_angle must not be negative"),
+        ({"rate_mean_end": 0.0}, "rate_mean_end must be positive"),
+        ({"hold_out": 2}, "hold_out must be a list"),
+        ({"hold_out": (1.5,)}, "hold_out must be a list"),
+        ({"hold_out": (1, 2, 3), "leave_out": (4,)}, "end of the stack"),
+        ({"tile_overlap_px": 0}, "tile_overlap_px must be at least 1"),
+        ({"bundle_sections": 6}, "more than twice bundle_overlap"),
+        ({"densify": True}, "field='mlp'"),
+        ({"seed": -1}, "seed must be"),
+        ({"seed": 0.5}, "seed must be"),
     ],
 )
 def test_impossible_settings_are_refused_with_the_remedy(stack, settings, message):

@@ -3,10 +3,14 @@ import time
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from napari_emgauss.errors import FileFormatError, OutOfMemoryError
 from napari_emgauss.methods.emgauss import reconstruct
-from napari_emgauss.training import Control, Finished, FinishReason, Preview, Progress
+from napari_emgauss.phantom import phantom
+from napari_emgauss.training import CheckpointStore, Control, Finished, FinishReason, Preview, Progress
+from napari_emgauss.training.loop import BlockTrainer
 from napari_emgauss.training.run import RunConfig
 
 TINY = {"joint": 3, "bootstrap": 3, "spacing_px": 4.0}
@@ -14,6 +18,8 @@ TINY_PAPER = {
     "preset": "paper", "mlp_width": 16, "mlp_depth": 2, "warmup": 10, "joint": 10, "bootstrap": 30, "spacing_px": 5.0,
     "densify_start": 5, "densify_stop": 45, "max_gaussians_per_px": 0.3, "bundle_sections": 8,
 }  # fmt: skip
+DENSIFYING = {**TINY_PAPER, "bootstrap": 190, "densify_stop": 205, "opacity_reset_every": 150}
+"""Rounds after iterations 99 and 199 and an opacity reset after 149, all with the teacher at work."""
 
 
 def parameters(result):
@@ -26,8 +32,6 @@ def same(first, second):
 
 
 def stop_after(monkeypatch, control, n_steps):
-    from napari_emgauss.training.loop import BlockTrainer
-
     step, made = BlockTrainer.step, []
 
     def counted(self):
@@ -71,6 +75,81 @@ def test_resuming_from_a_checkpoint_equals_an_uninterrupted_run(stack, settings,
     assert same(reconstruct(stack, checkpoint=tmp_path / "c", **settings), whole)
 
 
+@pytest.fixture(scope="module")
+def small_stack():
+    return phantom((13, 32, 32), seed=1).every(6)
+
+
+@pytest.fixture(scope="module")
+def densified(small_stack):
+    return reconstruct(small_stack, **DENSIFYING)
+
+
+def test_densification_changes_the_number_of_gaussians(small_stack, densified):
+    control = Control()
+    control.stop()
+    assert densified.n_gaussians > reconstruct(small_stack, control=control, **DENSIFYING).n_gaussians
+
+
+@pytest.mark.parametrize("steps", [60, 130])
+def test_resuming_is_exact_across_densification_with_the_teacher_at_work(
+    small_stack, densified, steps, tmp_path, monkeypatch
+):
+    control = Control()
+    with monkeypatch.context() as patch:
+        stop_after(patch, control, steps)
+        reconstruct(small_stack, control=control, checkpoint=tmp_path, **DENSIFYING)
+    assert same(reconstruct(small_stack, checkpoint=tmp_path, **DENSIFYING), densified)
+
+
+def test_the_end_of_a_run_counts_the_iterations_really_done(stack, tmp_path, monkeypatch):
+    settings = {**TINY, "bundle_sections": 3, "bundle_overlap": 1, "checkpoint": tmp_path / "c"}
+    control, events = Control(), []
+    with monkeypatch.context() as patch:
+        stop_after(patch, control, 7)
+        reconstruct(stack, control=control, on_event=events.append, **settings)
+    assert (events[-1].reason, events[-1].iteration) == (FinishReason.STOPPED, 7)
+    for _ in range(2):  # once to the end, once with nothing left to do
+        reconstruct(stack, on_event=events.append, **settings)
+        assert (events[-1].reason, events[-1].iteration) == (FinishReason.COMPLETED, 36)
+
+
+def test_a_stop_before_the_start_gives_the_initial_model(stack):
+    control, events = Control(), []
+    control.stop()
+    result = reconstruct(stack, control=control, on_event=events.append, **TINY)
+    assert [(e.reason, e.iteration) for e in events] == [(FinishReason.STOPPED, 0)]
+    assert result.render(1.5).std() > 1
+
+
+def test_checkpoints_that_do_not_fit_the_model_are_refused(stack, tmp_path):
+    reconstruct(stack, checkpoint=tmp_path, **TINY)
+    (path,) = tmp_path.glob("block-*")
+    header = safe_open(path, framework="pt").metadata()
+    save_file({"foreign": torch.zeros(3)}, path, metadata=header)
+    with pytest.raises(FileFormatError, match="does not fit"):
+        reconstruct(stack, checkpoint=tmp_path, **TINY)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x02" + bytes(7) + b"{}"])
+def test_foreign_files_in_the_folder_are_refused(stack, content, tmp_path):
+    (tmp_path / "current.safetensors").write_bytes(content)
+    with pytest.raises(FileFormatError, match="not a usable checkpoint"):
+        reconstruct(stack, checkpoint=tmp_path, **TINY)
+
+
+def test_the_folder_is_empty_again_once_cleared(stack, tmp_path):
+    store = CheckpointStore(tmp_path / "c", "x")
+    assert not store.exists()
+    store.save_current(0, {"a": torch.zeros(2)}, {"iteration": 3})
+    store.save_finished(0, {"a": torch.zeros(2)})
+    assert store.exists()
+    assert store.load_current(1) is None
+    assert store.load_current(0)[1] == {"iteration": 3}
+    store.clear()
+    assert not (tmp_path / "c").exists()
+
+
 def test_a_stopped_run_over_several_blocks_is_resumed_where_it_was(stack, tmp_path, monkeypatch):
     settings = {**TINY, "bundle_sections": 3, "bundle_overlap": 1}
     whole, control = reconstruct(stack, **settings), Control()
@@ -101,20 +180,9 @@ def test_a_failing_write_leaves_the_old_checkpoint(stack, tmp_path, monkeypatch)
         raise OSError("disk full")
 
     monkeypatch.setattr("napari_emgauss.training.checkpoint.save_file", fail)
-    from napari_emgauss.training import CheckpointStore
-
     with pytest.raises(OSError, match="disk full"):
         CheckpointStore(tmp_path, "x").save_finished(0, {})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def paused(stack):
-    control, events = Control(), []
-    control.pause()
-    settings = {"control": control, "on_event": events.append, **TINY}
-    thread = threading.Thread(target=reconstruct, args=(stack,), kwargs=settings)
-    thread.start()
-    return control, events, thread
 
 
 def test_a_pause_holds_the_training_until_resumed(stack):
@@ -129,6 +197,54 @@ def test_a_pause_holds_the_training_until_resumed(stack):
     control.resume()
     thread.join(60)
     assert events[-1].reason is FinishReason.COMPLETED
+
+
+def test_a_pause_in_the_middle_holds_there_and_changes_nothing(stack, monkeypatch):
+    settings = {**TINY, "joint": 20}
+    control, done, results = Control(), [], []
+    step, halfway = BlockTrainer.step, threading.Event()
+
+    def counted(self):
+        step(self)
+        done.append(self.iteration)
+        if self.iteration == 30:
+            control.pause()
+            halfway.set()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BlockTrainer, "step", counted)
+        thread = threading.Thread(target=lambda: results.append(reconstruct(stack, control=control, **settings)))
+        thread.start()
+        assert halfway.wait(60)
+        time.sleep(0.3)
+        assert done[-1] == 30
+        assert control.paused
+        control.resume()
+        thread.join(60)
+    assert done == list(range(1, 116))
+    assert same(results[0], reconstruct(stack, **settings))
+
+
+def test_a_pause_asked_for_after_a_stop_does_not_hold():
+    control = Control()
+    control.stop()
+    control.pause()
+    assert not control.paused
+    control.wait_while_paused()
+
+
+def test_a_listener_that_fails_ends_the_run_as_failed(stack):
+    events = []
+
+    def listen(event):
+        events.append(event)
+        if isinstance(event, Progress):
+            raise ZeroDivisionError("listener")
+
+    with pytest.raises(ZeroDivisionError):
+        reconstruct(stack, on_event=listen, **TINY)
+    assert [e.reason for e in events if isinstance(e, Finished)] == [FinishReason.FAILED]
+    assert events[-1].message == "listener"
 
 
 def test_a_paused_training_can_be_stopped(stack):

@@ -97,7 +97,7 @@ class MlpField(DeformationField):
         While Φ is frozen at its start, where it moves nothing, the network is not evaluated.
         """
         g = gaussians
-        if not self.head.weight.requires_grad and not self.head.weight.any():
+        if not self.head.weight.requires_grad and not (self.head.weight.any() or self.head.bias.any()):
             return Deformed(g.mean_px, g.log_scale, g.angle_rad, torch.sigmoid(g.opacity_logit), g.intensity)
         delta = self._offsets(g, z)
         opacity = g.opacity_logit + (delta[:, 4] if self.opacity_varies else 0)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from torch import Tensor
 
@@ -14,10 +15,31 @@ from napari_emgauss._types import FloatArray
 SCALE_PER_SPACING = 0.6
 """Standard deviation over grid spacing: neighbours overlap enough to tile the plane without ripples."""
 
+ANCHORED_MARGIN = 2.0
+"""Spacings by which an anchored grid reaches beyond the section, so that its borders are not drawn dimmer."""
+
+
+def _axis(size: int, spacing_px: float, margin_px: float) -> NDArray[np.float64]:
+    return np.arange(-margin_px, size - 1 + margin_px + spacing_px, spacing_px)
+
+
+def spacing_for(shape: tuple[int, int], spacing_px: float, *, anchored: bool, cap: float) -> float:
+    """``spacing_px``, or as much more as keeps one set on a section of ``shape`` within ``cap`` Gaussians.
+
+    Grids reach over the borders, so that few dozen Gaussians are the least there can be.
+    """
+    spacing_px = max(spacing_px, math.sqrt(math.prod(shape) / cap))
+    while spacing_px < max(shape):
+        margin_px = ANCHORED_MARGIN * spacing_px if anchored else 0.0
+        if math.prod(len(_axis(size, spacing_px, margin_px)) for size in shape) <= cap:
+            break
+        spacing_px *= 1.02
+    return spacing_px
+
 
 def _jittered_grid(shape: tuple[int, int], spacing_px: float, margin_px: float, rng: np.random.Generator) -> FloatArray:
     """Centres (N, 2) of a jittered square grid that reaches ``margin_px`` beyond every border."""
-    axes = [np.arange(-margin_px, size - 1 + margin_px + spacing_px, spacing_px) for size in shape]
+    axes = [_axis(size, spacing_px, margin_px) for size in shape]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
     return (grid + rng.uniform(-0.3, 0.3, grid.shape) * spacing_px).astype(np.float32)
 
@@ -40,7 +62,7 @@ def anchored_grid(
     # A grid of density 1/spacing² sums to amplitude · 2πσ² / spacing².
     gain = spacing_px**2 / (2 * math.pi * sigma_px**2)
     for section in sections:
-        mean = _jittered_grid(section.shape, spacing_px, 2 * spacing_px, rng)
+        mean = _jittered_grid(section.shape, spacing_px, ANCHORED_MARGIN * spacing_px, rng)
         means.append(mean)
         amplitudes.append((_sample(section, mean) - background) * gain)
         offsets.append(offsets[-1] + len(mean))

@@ -53,7 +53,7 @@ class CheckpointStore:
         if not self._current.exists():
             return None
         tensors, header = self._read(self._current)
-        return (tensors, header["values"]) if header.get("block") == block else None
+        return (tensors, header.get("values", {})) if header.get("block") == block else None
 
     def clear(self) -> None:
         """Remove the checkpoints, and the folder if nothing else is in it."""
@@ -83,6 +83,8 @@ class CheckpointStore:
         try:
             with safe_open(path, framework="pt") as file:
                 header = json.loads((file.metadata() or {})["napari-emgauss-checkpoint"])
+                if not isinstance(header, dict):
+                    raise ValueError("its header is no object")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, KeyError, ValueError, OSError) as error:
             raise FileFormatError(

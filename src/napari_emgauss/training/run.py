@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
-from napari_emgauss.errors import OutOfMemoryError
+from napari_emgauss.errors import FileFormatError, OutOfMemoryError
 from napari_emgauss.forward import SectionModel
 from napari_emgauss.training.checkpoint import CheckpointStore
 from napari_emgauss.training.control import Control
@@ -66,7 +67,7 @@ class _Reporter:
 
     def start_block(self, block: int) -> None:
         self.block = block
-        self.before = self.iteration = sum(self.job.iterations_per_block[:block])
+        self.before = sum(self.job.iterations_per_block[:block])
 
     def __call__(self, trainer: BlockTrainer, seconds: float) -> None:
         self.iteration = self.before + trainer.iteration
@@ -157,8 +158,9 @@ def _run_blocks(
         task = job.build(block)
         finished = checkpoints.load_finished(block) if checkpoints is not None else None
         if finished is not None:
-            with checkpoints_of_another_task():
+            with _restoring(f"block {block + 1}"):
                 load_model_state(task.model, finished)
+            reporter.iteration = reporter.before + job.iterations_per_block[block]
             n_done += 1
         elif not control.stopped:
             n_done += _train(task, block, control, reporter, checkpoints)
@@ -173,7 +175,9 @@ def _train(
     trainer = BlockTrainer(task)
     saved = checkpoints.load_current(block) if checkpoints is not None else None
     if saved is not None:
-        trainer.restore(*saved)
+        with _restoring(f"block {block + 1}"):
+            trainer.restore(*saved)
+        reporter.iteration = reporter.before + trainer.iteration
     try:
         train_block(trainer, control, reporter)
     except KeyboardInterrupt:
@@ -187,6 +191,20 @@ def _train(
         else:
             checkpoints.save_current(block, *trainer.state())
     return trainer.done
+
+
+@contextmanager
+def _restoring(what: str) -> Iterator[None]:
+    """Explain a checkpoint whose contents do not fit the model that the settings ask for."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise FileFormatError(
+            f"the checkpoint of {what} does not fit these settings ({error}). It may be of another version of the "
+            "program; choose another folder to start anew."
+        ) from error
 
 
 def _finished(reporter: _Reporter, reason: FinishReason, message: str = "") -> Finished:

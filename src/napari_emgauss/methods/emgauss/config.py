@@ -184,7 +184,9 @@ class EmgaussConfig:
         for length_name, overlap_name in (("bundle_sections", "bundle_overlap"), ("tile_px", "tile_overlap_px")):
             length, overlap = getattr(self, length_name), getattr(self, overlap_name)
             if overlap < 1:
-                raise ConfigError(f"{overlap_name} must be at least 1, got {overlap}: nothing would lie between blocks.")
+                raise ConfigError(
+                    f"{overlap_name} must be at least 1, got {overlap}: nothing would lie between blocks."
+                )
             if length <= 2 * overlap:
                 raise ConfigError(
                     f"{length_name} must be more than twice {overlap_name}, got {length} and {overlap}. "

@@ -20,7 +20,7 @@ from napari_emgauss.blocks import Block, Plan
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.forward import AnchoredField, MlpField, SectionModel
 from napari_emgauss.forward.fields import DeformationField
-from napari_emgauss.gaussians import DensityControl, Gaussians, anchored_grid, canonical_grid
+from napari_emgauss.gaussians import DensityControl, Gaussians, anchored_grid, canonical_grid, spacing_for
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.scaling import Scaling
 from napari_emgauss.training import BlockTask, Schedule, Target
@@ -120,7 +120,7 @@ class EmgaussJob:
 
     def with_smaller_tiles(self) -> EmgaussJob:
         """The same job with tiles of half the size."""
-        tile_px = max(MIN_TILE_PX, self.largest_tile_px // 2)
+        tile_px = max(MIN_TILE_PX, 2 * self.config.tile_overlap_px + 1, self.largest_tile_px // 2)
         return EmgaussJob(self.volume, replace(self.config, tile_px=tile_px), self.device, self.seed)
 
     def build(self, block: int) -> BlockTask:
@@ -198,7 +198,8 @@ def build_model(config: EmgaussConfig, z: list[float], sections: FloatArray, rng
     shape = (sections.shape[1], sections.shape[2])
     n_sets = len(z) if config.field == "anchored" else 1
     n_px = shape[0] * shape[1]
-    spacing_px = max(config.spacing_px, math.sqrt(n_px / min(config.cap(n_px), config.max_gaussians / n_sets)))
+    cap = min(config.cap(n_px), config.max_gaussians / n_sets)
+    spacing_px = spacing_for(shape, config.spacing_px, anchored=config.field == "anchored", cap=cap)
     if config.field == "mlp":
         values = canonical_grid(sections, spacing_px=spacing_px, opacity=config.initial_opacity, rng=rng)
         field: DeformationField = mlp_field(config, (z[0], z[-1]), shape, rng)

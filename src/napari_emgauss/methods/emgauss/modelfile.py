@@ -23,9 +23,10 @@ from napari_emgauss.forward.fields import DeformationField
 from napari_emgauss.gaussians import Gaussians
 from napari_emgauss.gaussians.parameters import PARAMETER_NAMES
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
+from napari_emgauss.methods.emgauss.job import mlp_field, motion_grid_shape
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.scaling import Scaling
-from napari_emgauss.volume import check_stack_shape, check_voxel_size
+from napari_emgauss.volume import SUPPORTED_DTYPES, check_stack_shape, check_voxel_size
 
 KEY = "napari-emgauss"
 VERSION = 1
@@ -115,7 +116,7 @@ def _parse(header: dict[str, Any], tensors: dict[str, Tensor]) -> Reconstruction
             "Update napari-emgauss."
         )
     shape = _shape(header["shape"])
-    dtype = np.dtype(str(header["dtype"]))
+    dtype = np.dtype(_one_of(SUPPORTED_DTYPES, header["dtype"]))
     check_stack_shape(shape, dtype)
     config = _config(header["config"])
     observed = [int(v) for v in header["observed"]]
@@ -128,16 +129,16 @@ def _parse(header: dict[str, Any], tensors: dict[str, Tensor]) -> Reconstruction
         tile_px=config.tile_px,
         tile_overlap_px=config.tile_overlap_px,
     )
-    if len(header["offsets"]) != len(plan.blocks):
-        raise ModelFileError(
-            f"the model has {len(header['offsets'])} blocks; its shape and settings need {len(plan.blocks)}."
-        )
+    # Counted before they are listed: a tampered header can ask for billions.
+    n_blocks = len(plan.z) * len(plan.y) * len(plan.x)
+    if len(header["offsets"]) != n_blocks:
+        raise ModelFileError(f"the model has {len(header['offsets'])} blocks; its shape and settings need {n_blocks}.")
+    states = _states(tensors, n_blocks)
     models = []
     for i, block in enumerate(plan.blocks):
         y0, y1, x0, x1 = plan.region(block)
         z = [float(v) for v in observed[slice(*plan.z[block.z])]]
-        own = {n.removeprefix(f"{i}/"): t for n, t in tensors.items() if n.startswith(f"{i}/")}
-        models.append(_model(config, z, (y1 - y0, x1 - x0), header["offsets"][i], own))
+        models.append(_model(config, z, (y1 - y0, x1 - x0), header["offsets"][i], states[i]))
     scaling = Scaling(_finite(header["scaling"]["low"]), _finite(header["scaling"]["high"]))
     origin = tuple(_finite(v) for v in header["origin_nm"])
     return Reconstruction(
@@ -152,6 +153,17 @@ def _parse(header: dict[str, Any], tensors: dict[str, Tensor]) -> Reconstruction
         models=tuple(models),
         record=dict(header["record"]),
     )
+
+
+def _states(tensors: dict[str, Tensor], n_blocks: int) -> list[dict[str, Tensor]]:
+    """Tensors of every block, by the names they have in its model."""
+    states: list[dict[str, Tensor]] = [{} for _ in range(n_blocks)]
+    for name, tensor in tensors.items():
+        block, _, own_name = name.partition("/")
+        if not block.isdecimal() or int(block) >= n_blocks:
+            raise ModelFileError(f"the model holds a tensor {name!r} that belongs to no block.")
+        states[int(block)][own_name] = tensor
+    return states
 
 
 def _model(
@@ -170,53 +182,64 @@ def _model(
             raise ModelFileError(f"tensor {name} must hold finite float32 numbers.")
     field: DeformationField
     if config.field == "anchored":
-        field = _anchored_field(z, shape, offsets, n, state)
+        field = _anchored_field(config, z, shape, offsets, n, state)
     else:
-        field = MlpField(
-            (z[0], z[-1]),
-            shape,
-            depth=config.mlp_depth,
-            width=config.mlp_width,
-            n_frequencies_mean=config.mlp_frequencies_mean,
-            n_frequencies_t=config.mlp_frequencies_t,
-            opacity_varies=config.opacity_varies,
-            rotation_varies=config.rotation_varies,
-        )
+        field = _mlp_field(config, z, shape, state)
     model = SectionModel(Gaussians(values), field, shape, mode=config.compositing)
     model.load_state_dict(state, strict=True)
     return model.requires_grad_(requires_grad=False)
 
 
+def _mlp_field(config: EmgaussConfig, z: list[float], shape: tuple[int, int], state: dict[str, Tensor]) -> MlpField:
+    """The network; allocated only once the file is known to hold its weights."""
+    rng = np.random.default_rng(0)
+    with torch.device("meta"):
+        declared = mlp_field(config, (z[0], z[-1]), shape, rng).state_dict()
+    for name, weights in declared.items():
+        held = state[f"field.{name}"].shape
+        if held != weights.shape:
+            raise ModelFileError(f"{name} has shape {tuple(held)}; the settings need {tuple(weights.shape)}.")
+    return mlp_field(config, (z[0], z[-1]), shape, rng)
+
+
 def _anchored_field(
-    z: list[float], shape: tuple[int, int], offsets: list[int] | None, n: int, state: dict[str, Tensor]
+    config: EmgaussConfig,
+    z: list[float],
+    shape: tuple[int, int],
+    offsets: list[int] | None,
+    n: int,
+    state: dict[str, Tensor],
 ) -> AnchoredField:
     counts = [int(v) for v in offsets or []]
     if len(counts) != len(z) + 1 or counts[0] != 0 or counts[-1] != n or sorted(counts) != counts:
         raise ModelFileError("the model's assignment of Gaussians to sections is inconsistent.")
     up, down = state["field.up"], state["field.down"]
+    expected = (len(z) - 1, 2, *motion_grid_shape(config, shape))
     for grid in (up, down):
-        if grid.ndim != 4 or grid.shape[:2] != (len(z) - 1, 2) or min(grid.shape[2:]) < 2:
-            raise ModelFileError(f"a motion grid has shape {tuple(grid.shape)}; expected ({len(z) - 1}, 2, gy, gx).")
+        if grid.shape != expected:
+            raise ModelFileError(f"a motion grid has shape {tuple(grid.shape)}; expected {expected}.")
     return AnchoredField(z, counts, shape, up, down)
 
 
 def _config(values: dict[str, Any]) -> EmgaussConfig:
-    fields = {f.name: f for f in dataclasses.fields(EmgaussConfig)}
-    if unknown := set(values) - set(fields):
+    if not isinstance(values, dict):
+        raise ModelFileError(f"the model's settings are {values!r}; expected an object.")
+    if unknown := set(values) - {f.name for f in dataclasses.fields(EmgaussConfig)}:
         raise ModelFileError(f"the model has unknown settings: {', '.join(sorted(unknown))}.")
-    for name, value in values.items():
-        default = fields[name].default
-        good = isinstance(value, list) if isinstance(default, tuple) else isinstance(value, type(default) | int)
-        if not good or isinstance(value, bool) != isinstance(default, bool):
-            raise ModelFileError(f"the model's setting {name} is {value!r}; expected a {type(default).__name__}.")
+    config = EmgaussConfig(**values)
     if (
-        values["mlp_depth"] > 64
-        or values["mlp_width"] > 4096
-        or max(values["mlp_frequencies_mean"], values["mlp_frequencies_t"]) > 64
+        config.mlp_depth > 64
+        or config.mlp_width > 4096
+        or max(config.mlp_frequencies_mean, config.mlp_frequencies_t) > 64
     ):
         raise ModelFileError("the model declares a network larger than this program builds.")
-    parsed: dict[str, Any] = {n: tuple(int(i) for i in v) if isinstance(v, list) else v for n, v in values.items()}
-    return EmgaussConfig(**parsed)
+    return config
+
+
+def _one_of(allowed: tuple[str, ...], value: Any) -> str:
+    if value not in allowed:
+        raise ModelFileError(f"the model's header holds {value!r} where one of {', '.join(allowed)} is needed.")
+    return str(value)
 
 
 def _shape(values: Any) -> tuple[int, int, int]:

@@ -180,8 +180,8 @@ class Reconstruction:
         y0, y1, x0, x1 = (int(v) if math.isfinite(v) else -1 for v in region)
         if not ((y0, y1, x0, x1) == tuple(region) and 0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
             raise ConfigError(
-                f"region must be whole pixels (y0, y1, x0, x1) with 0 <= y0 < y1 <= {height} and 0 <= x0 < x1 <= {width}, "
-                f"got {region}."
+                f"region must be whole pixels (y0, y1, x0, x1) with 0 <= y0 < y1 <= {height} and "
+                f"0 <= x0 < x1 <= {width}, got {region}."
             )
         return y0, y1, x0, x1
 
@@ -194,9 +194,7 @@ def _reach(start: int, stop: int, size: int) -> tuple[float, float]:
     return (start - 0.5 if start > 0 else -math.inf), (stop - 0.5 if stop < size else math.inf)
 
 
-def _covered(
-    first_px: float, n_output: int, zoom: float, reach: tuple[float, float]
-) -> tuple[slice, FloatArray]:
+def _covered(first_px: float, n_output: int, zoom: float, reach: tuple[float, float]) -> tuple[slice, FloatArray]:
     """Output pixels centred within ``reach`` of the section, half-open, and those centres in section pixels."""
     centres = first_px - 0.5 + (np.arange(n_output, dtype=np.float64) + 0.5) / zoom
     inside = np.flatnonzero((centres >= reach[0]) & (centres < reach[1]))

@@ -108,7 +108,8 @@ def reconstruct(
                 return assemble(job, models, n_trained, preset)
             except OutOfMemoryError:
                 smaller = job.with_smaller_tiles()
-                if job.device.type != "cuda" or smaller.config.tile_px >= job.largest_tile_px:
+                begun = store is not None and store.exists()  # of the larger tiles; never thrown away
+                if job.device.type != "cuda" or begun or smaller.config.tile_px >= job.largest_tile_px:
                     raise
                 LOGGER.warning("out of GPU memory; trying again with tiles of %d px", smaller.config.tile_px)
                 torch.cuda.empty_cache()
