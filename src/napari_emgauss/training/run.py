@@ -63,6 +63,7 @@ class _Reporter:
         self.iteration = 0
         self.seconds = 0.0
         self.steps = 0
+        self.first_seconds = 0.0
         self.last_progress = self.last_preview = self.last_checkpoint = time.monotonic()
 
     def start_block(self, block: int) -> None:
@@ -73,10 +74,12 @@ class _Reporter:
         self.iteration = self.before + trainer.iteration
         self.seconds += seconds
         self.steps += 1
+        if self.steps == 1:
+            self.first_seconds = seconds
         if trainer.iteration % self.config.validate_every == 0 or trainer.done:
             trainer.validate()
         now = time.monotonic()
-        if now - self.last_progress >= PROGRESS_EVERY_S or trainer.done:
+        if (self.steps > 1 and now - self.last_progress >= PROGRESS_EVERY_S) or trainer.done:
             self.last_progress = now
             self.emit(self.progress(trainer))
         if self.config.preview_every_s and now - self.last_preview >= self.config.preview_every_s:
@@ -88,6 +91,8 @@ class _Reporter:
 
     def progress(self, trainer: BlockTrainer) -> Progress:
         last = max(trainer.iteration - 1, 0)
+        # The first iteration compiles or loads the kernels and says nothing about the others.
+        typical = (self.seconds - self.first_seconds) / max(self.steps - 1, 1)
         return Progress(
             iteration=self.iteration,
             n_iterations=self.total,
@@ -98,7 +103,7 @@ class _Reporter:
             pseudo_loss=trainer.pseudo_loss,
             n_gaussians=len(trainer.task.model.gaussians),
             seconds=self.seconds,
-            seconds_left=self.seconds / max(self.steps, 1) * (self.total - self.iteration),
+            seconds_left=typical * (self.total - self.iteration),
             withheld_psnr_db=trainer.withheld_psnr_db,
         )
 
