@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import napari_emgauss as eg
@@ -36,6 +37,22 @@ def test_the_whole_way_in_python(isotropic, tmp_path):
         read = eg.read(tmp_path / name)
         assert read.shape == isotropic.shape
         assert read.voxel_size_nm == pytest.approx((8, 8, 8))
+
+
+def test_the_api_works_as_the_design_writes_it(stack, tmp_path):
+    eg.write(stack, tmp_path / "stack.tif")
+    vol = eg.read(tmp_path / "stack.tif", voxel_size_nm=(40, 4, 4))
+    assert vol.voxel_size_nm == (40, 4, 4)
+    vol = eg.Volume(np.asarray(stack.data), voxel_size_nm=(40, 4, 4))
+    rec = eg.reconstruct(vol, preset="balanced", device="auto", seed=0, on_event=None, joint=1, bootstrap=1)
+    assert isinstance(rec, eg.Reconstruction)
+    image = rec.render(3.37)
+    assert (image.dtype, image.shape) == (np.float32, stack.shape[1:])
+    assert rec.render(3.37, region=(4, 24, 2, 32), zoom=0.5).shape == (10, 15)
+    assert rec.resample().voxel_size_nm == (4, 4, 4)
+    coarse = rec.resample(voxel_size_nm=(8, 4, 4))
+    assert (coarse.shape, coarse.voxel_size_nm) == ((21, *stack.shape[1:]), (8, 4, 4))
+    assert coarse.dtype == stack.dtype
 
 
 def test_emgauss_is_scored_beside_interpolation(isotropic):

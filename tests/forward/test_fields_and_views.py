@@ -67,6 +67,14 @@ def test_a_frozen_network_at_its_start_equals_the_evaluated_one():
     torch.testing.assert_close(field.deform(gaussians, 1.0).mean_px.detach(), evaluated)
 
 
+def test_a_frozen_network_with_only_a_bias_still_moves():
+    field, gaussians = mlp()
+    with torch.no_grad():
+        field.head.bias.fill_(0.1)
+    field.requires_grad_(requires_grad=False)
+    assert (field.deform(gaussians, 1.0).mean_px != gaussians.mean_px).all()
+
+
 def test_the_network_sees_the_means_detached():
     field, gaussians = mlp()
     shake(field)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 import napari_emgauss as eg
 from napari_emgauss.baselines import interpolate
@@ -194,6 +195,8 @@ def test_a_section_held_out_is_not_trained_on(stack):
         ({"tile_overlap_px": 0}, "tile_overlap_px must be at least 1"),
         ({"bundle_sections": 6}, "more than twice bundle_overlap"),
         ({"densify": True}, "field='mlp'"),
+        ({"initial_opacity": 1.0}, "both excluded"),
+        ({"pseudo_weight_start": -0.1}, "must not be negative"),
         ({"seed": -1}, "seed must be"),
         ({"seed": 0.5}, "seed must be"),
     ],
@@ -221,22 +224,40 @@ def test_a_stack_larger_than_memory_is_refused_before_training(stack, monkeypatc
         eg.reconstruct(stack, **TINY)
 
 
-def test_tiles_and_bundles_leave_no_visible_seam():
-    rng = np.random.default_rng(0)
-    from scipy.ndimage import gaussian_filter
+BLOCKS = {"tile_px": 40, "tile_overlap_px": 12, "bundle_sections": 5, "bundle_overlap": 2}
 
-    data = gaussian_filter(rng.standard_normal((9, 96, 96)), (1, 2, 2))
-    volume = eg.Volume((data / data.std() * 40 + 128).clip(0, 255).astype(np.uint8), (24, 8, 8))
-    blocks = {"tile_px": 56, "tile_overlap_px": 12, "bundle_sections": 5, "bundle_overlap": 2}
-    result = eg.reconstruct(volume, joint=15, bootstrap=5, spacing_px=2.5, **blocks)
-    assert len(result.models) > 8
-    planes = np.stack([result.render(z) for z in np.arange(0, 8.01, 1 / 6)])
-    for axis, spans, step in ((0, result.plan.z, 6), (1, result.plan.y, 1), (2, result.plan.x, 1)):
-        jumps = np.abs(np.diff(planes, axis=axis)).mean(axis=tuple(a for a in range(3) if a != axis))
-        edges = {edge * step + shift for span in spans for edge in span for shift in (-1, 0)}
-        inner = [e for e in edges if 2 < e < len(jumps) - 2]
-        assert inner
-        assert np.mean(jumps[inner]) < 1.2 * np.mean(jumps)
+
+def test_blocks_that_disagree_fade_into_each_other():
+    flat = eg.Volume(np.full((6, 64, 64), 100, np.uint8), (48, 8, 8))
+    result = eg.reconstruct(flat, **TINY, **BLOCKS)
+    for block, model in zip(result.plan.blocks, result.models, strict=True):
+        model.background += 10 * (block.z + block.y + block.x)
+    planes = np.stack([result.render(z) for z in np.arange(0, 5.01, 1 / 6)])
+    assert planes.min() == pytest.approx(100, abs=0.1)
+    assert planes.max() == pytest.approx(130, abs=0.1)
+    for axis, steps in ((0, 6), (1, 11), (2, 11)):  # the overlaps are 1 gap and at least 11 px wide
+        assert np.abs(np.diff(planes, axis=axis)).max() < 10 / steps + 0.1
+
+
+def test_tiles_and_bundles_leave_no_visible_seam():
+    """Across every row, column and plane the picture changes as much as the truth does, up to a fifth."""
+    data = gaussian_filter(np.random.default_rng(0).standard_normal((6, 64, 64)), (1, 2, 2))
+    data = (data / data.std() * 40 + 128).clip(0, 255).astype(np.uint8)
+    result = eg.reconstruct(eg.Volume(data, (24, 8, 8)), joint=6, bootstrap=2, spacing_px=2.5, **BLOCKS)
+    assert len(result.models) == 8
+    sections = np.stack([result.render(z) for z in range(6)])
+    planes = np.stack([result.render(k / 6) for k in range(31)])
+    # Between sections the truth is taken to change evenly.
+    changes = [(planes, np.repeat(jumps(data, 0), 6) / 6, 0)] + [(sections, jumps(data, a), a) for a in (1, 2)]
+    for picture, truth, axis in changes:
+        ratio = jumps(picture, axis) / truth
+        assert ratio[2:-2].max() < 1.2 * np.median(ratio)
+
+
+def jumps(image, axis):
+    """Mean absolute difference of neighbours along ``axis``, one for each place between them."""
+    others = tuple(a for a in range(3) if a != axis)
+    return np.abs(np.diff(image.astype(np.float32), axis=axis)).mean(axis=others)
 
 
 @pytest.mark.slow

@@ -1,13 +1,16 @@
+import dataclasses
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from napari_emgauss.errors import FileFormatError, OutOfMemoryError
+from napari_emgauss.errors import ConfigError, FileFormatError, OutOfMemoryError
 from napari_emgauss.methods.emgauss import reconstruct
+from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.phantom import phantom
 from napari_emgauss.training import CheckpointStore, Control, Finished, FinishReason, Preview, Progress
 from napari_emgauss.training.loop import BlockTrainer
@@ -89,6 +92,26 @@ def test_densification_changes_the_number_of_gaussians(small_stack, densified):
     control = Control()
     control.stop()
     assert densified.n_gaussians > reconstruct(small_stack, control=control, **DENSIFYING).n_gaussians
+
+
+def test_an_opacity_reset_forgets_the_moments(small_stack, monkeypatch):
+    step, control, opacities, moments = BlockTrainer.step, Control(), [], []
+
+    def watched(self):
+        step(self)
+        if self.iteration in (149, 150):
+            logits = self.task.model.gaussians.opacity_logit
+            opacities.append(float(torch.sigmoid(logits.detach()).max()))
+            moments.append(float(self.adam.state[logits]["exp_avg"].abs().max()))
+        if self.iteration == 150:
+            control.stop()
+
+    monkeypatch.setattr(BlockTrainer, "step", watched)
+    reconstruct(small_stack, control=control, **DENSIFYING)
+    assert opacities[0] > 0.05
+    assert opacities[1] == pytest.approx(0.01)
+    assert moments[0] > 0
+    assert moments[1] == 0
 
 
 @pytest.mark.parametrize("steps", [60, 130])
@@ -271,6 +294,41 @@ def test_running_out_of_memory_is_explained(stack, monkeypatch, error):
         reconstruct(stack, on_event=events.append, **TINY)
     assert [e.reason for e in events if isinstance(e, Finished)] == [FinishReason.FAILED]
     assert "tile_px" in events[-1].message
+
+
+@pytest.fixture
+def small_gpu(monkeypatch):
+    """A device that calls itself CUDA and has no room for tiles wider than 128 px."""
+    build = EmgaussJob.build
+
+    def build_or_fail(job, block):
+        if job.config.tile_px > 128:
+            raise torch.cuda.OutOfMemoryError("no room")
+        return build(dataclasses.replace(job, device=torch.device("cpu")), block)
+
+    monkeypatch.setattr(EmgaussJob, "build", build_or_fail)
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.train.choose_device", lambda name: SimpleNamespace(type="cuda"))
+    return phantom((7, 24, 200), seed=1).every(6)
+
+
+def test_a_gpu_out_of_memory_is_tried_again_with_smaller_tiles_and_ends_once(small_gpu, caplog, tmp_path):
+    events = []
+    result = reconstruct(small_gpu, on_event=events.append, checkpoint=tmp_path, **TINY)
+    assert result.config.tile_px == 128
+    assert [e.reason for e in events if isinstance(e, Finished)] == [FinishReason.COMPLETED]
+    assert "128 px" in caplog.text
+
+
+def test_a_checkpoint_of_larger_tiles_is_never_thrown_away(small_gpu, tmp_path):
+    (tmp_path / "current.safetensors").write_bytes(b"hours of work")
+    with pytest.raises(OutOfMemoryError, match="tile_px"):
+        reconstruct(small_gpu, checkpoint=tmp_path, **TINY)
+    assert (tmp_path / "current.safetensors").read_bytes() == b"hours of work"
+
+
+def test_scoring_never_is_refused():
+    with pytest.raises(ConfigError, match="validate_every"):
+        RunConfig(validate_every=0)
 
 
 def test_a_loss_that_is_not_finite_is_reported(stack, monkeypatch):

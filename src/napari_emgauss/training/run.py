@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from napari_emgauss.errors import FileFormatError, OutOfMemoryError
+from napari_emgauss.errors import ConfigError, FileFormatError, OutOfMemoryError
 from napari_emgauss.forward import SectionModel
 from napari_emgauss.training.checkpoint import CheckpointStore
 from napari_emgauss.training.control import Control
@@ -48,6 +48,10 @@ class RunConfig:
     """Seconds between two checkpoints."""
     validate_every: int = 100
     """Iterations between two scorings of the held-out sections."""
+
+    def __post_init__(self) -> None:
+        if self.validate_every < 1:
+            raise ConfigError(f"validate_every must be at least 1 iteration, got {self.validate_every}.")
 
 
 class _Reporter:

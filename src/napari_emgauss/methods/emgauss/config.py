@@ -161,9 +161,14 @@ class EmgaussConfig:
                     f"{name}_end must be positive, got 0: rates fall log-linearly. Set {name}=0 too to train none."
                 )
         self._check_overlaps()
-        for name in ("ema_decay", "pseudo_share_start", "pseudo_share_end", "lambda_dssim", "initial_opacity"):
+        for name in ("ema_decay", "pseudo_share_start", "pseudo_share_end", "lambda_dssim"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must be within 0..1, got {getattr(self, name)}.")
+        if not 0 < self.initial_opacity < 1:
+            raise ConfigError(f"initial_opacity must be between 0 and 1, both excluded, got {self.initial_opacity}.")
+        for name in ("pseudo_weight_start", "pseudo_weight_end", "pseudo_ramp_start", "pseudo_ramp_end"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
         for name in ("field", "compositing", "motion", "denoise"):
             allowed = _CHOICES[name]
             if getattr(self, name) not in allowed:
