@@ -6,19 +6,34 @@ PYTHON ?= $(shell command -v python3.13 >/dev/null 2>&1 && python3.13 -c '' >/de
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench ablation clean
+# Widgets are tested in a real viewer, on a virtual screen where there is no other.
+SCREEN := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo 'xvfb-run -a -s "-screen 0 1400x1000x24"')
+SCREEN_PACKAGES := xvfb xauth libfontconfig1 libglib2.0-0 libdbus-1-3 libgl1 libegl1 libxkbcommon0 libxkbcommon-x11-0 \
+	libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0
+
+.PHONY: demo test lint screen screenshots bench ablation clean
 
 demo: $(VENV)/.installed
 	$(BIN)/napari-emgauss demo --output demo_output
 
-test: $(VENV)/.installed-dev lint
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=85
+test: $(VENV)/.installed-dev lint screen
+	QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+screen:
+	@[ -z '$(SCREEN)' ] || { command -v xvfb-run >/dev/null 2>&1 && ldconfig -p | grep -q libxcb-cursor; } || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends $(SCREEN_PACKAGES); } || \
+		{ echo "A virtual screen is missing. On Debian or Ubuntu: sudo apt-get install $(SCREEN_PACKAGES)"; exit 1; }
+
+# make screenshots   every widget in both themes, into docs/images
+screenshots: $(VENV)/.installed-dev screen
+	QT_API=pyqt6 $(SCREEN) $(BIN)/python -m docs.screenshots
 
 # make bench VOLUMES="fib.tif epfl.tif"   speed, then quality, seconds and memory of the presets
 bench: $(VENV)/.installed-dev

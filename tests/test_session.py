@@ -100,3 +100,24 @@ def test_an_interpreter_that_exits_stops_the_training_first():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+def test_half_done_trainings_of_any_stack_share_a_folder_until_forgotten(stack, tmp_path):
+    first = Session(stack, checkpoints_in=tmp_path, joint=2000)
+    reached = threading.Event()
+    first.signals.progress.connect(lambda event: reached.set())
+    first.start()
+    assert reached.wait(60)
+    first.stop()
+    assert first.wait(60)
+    again, other = Session(stack, checkpoints_in=tmp_path, joint=2000), Session(stack, checkpoints_in=tmp_path, **TINY)
+    for session in (again, other):
+        session.start()
+    other.wait(60)
+    again.stop()
+    again.wait(60)
+    assert (first.resumed, again.resumed, other.resumed) == (False, True, False)
+    assert again.status.progress is None or again.status.progress.iteration >= first.status.progress.iteration
+    for session in (again, other):
+        session.forget_checkpoint()
+    assert not list(tmp_path.iterdir())

@@ -31,3 +31,11 @@ class BackendUnavailableError(RuntimeError):
 
 class OutOfMemoryError(MemoryError):
     """A step would exceed, or has exceeded, the memory of the device."""
+
+
+class DiskSpaceError(OSError):
+    """A file would not fit, or no longer fits, on its disk."""
+
+
+class DownloadError(OSError):
+    """Sample data did not arrive, or not as expected."""

@@ -14,7 +14,8 @@ from typing import Any
 from psygnal import EmitLoopError
 
 from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
-from napari_emgauss.training import Control, Event, Finished, FinishReason, Progress, TrainingSignals
+from napari_emgauss.methods.emgauss.train import fingerprint, prepare
+from napari_emgauss.training import CheckpointStore, Control, Event, Finished, FinishReason, Progress, TrainingSignals
 from napari_emgauss.training.run import RunConfig
 from napari_emgauss.volume import Volume
 
@@ -51,8 +52,11 @@ class Session:
 
     Parameters
     ----------
-    volume, preset, device, seed, checkpoint, run_config, **overrides
+    volume, preset, device, seed, checkpoint, run_config, start, **overrides
         As for `napari_emgauss.reconstruct`.
+    checkpoints_in
+        Folder for the half-done trainings of any stack, instead of ``checkpoint``: this one gets a folder of its own
+        there and goes on from what it holds, until `forget_checkpoint`.
     """
 
     def __init__(
@@ -63,7 +67,9 @@ class Session:
         device: str = "auto",
         seed: int = 0,
         checkpoint: str | Path | None = None,
+        checkpoints_in: str | Path | None = None,
         run_config: RunConfig | None = None,
+        start: Reconstruction | None = None,
         **overrides: Any,
     ) -> None:
         self.signals = TrainingSignals()
@@ -74,8 +80,10 @@ class Session:
             "seed": seed,
             "checkpoint": checkpoint,
             "run_config": run_config,
+            "start": start,
             **overrides,
         }
+        self._checkpoints_in = None if checkpoints_in is None else Path(checkpoints_in)
         self._volume = volume
         self._lock = threading.Lock()
         self._status = Status(State.IDLE)
@@ -83,6 +91,9 @@ class Session:
         self._error: BaseException | None = None
         self._terminal: Finished | None = None
         self._discarded = False
+        self._store: CheckpointStore | None = None
+        self.resumed = False
+        """Whether it goes on from a half-done training; known from the first event on."""
         self._thread = threading.Thread(target=self._work, name="emgauss-training", daemon=True)
 
     @property
@@ -120,13 +131,18 @@ class Session:
         """End after the present iteration and keep what was learned."""
         self.control.stop()
 
-    def discard(self) -> None:
-        """Stop, wait (unless called by a listener, in the training thread), and drop the result."""
+    def discard(self, *, wait: bool = True) -> None:
+        """Stop, wait if asked to (never in the training thread itself), and drop the result."""
         self._discarded = True
         self.stop()
-        if threading.current_thread() is not self._thread:
+        if wait and threading.current_thread() is not self._thread:
             self.wait()
         self._result = None
+
+    def forget_checkpoint(self) -> None:
+        """Remove what ``checkpoints_in`` holds of this training: its result is safe, or not wanted."""
+        if self._store is not None:
+            self._store.clear()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for the end; whether it was reached."""
@@ -150,6 +166,7 @@ class Session:
 
     def _work(self) -> None:
         try:
+            self._store = self._own_checkpoints()
             result = reconstruct(self._volume, on_event=self._on_event, control=self.control, **self._arguments)
             self._result = None if self._discarded else result
         except BaseException as error:  # noqa: BLE001 - handed to the caller by result()
@@ -158,6 +175,17 @@ class Session:
             self._finish()
         finally:
             _RUNNING.discard(self)
+
+    def _own_checkpoints(self) -> CheckpointStore | None:
+        """The folder of this stack and these settings, handed to `reconstruct`."""
+        if self._checkpoints_in is None:
+            return None
+        settings = {k: v for k, v in self._arguments.items() if k not in ("checkpoint", "run_config")}
+        identity = fingerprint(prepare(self._volume, **settings))
+        store = CheckpointStore(self._checkpoints_in / identity[:16], identity)
+        self.resumed = store.exists()
+        self._arguments["checkpoint"] = store.folder
+        return store
 
     def _finish(self) -> None:
         """Tell the end, once result() can be asked."""

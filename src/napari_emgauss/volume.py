@@ -86,6 +86,19 @@ class Volume:
         """Anisotropy dz / dx."""
         return self.voxel_size_nm[0] / self.voxel_size_nm[2]
 
+    def describe(self) -> str:
+        """Like '12 sections of 512 × 512, 50 × 4 × 4 nm, 12.5× anisotropic → 551 × 512 × 512, 144 MB'."""
+        n, height, width = self.shape
+        dz, dy, dx = self.voxel_size_nm
+        fine = min(dy, dx)
+        planes, rows, columns = (
+            math.floor((size - 1) * old / fine + 1e-6) + 1 for size, old in zip(self.shape, (dz, dy, dx), strict=True)
+        )
+        return (
+            f"{n} sections of {height} × {width}, {dz:g} × {dy:g} × {dx:g} nm, {dz / fine:.3g}× anisotropic "
+            f"→ {planes} × {rows} × {columns}, {format_bytes(planes * rows * columns * self.dtype.itemsize)}"
+        )
+
     def section(self, index: int) -> AnyArray:
         """Section ``index`` as a NumPy array (Y, X) of the volume's own type.
 
@@ -118,6 +131,14 @@ class Volume:
         for index in range(self.n_sections):
             out[index] = self.section(index)
         return out
+
+
+def format_bytes(n: float) -> str:
+    """Like '144 MB' or '3.2 GB'."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n >= size:
+            return f"{n / size:.3g} {unit}"
+    return f"{n:.0f} bytes"
 
 
 def check_voxel_size(voxel_size_nm: Any) -> Triple:

@@ -10,35 +10,14 @@ from napari_emgauss.methods.emgauss import EmgaussConfig, preset
 from napari_emgauss.methods.emgauss.job import (
     EmgaussJob,
     build_model,
-    denoise_lightly,
     motion_grid_shape,
     motion_grids,
-    noise_level,
 )
 from napari_emgauss.methods.emgauss.train import estimate_memory_bytes, fingerprint
 
 
 def job(stack, **changes):
     return EmgaussJob(stack, dataclasses.replace(EmgaussConfig(), **changes), torch.device("cpu"), 0)
-
-
-@pytest.fixture(scope="module")
-def texture():
-    image = gaussian_filter(np.random.default_rng(0).standard_normal((64, 72)), 3)
-    return (0.5 + 0.15 * image / image.std()).astype(np.float32)
-
-
-@pytest.mark.parametrize("sigma", [0.02, 0.1])
-def test_the_noise_level_is_found_on_structure(texture, sigma):
-    noise = sigma * np.random.default_rng(1).standard_normal(texture.shape, dtype=np.float32)
-    assert noise_level(texture + noise) == pytest.approx(sigma, rel=0.15)
-
-
-def test_light_denoising_removes_noise_and_leaves_clean_images_alone(texture):
-    noisy = texture + 0.1 * np.random.default_rng(1).standard_normal(texture.shape, dtype=np.float32)
-    assert np.std(denoise_lightly(noisy) - texture) < 0.7 * np.std(noisy - texture)
-    flat = np.full((20, 20), 0.3, np.float32)
-    assert np.array_equal(denoise_lightly(flat), flat)
 
 
 def test_held_out_sections_are_scored_as_they_were_recorded(stack):

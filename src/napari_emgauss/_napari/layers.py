@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_emgauss._types import ArrayLike3D
+from napari_emgauss._types import ArrayLike3D, Region, Triple
 from napari_emgauss.errors import VolumeError, VoxelSizeError
-from napari_emgauss.volume import Volume
+from napari_emgauss.io.source import LazyStack
+from napari_emgauss.volume import SUPPORTED_DTYPES, Volume
 
+KEPT_METADATA = ("napari-emgauss", "attribution")
+"""What a layer tells about its origin, and keeps when it is saved."""
 LayerData = tuple[ArrayLike3D, dict[str, Any], str]
 UNIT_NM = {
     "nm": 1.0,
@@ -22,8 +27,54 @@ UNIT_NM = {
     "angstrom": 0.1,
     "Å": 0.1,
     "mm": 1e6,
+    "centimeter": 1e7,
+    "meter": 1e9,
+    "inch": 2.54e7,
     "millimeter": 1e6,
 }
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How nanometres become a viewer's world coordinates: in the units of the stack's layer.
+
+    Attributes
+    ----------
+    units
+        Names of the world's units, (z, y, x).
+    nm_per_unit
+        Their lengths in nanometres.
+    axis_labels
+        Names of the axes, or None.
+    """
+
+    units: tuple[str, str, str] = ("nm", "nm", "nm")
+    nm_per_unit: Triple = (1.0, 1.0, 1.0)
+    axis_labels: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, layer: Any) -> Placement:
+        """Placement of an image layer (z, y, x).
+
+        Raises
+        ------
+        VoxelSizeError
+            The layer's scale is in pixels or in a unit that is no length.
+        """
+        z, y, x = (str(unit) for unit in layer.units)
+        lengths = (_nanometres(z), _nanometres(y), _nanometres(x))
+        return cls((z, y, x), lengths, tuple(layer.axis_labels))
+
+    def attributes(self, voxel_size_nm: Triple, origin_nm: Triple) -> dict[str, Any]:
+        """Layer attributes (scale, translate, units, axis labels) of a grid given in nanometres."""
+        attributes: dict[str, Any] = {
+            "scale": tuple(v / f for v, f in zip(voxel_size_nm, self.nm_per_unit, strict=True)),
+            "translate": tuple(v / f for v, f in zip(origin_nm, self.nm_per_unit, strict=True)),
+            "units": self.units,
+        }
+        if self.axis_labels is not None:
+            attributes["axis_labels"] = self.axis_labels
+        return attributes
 
 
 def to_layer(volume: Volume, name: str) -> LayerData:
@@ -35,10 +86,69 @@ def to_layer(volume: Volume, name: str) -> LayerData:
         "scale": volume.voxel_size_nm,
         "translate": volume.origin_nm,
         "units": ("nm", "nm", "nm"),
+        "axis_labels": ("z", "y", "x"),
         "contrast_limits": (low, high if high > low else low + 1),
         "metadata": dict(volume.metadata),
     }
     return volume.data, attributes, "image"
+
+
+def stack_of(
+    layer: Any, *, voxel_size_nm: Triple | None = None, region: Region | None = None, sections: slice | None = None
+) -> Volume:
+    """Volume of an image layer or of a part of it, read on demand.
+
+    Parameters
+    ----------
+    layer
+        napari image layer; of a multiscale one the finest level is used.
+    voxel_size_nm
+        Spacing (z, y, x) where the layer's own is in pixels.
+    region
+        Pixels (y0, y1, x0, x1), half-open.
+    sections
+        Consecutive sections.
+
+    Raises
+    ------
+    VolumeError, VoxelSizeError
+        As `from_layer`.
+    """
+    data = layer.data[0] if layer.multiscale else layer.data
+    attributes = {
+        name: getattr(layer, name) for name in ("rgb", "rotate", "shear", "scale", "translate", "units", "metadata")
+    }
+    attributes["affine"] = layer.affine.affine_matrix
+    if voxel_size_nm is not None:
+        # The layer's own unit may be pixels: its position is kept in pixels.
+        steps = [t / s for t, s in zip(layer.translate, layer.scale, strict=True)]
+        attributes["scale"] = voxel_size_nm
+        attributes["translate"] = [n * v for n, v in zip(steps, voxel_size_nm, strict=False)]
+        attributes["units"] = ("nm",) * len(voxel_size_nm)
+    whole = region is None and sections is None
+    if len(data.shape) != 3 or attributes["rgb"] or (whole and np.dtype(data.dtype).name in SUPPORTED_DTYPES):
+        return from_layer(data, attributes)
+    n_z, height, width = data.shape
+    z = range(n_z)[sections or slice(None)]
+    y0, y1, x0, x1 = region or (0, height, 0, width)
+    origin = [
+        t + s * first
+        for t, s, first in zip(attributes["translate"], attributes["scale"], (z.start, y0, x0), strict=True)
+    ]
+
+    def fetch(zs: slice, ys: slice, xs: slice) -> Any:
+        return np.asarray(
+            data[
+                zs.start + z.start : zs.stop + z.start : zs.step,
+                ys.start + y0 : ys.stop + y0 : ys.step,
+                xs.start + x0 : xs.stop + x0 : xs.step,
+            ]
+        )
+
+    part = LazyStack(
+        fetch, shape=(len(z), y1 - y0, x1 - x0), stored_dtype=data.dtype, path=Path(layer.name), kind="layer"
+    )
+    return from_layer(part, {**attributes, "translate": origin})
 
 
 def from_layer(data: Any, attributes: Mapping[str, Any]) -> Volume:
@@ -67,7 +177,7 @@ def from_layer(data: Any, attributes: Mapping[str, Any]) -> Volume:
     translate = attributes.get("translate", (0.0, 0.0, 0.0))
     size = [float(s) * f for s, f in zip(scale, factors, strict=True)]
     origin = [float(t) * f for t, f in zip(translate, factors, strict=True)]
-    metadata = {key: value for key, value in dict(attributes.get("metadata") or {}).items() if key == "napari-emgauss"}
+    metadata = {key: value for key, value in dict(attributes.get("metadata") or {}).items() if key in KEPT_METADATA}
     return Volume(data, (size[0], size[1], size[2]), (origin[0], origin[1], origin[2]), metadata)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from napari_emgauss._napari.layers import LayerData, to_layer
+from napari_emgauss._napari.layers import LayerData, Placement, to_layer
 
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
@@ -16,8 +16,22 @@ def get_model_reader(path: str | Sequence[str]) -> Reader | None:
 
 
 def get_volume_reader(path: str | Sequence[str]) -> Reader | None:
-    """Return a reader if ``path`` is one MRC file or OME-Zarr folder."""
+    """Return a reader if ``path`` is one MRC file, OME-Zarr folder, or OME-TIFF stack that states its voxel size.
+
+    Other TIFF files are left to napari.
+    """
+    if isinstance(path, str) and path.lower().endswith((".ome.tif", ".ome.tiff")):
+        return _read_volume if _states_voxel_size(path) else None
     return _read_volume if _single(path, (".mrc", ".rec", ".map", ".zarr")) else None
+
+
+def _states_voxel_size(path: str) -> bool:
+    from napari_emgauss.io import read_voxel_size
+
+    try:
+        return None not in read_voxel_size(path)
+    except (OSError, ValueError):  # damaged, or no grey-level stack
+        return False
 
 
 def _single(path: str | Sequence[str], suffixes: tuple[str, ...]) -> bool:
@@ -25,13 +39,24 @@ def _single(path: str | Sequence[str], suffixes: tuple[str, ...]) -> bool:
 
 
 def _read_model(path: str | Sequence[str]) -> list[LayerData]:
+    from napari_emgauss._napari.virtual import VirtualVolume
     from napari_emgauss.methods.emgauss import load
 
-    return [to_layer(load(str(path)).lazy(), Path(str(path)).stem)]
+    reconstruction = load(str(path))
+    volume, scaling = VirtualVolume(reconstruction), reconstruction.scaling
+    attributes = Placement().attributes(volume.voxel_size_nm, reconstruction.origin_nm) | {
+        "name": Path(str(path)).stem,
+        # Known without drawing a plane, which can take seconds.
+        "contrast_limits": (scaling.low, scaling.high),
+        "metadata": {"napari-emgauss": dict(reconstruction.record)},
+    }
+    return [(volume, attributes, "image")]
 
 
 def _read_volume(path: str | Sequence[str]) -> list[LayerData]:
     from napari_emgauss.io import read
 
     name = Path(str(path)).name
-    return [to_layer(read(str(path)), name.removesuffix(".zarr").removesuffix(".ome"))]
+    for suffix in (".zarr", ".tif", ".tiff", ".ome", ".mrc", ".rec", ".map"):
+        name = name.removesuffix(suffix)
+    return [to_layer(read(str(path)), name)]

@@ -12,7 +12,6 @@ from napari_emgauss.cli.progress import TrainingDisplay, format_seconds, stop_on
 from napari_emgauss.cli.settings import parse_settings
 from napari_emgauss.io import READABLE_SUFFIXES, read
 from napari_emgauss.training import Control, Event, Finished, FinishReason
-from napari_emgauss.volume import Volume
 
 
 def run(options: Reconstruct) -> int:
@@ -26,7 +25,7 @@ def run(options: Reconstruct) -> int:
         check_writable(options.export)
     settings = parse_settings(options.set)
     volume = read(options.stack, voxel_size_nm=options.voxel_size_nm, dataset=options.dataset)
-    console.print(describe(volume))
+    console.print(volume.describe())
     if options.checkpoint is not None and options.checkpoint.is_dir() and any(options.checkpoint.iterdir()):
         console.print(f"Continuing from the checkpoints in {options.checkpoint}.")
     control = Control()
@@ -68,15 +67,3 @@ def default_output(stack: Path) -> Path:
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]
     return stack.with_name(f"{name}.emgauss")
-
-
-def describe(volume: Volume) -> str:
-    """Like '12 sections of 512 × 512, 50 × 4 × 4 nm, 12.5× anisotropic → 551 × 512 × 512'."""
-    n, height, width = volume.shape
-    dz, dy, dx = volume.voxel_size_nm
-    fine = min(dy, dx)
-    planes = int((n - 1) * dz / fine + 1e-6) + 1
-    return (
-        f"{n} sections of {height} × {width}, {dz:g} × {dy:g} × {dx:g} nm, {volume.factor:.3g}× anisotropic "
-        f"→ {planes} × {int((height - 1) * dy / fine) + 1} × {int((width - 1) * dx / fine) + 1}"
-    )

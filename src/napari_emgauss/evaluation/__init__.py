@@ -1,16 +1,36 @@
 """Honest scores: withhold sections of an isotropic volume, reconstruct them, compare with plain interpolation."""
 
+from napari_emgauss.evaluation.held_out import (
+    HeldOut,
+    HeldOutScore,
+    HeldOutSectionScore,
+    held_out_sections,
+    plain_psnr_db,
+    score_held_out,
+)
+from napari_emgauss.evaluation.plain import PlainInterpolation
 from napari_emgauss.evaluation.results import Evaluation, MethodScore, PhaseScore, SectionScore
 from napari_emgauss.evaluation.run import DEFAULT_METHODS, evaluate
+from napari_emgauss.evaluation.side_by_side import GreyImages, Images, SideBySide
 from napari_emgauss.evaluation.sources import SectionSource, SourceFactory
 
 __all__ = [
     "DEFAULT_METHODS",
     "Evaluation",
+    "GreyImages",
+    "HeldOut",
+    "HeldOutScore",
+    "HeldOutSectionScore",
+    "Images",
     "MethodScore",
     "PhaseScore",
+    "PlainInterpolation",
     "SectionScore",
     "SectionSource",
+    "SideBySide",
     "SourceFactory",
     "evaluate",
+    "held_out_sections",
+    "plain_psnr_db",
+    "score_held_out",
 ]

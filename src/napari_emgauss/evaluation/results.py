@@ -147,7 +147,7 @@ class Evaluation:
             for m in self.methods
         ]
         phase_titles = ("PSNR/SSIM at", *(f"{phase}/{self.factor}" for phase in range(1, self.factor)))
-        return f"{head}\n\n{_aligned(titles, means)}\n\n{_aligned(phase_titles, by_phase)}\n"
+        return f"{head}\n\n{aligned(titles, means)}\n\n{aligned(phase_titles, by_phase)}\n"
 
     def verdict(self) -> str:
         """Plain sentences: the best plain baseline, and whether each reconstruction beats it in PSNR and in SSIM."""
@@ -221,7 +221,8 @@ def _number(value: float, digits: int) -> str:
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _aligned(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def aligned(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Plain-text table: first column to the left, the others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(titles, *rows, strict=True)]
     lines = [titles, *rows]
     return "\n".join(

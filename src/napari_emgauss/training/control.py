@@ -12,6 +12,8 @@ class Control:
         self._stop = threading.Event()
         self._running = threading.Event()
         self._running.set()
+        self.preview_z: float | None = None
+        """Section coordinate at which previews are wanted; the middle of the block where it is None or elsewhere."""
 
     def pause(self) -> None:
         """Hold after the present iteration."""

@@ -58,9 +58,14 @@ class _Reporter:
     """Turns iterations into events and checkpoints at their intervals."""
 
     def __init__(
-        self, job: Job, emit: Callable[[Event], None], config: RunConfig, checkpoints: CheckpointStore | None
+        self,
+        job: Job,
+        control: Control,
+        emit: Callable[[Event], None],
+        config: RunConfig,
+        checkpoints: CheckpointStore | None,
     ) -> None:
-        self.job, self.emit, self.config, self.checkpoints = job, emit, config, checkpoints
+        self.job, self.control, self.emit, self.config, self.checkpoints = job, control, emit, config, checkpoints
         self.total = sum(job.iterations_per_block)
         self.before = 0
         self.block = 0
@@ -88,7 +93,7 @@ class _Reporter:
             self.emit(self.progress(trainer))
         if self.config.preview_every_s and now - self.last_preview >= self.config.preview_every_s:
             self.last_preview = now
-            self.emit(preview_of(trainer.task))
+            self.emit(preview_of(trainer.task, self.control.preview_z))
         if self.checkpoints is not None and now - self.last_checkpoint >= self.config.checkpoint_every_s:
             self.last_checkpoint = now
             self.checkpoints.save_current(self.block, *trainer.state())
@@ -112,10 +117,13 @@ class _Reporter:
         )
 
 
-def preview_of(task: BlockTask) -> Preview:
-    """The middle of the block's middle gap."""
-    gap = (len(task.observed) - 1) // 2
-    z = (task.observed[gap].z + task.observed[gap + 1].z) / 2
+def preview_of(task: BlockTask, wanted_z: float | None = None) -> Preview:
+    """The section at ``wanted_z`` if it lies in the block, otherwise the middle of the block's middle gap."""
+    if wanted_z is not None and task.observed[0].z <= wanted_z <= task.observed[-1].z:
+        z = wanted_z
+    else:
+        gap = (len(task.observed) - 1) // 2
+        z = (task.observed[gap].z + task.observed[gap + 1].z) / 2
     return Preview(z=z, image=task.to_output(task.model.render(z)), origin_px=task.origin_px)
 
 
@@ -140,7 +148,7 @@ def run(
     OutOfMemoryError
         The device ran out of memory; `Finished` carries the message too.
     """
-    reporter = _Reporter(job, emit, config or RunConfig(), checkpoints)
+    reporter = _Reporter(job, control, emit, config or RunConfig(), checkpoints)
     try:
         models, n_done = _run_blocks(job, control, reporter, checkpoints)
     except (torch.cuda.OutOfMemoryError, MemoryError) as error:

@@ -1,6 +1,7 @@
 """EMGauss: z read as time, 2D Gaussians that deform continuously along it."""
 
 from napari_emgauss.methods.emgauss.config import PRESETS, EmgaussConfig, preset
+from napari_emgauss.methods.emgauss.estimate import Estimate, estimate
 from napari_emgauss.methods.emgauss.modelfile import load
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.train import choose_device, reconstruct
@@ -8,8 +9,10 @@ from napari_emgauss.methods.emgauss.train import choose_device, reconstruct
 __all__ = [
     "PRESETS",
     "EmgaussConfig",
+    "Estimate",
     "Reconstruction",
     "choose_device",
+    "estimate",
     "load",
     "preset",
     "reconstruct",

@@ -322,11 +322,21 @@ def preset(name: str = "balanced", **overrides: Any) -> EmgaussConfig:
     """
     if name not in PRESETS:
         raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}.")
+    _check_names(overrides)
+    values: dict[str, Any] = {**PRESETS[name], **overrides}
+    return EmgaussConfig(**values)
+
+
+def merged(config: EmgaussConfig, overrides: dict[str, Any]) -> EmgaussConfig:
+    """``config`` with fields replaced; raises as `preset` does."""
+    _check_names(overrides)
+    return dataclasses.replace(config, **overrides)
+
+
+def _check_names(names: Iterable[str]) -> None:
     known = [f.name for f in dataclasses.fields(EmgaussConfig)]
-    for key in overrides:
+    for key in names:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             hint = f" Did you mean {near[0]}?" if near else f" Known settings: {', '.join(known)}."
             raise ConfigError(f"unknown setting {key!r}.{hint}")
-    values: dict[str, Any] = {**PRESETS[name], **overrides}
-    return EmgaussConfig(**values)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
+import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import torch
-from scipy.ndimage import convolve, gaussian_filter
+from scipy.ndimage import gaussian_filter
 from scipy.special import expit
-from skimage.restoration import denoise_nl_means
 from torch import Tensor
 
 from napari_emgauss._types import FloatArray
@@ -23,8 +23,12 @@ from napari_emgauss.forward.fields import DeformationField
 from napari_emgauss.gaussians import DensityControl, Gaussians, anchored_grid, canonical_grid, spacing_for
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.scaling import Scaling
+from napari_emgauss.sections import denoise_lightly
 from napari_emgauss.training import BlockTask, Schedule, Target
 from napari_emgauss.volume import Volume
+
+if TYPE_CHECKING:
+    from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 
 MIN_TILE_PX = 128
 """Tiles are not made smaller than this when memory is short."""
@@ -74,12 +78,35 @@ class EmgaussJob:
         Where blocks are trained.
     seed
         Seed of all random numbers.
+    start
+        Reconstruction of the same stack to go on from.
+
+    Raises
+    ------
+    ConfigError
+        ``start`` is of another stack, or was cut into other blocks.
     """
 
     volume: Volume
     config: EmgaussConfig
     device: torch.device
     seed: int
+    start: Reconstruction | None = None
+
+    def __post_init__(self) -> None:
+        start = self.start
+        if start is None:
+            return
+        if start.shape != self.volume.shape:
+            raise ConfigError(
+                f"the model is of a stack of shape {start.shape}, this one has {self.volume.shape}; training can only "
+                "go on with the same stack. Train a new model."
+            )
+        if list(start.observed) != self.observed or start.plan != self.plan or start.config.field != self.config.field:
+            raise ConfigError(
+                "the model was trained with other blocks, sections or another deformation field; going on needs the "
+                "same hold_out, leave_out, bundle, tile and field settings. Train a new model."
+            )
 
     @cached_property
     def observed(self) -> list[int]:
@@ -89,6 +116,8 @@ class EmgaussJob:
     @cached_property
     def scaling(self) -> Scaling:
         """Intensity normalisation."""
+        if self.start is not None:
+            return self.start.scaling
         return Scaling.of(self.volume, self.observed)
 
     @cached_property
@@ -111,7 +140,7 @@ class EmgaussJob:
     @property
     def iterations_per_block(self) -> list[int]:
         """Iterations of each block's schedule."""
-        return [self._schedule(block).total for block in self.plan.blocks]
+        return [self.schedule(block).total for block in self.plan.blocks]
 
     @property
     def largest_tile_px(self) -> int:
@@ -129,13 +158,16 @@ class EmgaussJob:
         indices = self.observed[slice(*self.plan.z[piece.z])]
         held_out = [i for i in self.config.hold_out if indices[0] < i < indices[-1]]
         sections = self._read(indices, piece)
-        rng = np.random.default_rng((self.seed, block))
-        model = build_model(self.config, [float(i) for i in indices], sections, rng).to(self.device)
+        if self.start is None:
+            rng = np.random.default_rng((self.seed, block))
+            model = build_model(self.config, [float(i) for i in indices], sections, rng).to(self.device)
+        else:
+            model = copy.deepcopy(self.start.models[block]).to(self.device).requires_grad_(requires_grad=True)
         y0, y1, x0, x1 = self.plan.region(piece)
         density = self.config.density((y1 - y0) * (x1 - x0))
         return BlockTask(
             model=model,
-            schedule=self._schedule(piece),
+            schedule=self.schedule(piece),
             observed=self._targets(indices, sections),
             held_out=self._targets(held_out, self._read(held_out, piece, denoise=False)),
             density=None if density is None else DensityControl(density, max(y1 - y0, x1 - x0)),
@@ -144,7 +176,8 @@ class EmgaussJob:
             seed=self.seed + block,
         )
 
-    def _schedule(self, block: Block) -> Schedule:
+    def schedule(self, block: Block) -> Schedule:
+        """Schedule of a block."""
         start, stop = self.plan.z[block.z]
         y0, y1, x0, x1 = self.plan.region(block)
         return self.config.schedule(stop - start, max(y1 - y0, x1 - x0))
@@ -163,22 +196,6 @@ class EmgaussJob:
             Target(float(index), torch.from_numpy(section).to(self.device))
             for index, section in zip(indices, sections, strict=True)
         ]
-
-
-def noise_level(section: FloatArray) -> float:
-    """Standard deviation of the noise, from the Laplacian of a Laplacian (Immerkær 1996, eq. 3); blind to structure."""
-    second = np.array([1.0, -2.0, 1.0])
-    response = convolve(section, np.outer(second, second))
-    return float(math.sqrt(math.pi / 2) / 6 * np.abs(response[1:-1, 1:-1]).mean())
-
-
-def denoise_lightly(section: FloatArray) -> FloatArray:
-    """Non-local means (Buades 2005) at 0.6 of the estimated noise level."""
-    sigma = noise_level(section)
-    if sigma == 0:
-        return section
-    cleaned = denoise_nl_means(section, h=0.6 * sigma, sigma=sigma, patch_size=5, patch_distance=6, fast_mode=True)
-    return np.asarray(cleaned, np.float32)
 
 
 def build_model(config: EmgaussConfig, z: list[float], sections: FloatArray, rng: np.random.Generator) -> SectionModel:

@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from napari_emgauss._types import AnyArray, FloatArray, Region, Triple
+from napari_emgauss._types import FloatArray, Region, Triple
 from napari_emgauss.blocks import Block, Plan
 from napari_emgauss.errors import ConfigError, SectionRangeError
 from napari_emgauss.forward import SectionModel, View
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
-from napari_emgauss.methods.emgauss.scaling import Scaling, to_dtype
+from napari_emgauss.methods.emgauss.planes import EPSILON as EPSILON
+from napari_emgauss.methods.emgauss.planes import Planes
+from napari_emgauss.methods.emgauss.scaling import Scaling
 from napari_emgauss.volume import Volume, check_voxel_size
-
-EPSILON = 1e-6
-"""Slack on section coordinates, for those computed from depths in floating point."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,66 +201,3 @@ def _covered(first_px: float, n_output: int, zoom: float, reach: tuple[float, fl
         return slice(0, 0), np.empty(0, np.float32)
     chosen = slice(int(inside[0]), int(inside[-1]) + 1)
     return chosen, centres[chosen].astype(np.float32)
-
-
-class Planes:
-    """Planes of a reconstruction on a regular grid, rendered when indexed along z; behaves like a 3D array.
-
-    Parameters
-    ----------
-    reconstruction
-        What is rendered.
-    voxel_size_nm
-        Grid spacing (z, y, x).
-    """
-
-    ndim = 3
-
-    def __init__(self, reconstruction: Reconstruction, voxel_size_nm: Triple) -> None:
-        self.reconstruction = reconstruction
-        self.voxel_size_nm = voxel_size_nm
-        extents = zip(reconstruction.shape, reconstruction.voxel_size_nm, voxel_size_nm, strict=True)
-        counts = [math.floor((n - 1) * old / new + EPSILON) + 1 for n, old, new in extents]
-        self.shape = (counts[0], counts[1], counts[2])
-        self.dtype = reconstruction.dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @property
-    def size(self) -> int:
-        """Number of voxels."""
-        return math.prod(self.shape)
-
-    def __getitem__(self, key: Any) -> AnyArray:
-        first, *rest = key if isinstance(key, tuple) else (key,)
-        if isinstance(first, slice):
-            indices = range(*first.indices(len(self)))
-            block = np.empty((len(indices), *self.shape[1:]), self.dtype)
-            for out, k in zip(block, indices, strict=True):
-                out[:] = self._plane(k)
-            return block[(slice(None), *rest)] if rest else block
-        plane = self._plane(range(len(self))[first])
-        return plane[tuple(rest)] if rest else plane
-
-    def _plane(self, k: int) -> AnyArray:
-        rec = self.reconstruction
-        z = min(k * self.voxel_size_nm[0] / rec.voxel_size_nm[0], rec.z_range[1])
-        image = rec.render(z)
-        if self.voxel_size_nm[1:] != rec.voxel_size_nm[1:]:
-            image = _resample_plane(
-                image,
-                self.shape[1:],
-                [n / o for n, o in zip(self.voxel_size_nm[1:], rec.voxel_size_nm[1:], strict=True)],
-            )
-        return to_dtype(image, self.dtype)
-
-
-def _resample_plane(image: FloatArray, shape: tuple[int, int], steps: list[float]) -> FloatArray:
-    """Sample ``image`` every ``steps`` pixels from its first pixel's centre, blurred first where that is coarser."""
-    from scipy.ndimage import gaussian_filter, map_coordinates
-
-    smooth = gaussian_filter(image, [0.5 * math.sqrt(max(step**2 - 1, 0)) for step in steps])
-    axes = [np.arange(n) * step for n, step in zip(shape, steps, strict=True)]
-    grid = np.meshgrid(*axes, indexing="ij")
-    return np.asarray(map_coordinates(smooth, grid, order=1, mode="nearest"), np.float32)

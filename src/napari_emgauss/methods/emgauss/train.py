@@ -8,6 +8,7 @@ import json
 import logging
 import numbers
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ import torch
 
 from napari_emgauss import __version__
 from napari_emgauss.errors import BackendUnavailableError, ConfigError, OutOfMemoryError
-from napari_emgauss.methods.emgauss.config import EmgaussConfig, preset
+from napari_emgauss.methods.emgauss.config import EmgaussConfig, merged, preset
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
+from napari_emgauss.render.torch_threads import one_torch_thread
 from napari_emgauss.training import CheckpointStore, Control, Event, Finished, run
 from napari_emgauss.training.run import RunConfig
 from napari_emgauss.volume import Volume
@@ -58,6 +60,7 @@ def reconstruct(
     control: Control | None = None,
     checkpoint: str | Path | None = None,
     run_config: RunConfig | None = None,
+    start: Reconstruction | None = None,
     **overrides: Any,
 ) -> Reconstruction:
     """Train on the observed sections of ``volume``.
@@ -80,6 +83,8 @@ def reconstruct(
         Folder for checkpoints. If it holds one of the same stack and settings, training continues from it.
     run_config
         How often to report and save.
+    start
+        Reconstruction of the same stack to go on from, with its settings instead of a preset's.
     **overrides
         Any field of `EmgaussConfig`.
 
@@ -88,7 +93,7 @@ def reconstruct(
     VolumeError, ConfigError, BackendUnavailableError, OutOfMemoryError
         With the value received, the rule and the remedy.
     """
-    job = EmgaussJob(volume, _config(preset, overrides), choose_device(device), _checked_seed(seed))
+    job = prepare(volume, preset=preset, device=device, seed=seed, start=start, **overrides)
     send = on_event or (lambda event: None)
     control = control or Control()
     terminal: list[Event] = []
@@ -104,11 +109,13 @@ def reconstruct(
             check_memory(job)
             store = None if checkpoint is None else CheckpointStore(checkpoint, fingerprint(job))
             try:
-                models, n_trained = run(job, control=control, emit=emit, config=run_config, checkpoints=store)
+                with training_threads(job):
+                    models, n_trained = run(job, control=control, emit=emit, config=run_config, checkpoints=store)
                 return assemble(job, models, n_trained, preset)
             except OutOfMemoryError:
                 smaller = job.with_smaller_tiles()
-                begun = store is not None and store.exists()  # of the larger tiles; never thrown away
+                # What was begun with the larger tiles is never thrown away.
+                begun = start is not None or (store is not None and store.exists())
                 if job.device.type != "cuda" or begun or smaller.config.tile_px >= job.largest_tile_px:
                     raise
                 LOGGER.warning("out of GPU memory; trying again with tiles of %d px", smaller.config.tile_px)
@@ -119,6 +126,26 @@ def reconstruct(
             send(event)
 
 
+def training_threads(job: EmgaussJob) -> AbstractContextManager[None]:
+    """One torch thread where the compiled kernels do the work; the published MLP's matrices use all."""
+    kernels = job.device.type == "cpu" and job.config.field == "anchored"
+    return one_torch_thread() if kernels else nullcontext()
+
+
+def prepare(
+    volume: Volume,
+    *,
+    preset: str = "balanced",
+    device: str = "auto",
+    seed: int = 0,
+    start: Reconstruction | None = None,
+    **overrides: Any,
+) -> EmgaussJob:
+    """The job that `reconstruct` would run with these arguments; raises what it would raise, but for memory."""
+    config = _config(preset, overrides) if start is None else merged(start.config, overrides)
+    return EmgaussJob(volume, config, choose_device(device), _checked_seed(seed), start)
+
+
 def _checked_seed(seed: int) -> int:
     if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**63:
         raise ConfigError(f"seed must be a whole number within 0..2**63 - 1, got {seed!r}.")
@@ -126,15 +153,16 @@ def _checked_seed(seed: int) -> int:
 
 
 def _config(name: str, overrides: dict[str, Any]) -> EmgaussConfig:
-    return preset(name, **overrides)
+    return preset(name, **overrides)  # the argument of the same name hides it in the callers
 
 
 def assemble(job: EmgaussJob, models: list[Any], n_trained: int, preset_name: str) -> Reconstruction:
     """A `Reconstruction` from the trained models of a job."""
-    volume = job.volume
+    volume, before = job.volume, {} if job.start is None else job.start.record
     record = {
         "program": f"napari-emgauss {__version__}",
-        "preset": preset_name,
+        "preset": before.get("preset", preset_name),
+        "times_continued": 0 if job.start is None else int(before.get("times_continued", 0)) + 1,
         "seed": job.seed,
         "device": str(job.device),
         "input_shape": list(volume.shape),
@@ -164,6 +192,10 @@ def fingerprint(job: EmgaussJob) -> str:
     digest.update(json.dumps([settings, job.seed, job.volume.shape, job.volume.dtype.name], sort_keys=True).encode())
     for index in (job.observed[0], job.observed[len(job.observed) // 2], job.observed[-1]):
         digest.update(job.volume.section(index).tobytes())
+    if job.start is not None:
+        for model in job.start.models:
+            for tensor in model.state_dict().values():
+                digest.update(tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
 
 

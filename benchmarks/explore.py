@@ -1,0 +1,133 @@
+"""How well a section follows the slider of Explore z in a real viewer, and how long the GUI thread is held up.
+
+xvfb-run -a -s "-screen 0 1400x1000x24" python -m benchmarks.explore [--sizes 500 4096] [--seconds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import weakref
+from dataclasses import replace
+
+import napari
+import numpy as np
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
+
+import napari_emgauss as eg
+from napari_emgauss._napari.explore import ExploreWidget
+from napari_emgauss._napari.layers import Placement
+from napari_emgauss._napari.models import OpenModel, open_models
+from napari_emgauss.blocks import Plan
+from napari_emgauss.methods.emgauss.config import EmgaussConfig
+from napari_emgauss.phantom import phantom
+
+SECTIONS = 4
+
+
+def cheap_model(size: int) -> eg.Reconstruction:
+    """A hardly trained model of a section of any size, with as many Gaussians as a real one: all tiles are the same."""
+    side = min(size, EmgaussConfig().tile_px)
+    stack = phantom((SECTIONS, side, side), seed=0)
+    tile = eg.reconstruct(eg.Volume(stack.data, (40, 4, 4)), joint=1, bootstrap=0)
+    config, shape = tile.config, (SECTIONS, size, size)
+    plan = Plan.of(
+        shape,
+        bundle_sections=config.bundle_sections,
+        bundle_overlap=config.bundle_overlap,
+        tile_px=config.tile_px,
+        tile_overlap_px=config.tile_overlap_px,
+    )
+    return replace(tile, shape=shape, plan=plan, models=tile.models * len(plan.blocks))
+
+
+class Stopwatch:
+    """Longest time between two turns of the event loop, and the pictures that arrived."""
+
+    def __init__(self, widget: ExploreWidget) -> None:
+        self.longest_s, self.pictures = 0.0, 0
+        self._last = time.perf_counter()
+        self._timer = QTimer(widget)
+        self._timer.timeout.connect(self._turn)
+        self._timer.start(0)
+        show = widget._section.show
+
+        def counted(*args: object) -> None:
+            self.pictures += 1
+            show(*args)
+
+        widget._section.show = counted
+
+    def _turn(self) -> None:
+        now = time.perf_counter()
+        self.longest_s, self._last = max(self.longest_s, now - self._last), now
+
+    def restart(self) -> None:
+        """Begin anew."""
+        self.longest_s, self.pictures, self._last = 0.0, 0, time.perf_counter()
+
+
+def follow(widget: ExploreWidget, stopwatch: Stopwatch, seconds: float) -> None:
+    """Sweep the slider as a hand would, 60 positions a second."""
+    stopwatch.restart()
+    start, cpu_start_s = time.perf_counter(), time.thread_time()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        widget.slider.setValue((SECTIONS - 1) * (0.5 - 0.5 * np.cos(elapsed)))
+        until = time.perf_counter() + 1 / 60
+        while time.perf_counter() < until:
+            QApplication.processEvents()
+            time.sleep(0.001)
+    layer, cpu_s = widget.layer, time.thread_time() - cpu_start_s
+    print(
+        f"  {stopwatch.pictures / seconds:5.1f} pictures/s of {layer.data.shape[1]} × {layer.data.shape[2]} px, "
+        f"{cpu_s / max(stopwatch.pictures, 1) * 1e3:.1f} ms of the GUI thread each, "
+        f"longest turn of the event loop {stopwatch.longest_s * 1e3:.0f} ms"
+    )
+
+
+def measure(size: int, seconds: float) -> None:
+    reconstruction = cheap_model(size)
+    print(f"{size} × {size} px, {reconstruction.n_gaussians:,} Gaussians in {SECTIONS} sections")
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1280, 900)
+    stack = np.zeros(reconstruction.shape, np.uint8)
+    layer = viewer.add_image(stack, scale=(40, 4, 4), units=("nm",) * 3, contrast_limits=(0, 255))
+    model = OpenModel("model", reconstruction, Placement.of(layer), source=weakref.ref(layer))
+    open_models(viewer).add(model)
+    widget = ExploreWidget(viewer)
+    viewer.window.add_dock_widget(widget, area="right")
+    stopwatch = Stopwatch(widget)
+    widget.go_to(0.5)
+    settle(widget)
+    print("whole section in view:")
+    follow(widget, stopwatch, seconds)
+    stopwatch.restart()
+    start = time.perf_counter()
+    settle(widget)
+    print(f"  sharp after {time.perf_counter() - start:.2f} s, longest turn {stopwatch.longest_s * 1e3:.0f} ms")
+    viewer.scene.camera.zoom *= 4
+    print("a quarter of its width in view:")
+    follow(widget, stopwatch, seconds)
+    settle(widget)
+    viewer.close()
+
+
+def settle(widget: ExploreWidget) -> None:
+    """Wait until the section rests, sharp."""
+    while widget.busy:
+        QApplication.processEvents()
+        time.sleep(0.001)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[500, 4096])
+    parser.add_argument("--seconds", type=float, default=5.0)
+    arguments = parser.parse_args()
+    for size in arguments.sizes:
+        measure(size, arguments.seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Pictures of every widget in both themes, for a desktop and a small laptop: ``make screenshots``.
+
+Drives the plugin in a real viewer as a person would, on the sample stack, and writes docs/images/<widget>-<theme>.png
+and, in the small window, docs/images/small/.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+IMAGES = Path(__file__).parent / "images"
+SIZES = {"": (1280, 800), "small": (1120, 640)}
+THEMES = ("dark", "light")
+PLUGIN = "napari-emgauss"
+WAIT_S = 120.0
+
+
+def main() -> None:
+    """Write all pictures."""
+    from napari.settings import get_settings
+
+    for theme in THEMES:
+        get_settings().appearance.theme = theme
+        for folder, size in SIZES.items():
+            take(theme, IMAGES / folder, size)
+
+
+def take(theme: str, folder: Path, size: tuple[int, int]) -> None:
+    """One walk through the plugin."""
+    import napari
+
+    folder.mkdir(parents=True, exist_ok=True)
+    viewer = napari.Viewer(show_welcome_screen=False)
+    viewer.window._qt_window.resize(*size)
+
+    def shoot(name: str) -> None:
+        settle(0.7)
+        viewer.screenshot(str(folder / f"{name}-{theme}.png"), canvas_only=False, flash=False)
+
+    viewer.open_sample(PLUGIN, "phantom")
+    reconstruct = open_widget(viewer, "Reconstruct")
+    until(lambda: "measured" in reconstruct.costs.text())
+    shoot("reconstruct")
+    reconstruct.stack.hold_out_choice.setCurrentIndex(1)
+    reconstruct.settings._fields["joint"].setValue(400)
+    reconstruct.panel.train_button.click()
+    until(lambda: reconstruct.panel.bar.value() > 250)
+    shoot("training")
+    reconstruct.panel.stop_button.click()
+    until(lambda: reconstruct.run is None)
+    shoot("trained")
+    explore = open_widget(viewer, "Explore z")
+    explore.go_to(4.37)
+    until(lambda: not explore.busy)
+    shoot("explore")
+    compare = open_widget(viewer, "Compare")
+    until(lambda: not compare.busy and compare.scores.verdict.text())
+    shoot("compare")
+    export = open_widget(viewer, "Export isotropic")
+    until(lambda: "about" in export.summary.text())
+    shoot("export")
+    viewer.close()
+    settle(0.3)
+
+
+def open_widget(viewer: Any, name: str) -> Any:
+    """Open a widget of the plugin as the menu does, over those open already."""
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+    dock.raise_()
+    return widget
+
+
+def settle(seconds: float) -> None:
+    """Let the interface draw."""
+    until(lambda: False, seconds, needed=False)
+
+
+def until(reached: Callable[[], Any], seconds: float = WAIT_S, *, needed: bool = True) -> None:
+    """Process events until something is reached."""
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > end:
+            if needed:
+                raise TimeoutError("the interface did not get there")
+            return
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    main()

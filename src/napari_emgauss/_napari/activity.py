@@ -1,0 +1,42 @@
+"""An entry in napari's activity dock."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+
+
+def redraw() -> None:
+    """Let the window repaint, but take no clicks, in the middle of work that cannot leave the GUI thread."""
+    from qtpy.QtCore import QCoreApplication, QEventLoop, QThread
+
+    application = QCoreApplication.instance()
+    if application is not None and application.thread() is QThread.currentThread():
+        QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+
+
+class Activity:
+    """Something that is going on; all calls from the GUI thread."""
+
+    def __init__(self) -> None:
+        self._entry: Any | None = None
+
+    def open(self, text: str, total: int) -> None:
+        """Begin an entry of ``total`` steps."""
+        from napari.utils import progress
+
+        self.close()
+        self._entry = progress(total=total, desc=text, file=io.StringIO())  # the terminal needs no second bar
+
+    def show(self, done: int) -> None:
+        """Say how much is done."""
+        if self._entry is not None and done > self._entry.n:
+            self._entry.update(done - self._entry.n)
+
+    def close(self) -> None:
+        """End the entry, also when the dock is gone."""
+        entry, self._entry = self._entry, None
+        if entry is not None:
+            with contextlib.suppress(KeyError, RuntimeError):
+                entry.close()

@@ -1,0 +1,114 @@
+"""The live curves of a training: loss, and the score on held-out sections beside plain interpolation's."""
+
+from __future__ import annotations
+
+import time
+
+import pyqtgraph as pg
+from napari.settings import get_settings
+from napari.utils.theme import get_theme
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_emgauss.training import Progress
+
+HEIGHT_PX = 110
+DRAW_EVERY_S = 0.7
+
+
+class Curves(QWidget):
+    """Two small plots over iterations; the lower one only where sections are held out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loss, self._score = _plot(), _plot()
+        self._score_title = QLabel("PSNR on held-out sections (dB; higher is better)")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        for widget in (QLabel("Loss on observed sections"), self._loss, self._score_title, self._score):
+            layout.addWidget(widget)
+        self._iterations: list[int] = []
+        self._losses: list[float] = []
+        self._score_at: list[int] = []
+        self._scores: list[float] = []
+        self._plain: pg.InfiniteLine | None = None
+        self._drawn_at = 0.0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the last training."""
+        for plot in (self._loss, self._score):
+            plot.clear()
+        for values in (self._iterations, self._losses, self._score_at, self._scores):
+            values.clear()
+        self._plain = None
+        line, accent = self._colours()
+        # Width 1: Qt draws wider lines many times slower.
+        self._loss_curve = self._loss.plot(pen=pg.mkPen(accent), autoDownsample=True)
+        self._score_curve = self._score.plot(pen=pg.mkPen(accent))
+        for plot in (self._loss, self._score):
+            for side in ("left", "bottom"):
+                plot.getAxis(side).setPen(line)
+                plot.getAxis(side).setTextPen(line)
+        self._show_score(shown=False)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is anything to see."""
+        return bool(self._iterations)
+
+    def set_plain_level(self, psnr_db: float, name: str) -> None:
+        """Draw the level of plain interpolation on the same held-out sections."""
+        line, _ = self._colours()
+        self._plain = pg.InfiniteLine(
+            psnr_db,
+            angle=0,
+            pen=pg.mkPen(line, style=Qt.PenStyle.DashLine),
+            label=f"{name} {psnr_db:.2f}",
+            labelOpts={"position": 0.75, "color": line, "anchors": [(0.5, 1), (0.5, 1)]},
+        )
+        self._score.addItem(self._plain, ignoreBounds=False)
+        self._show_score(shown=True)
+
+    def add(self, records: list[Progress]) -> None:
+        """Append to the curves, which are drawn now and then."""
+        for record in records:
+            if record.loss == record.loss:  # NaN before the first supervised iteration
+                self._iterations.append(record.iteration)
+                self._losses.append(record.loss)
+            if record.withheld_psnr_db is not None:
+                self._score_at.append(record.iteration)
+                self._scores.append(record.withheld_psnr_db)
+        now = time.monotonic()
+        if now - self._drawn_at >= DRAW_EVERY_S:
+            self._drawn_at = now
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw what was added."""
+        self._loss_curve.setData(self._iterations, self._losses)
+        if self._scores:
+            self._score_curve.setData(self._score_at, self._scores)
+            self._show_score(shown=True)
+
+    def _show_score(self, *, shown: bool) -> None:
+        self._score_title.setVisible(shown)
+        self._score.setVisible(shown)
+
+    def _colours(self) -> tuple[str, str]:
+        """Of text and of curves, in napari's theme."""
+        theme = get_theme(get_settings().appearance.theme)
+        return theme.text.as_hex(), theme.warning.as_hex()
+
+
+def _plot() -> pg.PlotWidget:
+    plot = pg.PlotWidget(background=None)
+    plot.setFixedHeight(HEIGHT_PX)
+    plot.setMinimumWidth(120)
+    plot.hideButtons()
+    plot.setMenuEnabled(False)
+    plot.setMouseEnabled(x=False, y=False)
+    plot.getAxis("left").enableAutoSIPrefix(False)
+    plot.getAxis("bottom").enableAutoSIPrefix(False)
+    return plot

@@ -1,0 +1,28 @@
+"""Closing a dock with its × button ends the widget in it."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QWidget
+
+
+class EndsWithDock(QObject):
+    """Destroys a widget once it is taken out of its dock.
+
+    napari's × button destroys the dock but only lets go of the widget, which would live on unseen with its threads,
+    timers and connections, kept by the slots it is connected to.
+    """
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Wait for the widget to lose its parent."""
+        if watched is not None and event is not None and self._is_taken_out(watched, event):
+            watched.deleteLater()
+        return False
+
+    @staticmethod
+    def _is_taken_out(watched: QObject, event: QEvent) -> bool:
+        return event.type() == QEvent.Type.ParentChange and watched.parent() is None

@@ -1,0 +1,404 @@
+"""Dock widget *Explore z*: look at a reconstruction at any depth."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QLabeledDoubleSlider
+
+from napari_emgauss._napari.background import Background
+from napari_emgauss._napari.connections import Connections
+from napari_emgauss._napari.explore_layer import SectionLayer, Stage
+from napari_emgauss._napari.explore_marks import SectionMarks
+from napari_emgauss._napari.models import OpenModel, open_models
+from napari_emgauss._napari.notify import report
+from napari_emgauss._napari.scrub import SAME_Z, Drawing, Scrubber, Visible
+from napari_emgauss._napari.virtual import VirtualVolume
+from napari_emgauss._types import FloatArray
+
+if TYPE_CHECKING:
+    import napari
+
+FRAME_MS = 33
+REST_MS = 150
+NO_MODEL = "No model yet: train one in 'Reconstruct' or open a .emgauss file."
+OTHER_VIEW = "Sections are shown in the 2D view along z. Switch the viewer back (the 2D/3D and roll buttons below it)."
+DELETED = "The layer 'Explore z' was deleted. It comes back when you move the slider."
+HIDDEN = "The layer 'Explore z' is hidden: switch on its eye in the layer list."
+
+
+class ExploreWidget(QWidget):
+    """Continuous position along z, drawn into one layer that overlays the stack.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self._viewer: Any = getattr(viewer, "__wrapped__", viewer)
+        self._models = open_models(viewer)
+        self._scrub: Scrubber | None = None
+        self._section = SectionLayer(self._viewer)
+        self._stage = Stage(self._viewer)
+        self._background = Background(self, name="emgauss-explore")
+        self._connections = Connections(self)
+        self._steering = False
+        self._played_at_s = 0.0
+        self._frame, self._rest, self._player = QTimer(self), QTimer(self), QTimer(self)
+        self._frame.setSingleShot(True)
+        self._rest.setSingleShot(True)
+        self._frame.timeout.connect(self._draw_waiting)
+        self._rest.timeout.connect(self._draw_sharp)
+        self._player.timeout.connect(self._play_on)
+        self._waiting = False
+        self._build()
+        self._connect()
+        self._list_models()
+
+    def _build(self) -> None:
+        self.models = QComboBox()
+        self.models.setToolTip("Reconstructions trained here, or opened from .emgauss files.")
+        self.models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.models.setMinimumContentsLength(16)
+        self.models.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.slider.setDecimals(2)
+        self.slider.setToolTip("Section coordinate: 0 is the first section, 1 the second, 0.5 half way between.")
+        groove = next((s for s in self.slider.findChildren(QSlider)), self.slider)
+        self.marks = SectionMarks(groove)
+        self.depth_label = QLabel()
+        self.depth_label.setToolTip("Depth of the shown section below the first one.")
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.volume = QPushButton("Show as isotropic volume")
+        self.volume.setToolTip(
+            "Add the whole reconstruction as a layer with cubic voxels, drawn as you look at it: "
+            "roll the axes to see it from the side. Nothing is stored; use 'Export isotropic' for that."
+        )
+        self.controls = QWidget()
+        form = QFormLayout()
+        form.addRow("Model", self.models)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        inside = QVBoxLayout(self.controls)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.addWidget(_title("Section"))
+        inside.addWidget(self.slider)
+        inside.addWidget(self.marks)
+        inside.addWidget(self.depth_label)
+        inside.addLayout(self._steps())
+        inside.addSpacing(6)
+        inside.addWidget(_title("Whole stack"))
+        inside.addWidget(self.volume)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(9, 9, 9, 9)
+        layout.addLayout(form)
+        layout.addWidget(self.status)
+        layout.addWidget(self.controls)
+        layout.addStretch()
+
+    def _steps(self) -> QVBoxLayout:
+        """Buttons that step and play."""
+        self.previous_section = _button("‹ Section", "Previous observed section")
+        self.next_section = _button("Section ›", "Next observed section")
+        self.previous_plane = _button("‹ Plane", "Previous plane of the isotropic volume")
+        self.next_plane = _button("Plane ›", "Next plane of the isotropic volume")
+        self.play = QPushButton("Play")
+        self.play.setCheckable(True)
+        self.play.setToolTip("Move back and forth through the stack.")
+        self.speed = QDoubleSpinBox()
+        self.speed.setRange(0.1, 50)
+        self.speed.setValue(1)
+        self.speed.setDecimals(1)
+        self.speed.setSuffix(" sections/s")
+        self.speed.setToolTip("Speed of playing, in observed sections per second.")
+        steps, playing = QHBoxLayout(), QHBoxLayout()
+        for button in (self.previous_section, self.previous_plane, self.next_plane, self.next_section):
+            steps.addWidget(button)
+        playing.addWidget(self.play)
+        playing.addWidget(self.speed)
+        column = QVBoxLayout()
+        column.addLayout(steps)
+        column.addLayout(playing)
+        return column
+
+    def _connect(self) -> None:
+        self.models.currentIndexChanged.connect(self._on_model_chosen)
+        self.slider.valueChanged.connect(self.go_to)
+        self.play.toggled.connect(self._on_play)
+        self.volume.clicked.connect(self.show_volume)
+        self.previous_section.clicked.connect(lambda: self._step("next_observed", -1))
+        self.next_section.clicked.connect(lambda: self._step("next_observed", 1))
+        self.previous_plane.clicked.connect(lambda: self._step("next_plane", -1))
+        self.next_plane.clicked.connect(lambda: self._step("next_plane", 1))
+        self.marks.chosen.connect(self.go_to)
+        viewer, connect = self._viewer, self._connections.connect
+        connect(self._models.added, self._on_models_changed)
+        connect(self._models.removed, self._on_models_changed)
+        connect(viewer.layers.events.removed, self._on_layer_removed)
+        connect(viewer.dims.events.point, self._on_point)
+        connect(viewer.dims.events.ndisplay, self._on_view)
+        connect(viewer.dims.events.order, self._on_view)
+        connect(self._stage.camera.events.zoom, self._on_camera)
+        connect(self._stage.camera.events.center, self._on_camera)
+
+    @property
+    def model(self) -> OpenModel | None:
+        """The chosen model."""
+        chosen: OpenModel | None = self.models.currentData()
+        return chosen
+
+    @property
+    def z(self) -> float:
+        """Section coordinate."""
+        return 0.0 if self._scrub is None else self._scrub.z
+
+    @property
+    def layer(self) -> Any | None:
+        """The layer that is drawn into, while it exists."""
+        return self._section.layer
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being drawn or about to be."""
+        return self._waiting or self._rest.isActive() or self._background.busy
+
+    def go_to(self, z: float) -> None:
+        """Show section coordinate ``z``; napari's slider follows."""
+        if self._scrub is None:
+            return
+        self._scrub.z = self._scrub.clip(z)
+        self._show_position()
+        self._draw_soon()
+
+    def show_volume(self) -> Any | None:
+        """Add the model as a virtual isotropic volume."""
+        model = self.model
+        if model is None:
+            return None
+        volume = VirtualVolume(model.reconstruction)
+        source = model.source_layer or self._section.layer
+        looks = {} if source is None else {k: getattr(source, k) for k in ("contrast_limits", "colormap", "gamma")}
+        if not looks:
+            scaling = model.reconstruction.scaling
+            looks = {"contrast_limits": (scaling.low, scaling.high)}
+        place = model.placement.attributes(volume.voxel_size_nm, model.reconstruction.origin_nm)
+        layer = self._viewer.add_image(volume, name=f"{model.name} (isotropic)", **place, **looks)
+        volume.show_in(layer)
+        if self._section.layer is not None:
+            self._section.layer.visible = False
+        self._on_view()
+        return layer
+
+    def _list_models(self) -> None:
+        chosen = self.model
+        self.models.blockSignals(True)
+        self.models.clear()
+        for model in self._models:
+            self.models.addItem(model.name, model)
+        index = next((i for i, model in enumerate(self._models) if model is chosen), len(self._models) - 1)
+        self.models.setCurrentIndex(index)
+        self.models.blockSignals(False)
+        if self.model is not chosen or chosen is None:
+            self._on_model_chosen()
+
+    def _on_models_changed(self, _model: OpenModel) -> None:
+        self._list_models()
+
+    def _on_model_chosen(self, _index: int = 0) -> None:
+        model = self.model
+        self.play.setChecked(False)
+        self.controls.setEnabled(model is not None)
+        self.models.setEnabled(model is not None)
+        self._background.forget()
+        if model is None:
+            self._scrub = None
+            self._on_view()
+            return
+        self._scrub = Scrubber(model, self._stage.z(model) if self._stage.shows_sections else 0.0)
+        config, n = model.reconstruction.config, model.reconstruction.shape[0]
+        self.slider.blockSignals(True)
+        self.slider.setRange(0, n - 1)
+        self.slider.setSingleStep(self._scrub.plane)  # type: ignore[arg-type]
+        self.slider.blockSignals(False)
+        self.marks.set_sections(n, held_out=config.hold_out, left_out=config.leave_out)
+        self._show_position()
+        self._on_view()
+
+    def _step(self, kind: str, direction: int) -> None:
+        if self._scrub is not None:
+            self.go_to(getattr(self._scrub, kind)(direction))
+
+    def _on_play(self, playing: bool) -> None:
+        self.play.setText("Pause" if playing else "Play")
+        self._played_at_s = time.perf_counter()
+        self._player.start(FRAME_MS) if playing else self._player.stop()
+
+    def _play_on(self) -> None:
+        now = time.perf_counter()
+        # A frame that was held up must not make the picture jump.
+        seconds, self._played_at_s = min(now - self._played_at_s, 0.25), now
+        if self._scrub is not None and self._stage.shows_sections:
+            self.go_to(self._scrub.after(seconds, speed=self.speed.value()))
+
+    def _show_position(self) -> None:
+        assert self._scrub is not None
+        self.slider.blockSignals(True)
+        self.slider.setValue(self._scrub.z)
+        self.slider.blockSignals(False)
+        kind = "observed section" if self._scrub.is_observed else "reconstructed"
+        self.depth_label.setText(f"Depth {self._scrub.depth_text}: {kind}")
+
+    def _steer(self, *, exactly: bool = False) -> bool:
+        """Move layer and napari's slider to the present position; whether the layers were sliced again."""
+        if self._scrub is None or not self._stage.shows_sections:
+            return False
+        self._steering = True
+        try:
+            self._section.move(self._scrub.model, self._scrub.z, exactly=exactly)
+            return self._stage.go_to(self._scrub.model, self._scrub.z)
+        finally:
+            self._steering = False
+
+    def _on_point(self, _event: Any) -> None:
+        """Follow napari's slider, unless it was ours that moved it."""
+        if self._steering or self._scrub is None or not self._stage.shows_sections:
+            return
+        z = self._scrub.clip(self._stage.z(self._scrub.model))
+        if abs(z - self._scrub.z) < SAME_Z:
+            return
+        self._scrub.z = z
+        self._show_position()
+        self._section.move(self._scrub.model, z, exactly=False)
+        self._draw_soon()
+
+    def _on_view(self, _event: Any = None) -> None:
+        """Say what to do where sections cannot be shown."""
+        text = ""
+        if self._scrub is None:
+            text = NO_MODEL
+        elif not self._stage.shows_sections:
+            text = OTHER_VIEW
+        elif self._section.layer is not None and not self._section.layer.visible:
+            text = HIDDEN
+        self.status.setText(text)
+        self.status.setVisible(bool(text))
+
+    def _on_camera(self, _event: Any) -> None:
+        """Draw what came into view, or sharper, once the view rests."""
+        if self._section.layer is not None and self._scrub is not None:
+            self._rest.start(REST_MS)
+
+    def _on_layer_removed(self, event: Any) -> None:
+        if self._section.layer is not None and event.value is self._section.layer:
+            self._section.forget()
+            self._background.forget()
+            self._rest.stop()
+            self.play.setChecked(False)
+            self.status.setText(DELETED)
+            self.status.setVisible(True)
+
+    def _draw_soon(self) -> None:
+        """Draw now, or when the present frame's time is over; sharpen when the position rests."""
+        self._on_view()
+        self._waiting = True
+        if not self._frame.isActive():
+            self._draw_waiting()
+        self._rest.start(REST_MS)
+
+    def _draw_waiting(self) -> None:
+        if self._waiting:
+            self._waiting = False
+            self._frame.start(FRAME_MS)
+            is_late = self._background.busy
+            # In time, the picture takes napari's slider along when it comes: slicing once instead of twice.
+            if not self._draw(sharp=False) or is_late:
+                self._steer()
+
+    def _draw_sharp(self) -> None:
+        if not self._draw(sharp=True):
+            self._steer(exactly=True)
+
+    def _visible(self) -> Visible | None:
+        hidden = self._section.layer is not None and not self._section.layer.visible
+        if self._scrub is None or hidden or not self._stage.shows_sections:
+            return None
+        return self._stage.visible(self._scrub)
+
+    def _draw(self, *, sharp: bool) -> bool:
+        """Have a picture drawn, if one is needed; whether it will come."""
+        visible, scrub = self._visible(), self._scrub
+        if visible is None or scrub is None:
+            return False
+        drawing = scrub.resting(visible) if sharp else scrub.moving(visible)
+        model = scrub.model
+        if sharp and not self._background.busy and self._section.shows(model, drawing):
+            return False
+        rec, known = model.reconstruction, scrub.merged
+
+        def work() -> tuple[FloatArray, float]:
+            from napari_emgauss.methods.emgauss.coarse import coarse
+            from napari_emgauss.render.torch_threads import use_one_torch_thread
+
+            use_one_torch_thread()
+            start_s = time.perf_counter()
+            source = coarse(rec, visible.density, known) if drawing.moving else rec
+            image = source.render(drawing.z, region=drawing.region, zoom=drawing.zoom)
+            return image, time.perf_counter() - start_s
+
+        self._background.submit(work, done=lambda result: self._show(scrub, drawing, *result), failed=self._fail)
+        return True
+
+    def _show(self, scrub: Scrubber, drawing: Drawing, image: FloatArray, seconds: float) -> None:
+        scrub.took(drawing, seconds)
+        if scrub is not self._scrub:
+            return
+        is_new = self._section.layer is None
+        self._steering = True
+        try:
+            is_shown = self._section.show(scrub.model, drawing, image)
+        finally:
+            self._steering = False
+        if is_new and self._section.layer is not None:
+            self._connections.connect(self._section.layer.events.visible, self._on_visible)
+        # The newest picture at the present depth, even while a newer one is being drawn.
+        if not self._steer(exactly=not drawing.moving) and not is_shown:
+            self._section.refresh()
+        self._on_view()
+
+    def _on_visible(self, _event: Any) -> None:
+        self._draw_soon()
+
+    def _fail(self, error: BaseException) -> None:
+        self.play.setChecked(False)
+        report(error)
+
+
+def _title(text: str) -> QLabel:
+    label = QLabel(f"<b>{text}</b>")
+    label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+    return label
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setAutoRepeat(True)
+    button.setMinimumWidth(40)
+    return button

@@ -1,0 +1,39 @@
+"""A dock whose contents scroll up and down only."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
+
+
+class VerticalScroll(QScrollArea):
+    """Shows ``inner`` at its full width, with a vertical scroll bar where it is too tall."""
+
+    def __init__(self, inner: QWidget) -> None:
+        super().__init__()
+        bar = self.verticalScrollBar()
+        assert bar is not None
+        self._bar, self._inner = bar, inner
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(inner)
+        inner.installEventFilter(self)
+        self._fit()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Follow the contents when they, or the theme, change."""
+        if event is not None and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.StyleChange):
+            self._fit()
+        return super().eventFilter(watched, event)
+
+    def show_end(self) -> None:
+        """Scroll to the bottom."""
+        self._bar.setValue(self._bar.maximum())
+
+    def minimumSizeHint(self) -> QSize:
+        """Wide enough for the contents."""
+        return QSize(self.minimumWidth(), 80)
+
+    def _fit(self) -> None:
+        self.setMinimumWidth(self._inner.minimumSizeHint().width() + self._bar.sizeHint().width())

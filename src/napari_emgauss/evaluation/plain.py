@@ -1,0 +1,153 @@
+"""Plain interpolation that sees what a reconstruction saw: some of a stack's sections, at the whole stack's z."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss.baselines import Baseline, Interpolator
+from napari_emgauss.errors import ConfigError, SectionRangeError, VolumeError
+from napari_emgauss.volume import Volume
+
+FLOW_MARGIN_PX = 128
+"""Rows on either side of a cut from which optical flow is computed: within 0.2 grey levels of 255 of the whole one."""
+BLUR_REACH = 4.0
+"""Standard deviations at which the Gaussian blur ends (SciPy's)."""
+
+Stop = Callable[[], bool]
+_WORDS = {"nearest": "nearest section", "linear": "linear interpolation", "cubic": "cubic interpolation"}
+
+
+class PlainInterpolation:
+    """Interpolation between the observed sections of a stack.
+
+    Gaps may differ in width: section coordinates are mapped piecewise linearly, as a reconstruction does.
+
+    Parameters
+    ----------
+    volume
+        The whole stack.
+    observed
+        Indices of the sections to interpolate between, increasing, at least two.
+    baseline
+        A `Baseline` or its name.
+
+    Raises
+    ------
+    VolumeError
+        ``observed`` are not increasing indices of at least two sections.
+    """
+
+    def __init__(self, volume: Volume, observed: Sequence[int], baseline: Baseline | str = "linear") -> None:
+        self.volume = volume
+        self.observed = np.asarray(observed, int)
+        n = volume.n_sections
+        if (
+            self.observed.size < 2
+            or (np.diff(self.observed) <= 0).any()
+            or not (0 <= self.observed[0] < self.observed[-1] < n)
+        ):
+            raise VolumeError(
+                f"observed must be at least two increasing sections within 0..{n - 1}, got {list(observed)}."
+            )
+        self.baseline = Baseline.parse(baseline) if isinstance(baseline, str) else baseline
+        self._whole = Interpolator(_Observed(volume, self.observed), self.baseline)
+
+    def section(self, z: float) -> FloatArray:
+        """Image (Y, X) at section coordinate ``z`` of the whole stack, in its intensity units.
+
+        Raises
+        ------
+        SectionRangeError
+            ``z`` is outside the first to the last observed section.
+        """
+        return self._whole.section(self.coordinate(z))
+
+    __call__ = section
+
+    def coordinate(self, z: float) -> float:
+        """``z`` counted in observed sections.
+
+        Raises
+        ------
+        SectionRangeError
+            As `section`.
+        """
+        first, last = int(self.observed[0]), int(self.observed[-1])
+        if not first <= z <= last:
+            raise SectionRangeError(f"z must be within the observed sections {first}..{last}, got {z}.")
+        return float(np.interp(z, self.observed, np.arange(self.observed.size)))
+
+    def cut(self, zs: Sequence[float], *, axis: int, index: int, stop: Stop = lambda: False) -> FloatArray | None:
+        """The pixels at ``index`` along ``axis`` of the sections ``zs``, computed from the rows around only.
+
+        Parameters
+        ----------
+        zs
+            Section coordinates.
+        axis
+            1: row ``index``, an xz image; 2: column ``index``, a yz image.
+        index
+            Pixel of the section.
+        stop
+            Asked between sections.
+
+        Returns
+        -------
+        float32 (len(zs), X or Y), None when stopped. Optical flow is that of a strip `FLOW_MARGIN_PX` to either side.
+
+        Raises
+        ------
+        ConfigError
+            ``axis`` or ``index`` is out of range.
+        SectionRangeError
+            As `section`.
+        """
+        size = self.volume.shape[axis] if axis in (1, 2) else 0
+        if not 0 <= index < size:
+            raise ConfigError(f"a cut is along axis 1 or 2 at a pixel of the section, got axis {axis} at {index}.")
+        margin = FLOW_MARGIN_PX if self.baseline.method == "flow" else math.ceil(BLUR_REACH * self.baseline.blur_px) + 1
+        low, high = max(index - margin, 0), min(index + margin + 1, size)
+        strip = (slice(low, high), slice(None)) if axis == 1 else (slice(None), slice(low, high))
+        thin = Interpolator(_Observed(self.volume, self.observed, strip), self.baseline)
+        image = np.empty((len(zs), self.volume.shape[3 - axis]), np.float32)
+        for out, z in zip(image, zs, strict=True):
+            if stop():
+                return None
+            out[:] = thin.section(self.coordinate(z)).take(index - low, axis - 1)
+        return image
+
+
+def in_words(method: str) -> str:
+    """Name of a method as a person says it: ``flow+blur0.7`` is 'optical flow + blur'."""
+    if method.startswith("emgauss"):
+        return "EMGauss"
+    baseline = Baseline.parse(method)
+    words = _WORDS.get(baseline.method, "optical flow")
+    return f"{words} + blur" if baseline.blur_px else words
+
+
+class _Observed:
+    """Some sections of a volume, or a strip of each, read one by one."""
+
+    ndim = 3
+
+    def __init__(
+        self, volume: Volume, observed: Sequence[int] | AnyArray, strip: tuple[slice, slice] | None = None
+    ) -> None:
+        self._volume, self._observed, self._strip = volume, observed, strip
+        sizes = volume.shape[1:]
+        if strip is not None:
+            sizes = (len(range(sizes[0])[strip[0]]), len(range(sizes[1])[strip[1]]))
+        self.shape = (len(observed), *sizes)
+        self.dtype = volume.dtype
+
+    def __getitem__(self, key: Any) -> AnyArray:
+        index = int(self._observed[int(key)])
+        return (
+            self._volume.section(index) if self._strip is None else np.asarray(self._volume.data[index, *self._strip])
+        )

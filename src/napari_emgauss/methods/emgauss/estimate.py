@@ -1,0 +1,147 @@
+"""What a training will take on this machine, from a few iterations of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_emgauss.blocks import Block
+from napari_emgauss.methods.emgauss.job import EmgaussJob
+from napari_emgauss.methods.emgauss.train import estimate_memory_bytes, prepare, training_threads
+from napari_emgauss.training.loop import BlockTrainer
+from napari_emgauss.volume import Volume
+
+TRIAL_VOXELS, TRIAL_SIDE_PX = 400_000, (64, 256)
+"""Size of the piece of the stack that is tried: a whole bundle of sections, as wide as that allows."""
+TRIAL_ITERATIONS = 8
+"""Iterations timed per stage; their median counts."""
+TRIAL_S = 1.0
+"""Time after which a stage is timed no longer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Costs of a training that was not run."""
+
+    seconds: float
+    """Duration, extrapolated from a piece of the stack in proportion to pixels and iterations."""
+    memory_bytes: int
+    """Memory beyond the stack itself, by count."""
+    n_iterations: int
+    """Iterations of all blocks."""
+    n_blocks: int
+    """Blocks: bundles of sections times tiles."""
+    device: str
+    """Device that was tried."""
+
+
+def estimate(
+    volume: Volume,
+    *,
+    preset: str = "balanced",
+    device: str = "auto",
+    stop: Callable[[], bool] = lambda: False,
+    **overrides: Any,
+) -> Estimate | None:
+    """Try a few iterations of each stage on a piece of the stack.
+
+    Parameters
+    ----------
+    volume, preset, device, **overrides
+        As for `reconstruct`.
+    stop
+        Asked between iterations; after True nothing is estimated.
+
+    Returns
+    -------
+    None when stopped.
+
+    Raises
+    ------
+    VolumeError, ConfigError, BackendUnavailableError
+        What `reconstruct` would raise.
+    """
+    job = prepare(volume, preset=preset, device=device, **overrides)
+    piece = _piece(job)
+    with training_threads(job):
+        costs = _try(piece, stop)
+    if costs is None:
+        return None
+    total = sum(_seconds(job, block, piece, *costs) for block in job.plan.blocks)
+    return Estimate(
+        seconds=total,
+        memory_bytes=estimate_memory_bytes(job),
+        n_iterations=sum(job.iterations_per_block),
+        n_blocks=job.n_blocks,
+        device=str(job.device),
+    )
+
+
+def _try(piece: EmgaussJob, stop: Callable[[], bool]) -> tuple[float, dict[str, float]] | None:
+    """Seconds to build the piece's block, and of an iteration of each stage; None when stopped."""
+    trainer = BlockTrainer(piece.build(0))
+    trainer.step()  # compiles or loads the kernels, as building loads libraries
+    start = time.perf_counter()
+    piece.build(0)
+    build_s = time.perf_counter() - start
+    seconds_of_stage = {}
+    for stage in ("warm-up", "joint", "bootstrap"):
+        seconds = _try_stage(trainer, stage, stop)
+        if stop():
+            return None
+        if seconds is not None:
+            seconds_of_stage[stage] = seconds
+    return build_s, seconds_of_stage
+
+
+def _piece(job: EmgaussJob) -> EmgaussJob:
+    """The middle of the stack's first bundle, as one block with the job's settings."""
+    indices = job.observed[slice(*job.plan.z[job.plan.blocks[0].z])]
+    trial_px = int(np.clip(math.sqrt(TRIAL_VOXELS / len(indices)), *TRIAL_SIDE_PX))
+    height, width = (min(side, trial_px, job.config.tile_px) for side in job.volume.shape[1:])
+    y, x = (job.volume.shape[1] - height) // 2, (job.volume.shape[2] - width) // 2
+    data = np.stack([job.volume.section(i)[y : y + height, x : x + width] for i in indices])
+    config = dataclasses.replace(job.config, hold_out=(), leave_out=())
+    return EmgaussJob(Volume(data, job.volume.voxel_size_nm), config, job.device, job.seed)
+
+
+def _try_stage(trainer: BlockTrainer, stage: str, stop: Callable[[], bool]) -> float | None:
+    """Seconds of an iteration of ``stage``, or None if the schedule has no such stage."""
+    schedule = trainer.task.schedule
+    begins = {"warm-up": 0, "joint": schedule.warmup, "bootstrap": schedule.warmup + schedule.joint}[stage]
+    if begins >= schedule.total or schedule.stage(begins) != stage:
+        return None
+    trainer.iteration = max(begins, 1)
+    times: list[float] = []
+    while len(times) < TRIAL_ITERATIONS and (sum(times) < TRIAL_S or len(times) < 2) and not stop():
+        if trainer.done or schedule.stage(trainer.iteration) != stage:
+            break
+        start = time.perf_counter()
+        trainer.step()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times)) if times else None
+
+
+def _seconds(
+    job: EmgaussJob, block: Block, piece: EmgaussJob, build_s: float, seconds_of_stage: dict[str, float]
+) -> float:
+    """Seconds of one block, from those of the piece."""
+    start, stop = job.plan.z[block.z]
+    gaps = (stop - start - 1) / (piece.volume.n_sections - 1)
+    share = _n_px(job, block) / _n_px(piece, piece.plan.blocks[0])
+    schedule = job.schedule(block)
+    n_of_stage = {"warm-up": schedule.warmup, "joint": schedule.joint, "bootstrap": schedule.bootstrap}
+    known = max(seconds_of_stage.values(), default=0.0)
+    iterating = sum(n * seconds_of_stage.get(stage, known) for stage, n in n_of_stage.items())
+    return share * (gaps * build_s + iterating)
+
+
+def _n_px(job: EmgaussJob, block: Block) -> int:
+    y0, y1, x0, x1 = job.plan.region(block)
+    return (y1 - y0) * (x1 - x0)

@@ -1,0 +1,103 @@
+"""From how each section differs from its two neighbours to what is wrong with each section alone.
+
+Let p be an unknown of every section (its shift, the logarithm of its gain, its offset). Seen in a tile of the section,
+the weighted mean of the neighbours minus the section, d = (1-t)·p_below + t·p_above - p, does not change when the
+tissue in that tile moves or brightens steadily along z, so oblique structures and slow drift leave no trace in d
+whatever their direction. Tiles that hold different structures disagree about everything but p: their median estimates d
+and their disagreement its error.
+
+p then minimises Σ (d_model - d)² / σ² + Σ p² / σ_p², with σ the median error of d and σ_p² = (⟨d²⟩ - σ²) / 1.5, the
+variance that independent p would need to explain what exceeds the error (ridge regression with an empirical prior).
+Along z this is the high-pass filter h² / (h² + σ²/σ_p²), h = 1 - cos ω: slow change passes for tissue, and where nothing
+exceeds what disagreeing structures explain, p is zero.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+DoubleArray = npt.NDArray[np.float64]
+
+MIN_TILES = 4
+"""Fewer say nothing about their own disagreement."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """A section between two others."""
+
+    below: int
+    index: int
+    above: int
+
+    @property
+    def weight_above(self) -> float:
+        """Share of the upper one in linear interpolation."""
+        return (self.index - self.below) / (self.above - self.below)
+
+
+def neighbours_of(kept: list[int]) -> list[Neighbours]:
+    """Every kept section but the first and last, with the nearest kept ones on both sides."""
+    return [Neighbours(*three) for three in zip(kept, kept[1:], kept[2:], strict=False)]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One measured d with its standard error; the error is infinite where nothing could be measured."""
+
+    value: float
+    error: float
+
+    @classmethod
+    def of_tiles(cls, values: DoubleArray, overlap: float) -> Difference:
+        """Median of tiles that show each piece of tissue ``overlap`` times."""
+        if values.size < MIN_TILES:
+            return cls(0.0, math.inf)
+        middle = float(np.median(values))
+        spread = 1.4826 * float(np.median(np.abs(values - middle)))
+        # A median's standard error is √(π/2) times a mean's.
+        return cls(middle, math.sqrt(math.pi / 2 * overlap / values.size) * spread)
+
+
+def solve(rows: list[Neighbours], differences: list[Difference], n: int, slow_sections: float) -> DoubleArray:
+    """The unknown (n,) of every section; see the module. Zero where a section takes part in no row.
+
+    Parameters
+    ----------
+    rows, differences
+        What was compared, and the result.
+    n
+        Number of sections.
+    slow_sections
+        Waves along z of this many sections or more are never removed by more than half.
+    """
+    measured = [(row, d) for row, d in zip(rows, differences, strict=True) if math.isfinite(d.error)]
+    p = np.zeros(n)
+    if not measured:
+        return p
+    values = np.array([d.value for _, d in measured])
+    errors = np.array([d.error for _, d in measured])
+    error_variance = float(np.median(errors)) ** 2
+    excess = _robust_mean_square(values) - error_variance
+    if excess <= 0:
+        return p
+    ridge = max(error_variance / (excess / 1.5), (1 - math.cos(2 * math.pi / slow_sections)) ** 2)
+    matrix = np.zeros((len(measured), n))
+    for k, (row, _) in enumerate(measured):
+        matrix[k, row.below] += 1 - row.weight_above
+        matrix[k, row.above] += row.weight_above
+        matrix[k, row.index] -= 1
+    weights = error_variance / np.maximum(errors**2, error_variance) if error_variance else np.ones(len(measured))
+    normal = matrix.T @ (weights[:, None] * matrix) + ridge * np.eye(n)
+    return np.asarray(np.linalg.solve(normal, matrix.T @ (weights * values)))
+
+
+def _robust_mean_square(values: DoubleArray) -> float:
+    """Mean square with the largest values cut to three robust standard deviations, so that one bad section is not all."""
+    scale = 1.4826 * float(np.median(np.abs(values)))
+    cut = np.minimum(np.abs(values), 3 * scale) if scale else np.abs(values)
+    return float(np.mean(cut**2))

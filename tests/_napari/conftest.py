@@ -1,0 +1,53 @@
+"""A real viewer for every test of the widgets, and nothing left behind after it."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import napari_emgauss as eg
+
+pytest.importorskip("napari")
+pytest.importorskip("pytestqt")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind():
+    """No thread of ours may outlive the test (the kernels' pool is for the process)."""
+    yield
+    gc.collect()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        left = [t.name for t in threading.enumerate() if t.name.startswith("emgauss-") and "kernel" not in t.name]
+        if not left:
+            return
+        time.sleep(0.02)
+    pytest.fail(f"threads left behind: {left}")
+
+
+@pytest.fixture(scope="session")
+def trained(stack) -> eg.Reconstruction:
+    """A quickly trained reconstruction of ``stack`` (5 × 48 × 40, 48 × 8 × 8 nm)."""
+    return eg.reconstruct(stack, preset="fast", joint=5, bootstrap=0)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    """A napari viewer with a hidden window."""
+    return make_napari_viewer()
+
+
+@pytest.fixture
+def stack_layer(viewer, stack):
+    """``stack`` as a layer, somewhere else than at the origin and in micrometres."""
+    return viewer.add_image(
+        np.asarray(stack.data),
+        name="stack",
+        scale=np.array(stack.voxel_size_nm) / 1000,
+        translate=(0.5, 1.25, -0.75),
+        units=("um", "um", "um"),
+    )

@@ -1,0 +1,75 @@
+"""From the sample stack to an exported volume, as a person goes."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QSettings
+
+from napari_emgauss._napari import reconstruct as reconstruct_module
+from napari_emgauss._napari.models import open_models
+
+WAIT_MS = 60_000
+PLUGIN = "napari-emgauss"
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
+    monkeypatch.setattr(reconstruct_module.platformdirs, "user_cache_path", lambda name: tmp_path / "cache")
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    """A viewer that knows the installed plugin."""
+    import npe2
+
+    npe2.PluginManager.instance().discover()
+    return make_napari_viewer()
+
+
+def test_sample_train_pause_resume_scrub_export_reopen(viewer, qtbot, tmp_path):
+    viewer.open_sample(PLUGIN, "phantom")
+    stack = viewer.layers["EM phantom"]
+    _, reconstruct = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
+    assert reconstruct.stack.layer is stack
+    assert "6× anisotropic" in reconstruct.stack.summary.text()
+    reconstruct.stack.hold_out_choice.setCurrentText("Every 4th section")
+    reconstruct.panel.train_button.click()
+    qtbot.waitUntil(lambda: reconstruct.panel.bar.value() > 0, timeout=WAIT_MS)
+    reconstruct.panel.pause_button.click()
+    assert reconstruct.panel.pause_button.text() == "Resume"
+    reconstruct.panel.pause_button.click()
+    qtbot.waitUntil(lambda: reconstruct.run is None, timeout=WAIT_MS)
+    (model,) = open_models(viewer)
+
+    reconstruct.next_steps.buttons["Explore z"].click()
+    explore = next(w for w in docked(viewer) if type(w).__name__ == "ExploreWidget")
+    explore.go_to(3.4)
+    qtbot.waitUntil(lambda: explore.layer is not None and not explore.busy, timeout=WAIT_MS)
+    assert explore.layer.data_to_world((0, 0, 0))[0] == pytest.approx(3.4 * 48)
+
+    reconstruct.next_steps.buttons["Compare"].click()
+    compare = next(w for w in docked(viewer) if type(w).__name__ == "CompareWidget")
+    qtbot.waitUntil(lambda: "EMGauss is" in compare.scores.verdict.text(), timeout=WAIT_MS)
+
+    reconstruct.next_steps.buttons["Export isotropic"].click()
+    export = next(w for w in docked(viewer) if type(w).__name__ == "ExportWidget")
+    path = tmp_path / "phantom.ome.tif"
+    export.target_form.file_box.setChecked(True)
+    export.target_form.path_edit.setText(str(path))
+    export.start()
+    qtbot.waitUntil(lambda: not export.running and path.exists(), timeout=WAIT_MS)
+    layer = viewer.layers["EM phantom isotropic"]
+    assert layer.data.shape == (61, 128, 128)
+    reconstruct.next_steps.save(tmp_path / "phantom.emgauss")
+    qtbot.waitUntil((tmp_path / "phantom.emgauss").exists, timeout=WAIT_MS)
+
+    (volume,) = viewer.open(path, plugin=PLUGIN)
+    assert np.array_equal(np.asarray(volume.data), layer.data)
+    assert tuple(volume.scale) == (8, 8, 8)
+    (virtual,) = viewer.open(tmp_path / "phantom.emgauss", plugin=PLUGIN)
+    assert np.array_equal(np.asarray(virtual.data[20]), layer.data[20])
+    assert [m.name.split()[0] for m in open_models(viewer)] == [model.name.split()[0], "phantom"]
+
+
+def docked(viewer):
+    return [dock.inner_widget() for dock in viewer.window._wrapped_dock_widgets.values()]

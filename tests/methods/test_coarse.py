@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import torch
+
+import napari_emgauss as eg
+from napari_emgauss.gaussians import conics_from
+from napari_emgauss.methods.emgauss.coarse import coarse, merge_in_cells
+from napari_emgauss.phantom import phantom
+from napari_emgauss.render import splat
+
+
+@pytest.fixture(scope="module")
+def result():
+    volume = phantom((13, 160, 176), seed=1).every(6)
+    return eg.reconstruct(volume, joint=8, bootstrap=0, tile_px=100, tile_overlap_px=20)
+
+
+def draw(values, shape):
+    conics, _ = conics_from(values["log_scale"], values["angle_rad"])
+    return splat(values["mean_px"], conics, values["intensity"], shape).double()
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_merging_keeps_integral_centre_and_spread(count):
+    generator = torch.Generator().manual_seed(2)
+    values = {
+        "mean_px": 40 + 4 * torch.rand((count, 2), generator=generator),
+        "log_scale": torch.rand((count, 2), generator=generator),
+        "angle_rad": 3 * torch.rand(count, generator=generator),
+        "intensity": 1 + torch.rand(count, generator=generator),
+    }
+    merged = merge_in_cells(values, 100)
+    assert len(merged["intensity"]) == 1
+    before, after = draw(values, (80, 80)), draw(merged, (80, 80))
+    y, x = torch.meshgrid(torch.arange(80.0), torch.arange(80.0), indexing="ij")
+    for moment in (torch.ones_like(y), y, x, (y - 42) ** 2, (x - 42) ** 2, (y - 42) * (x - 42)):
+        scale = float((before * moment.abs()).sum())
+        assert float((after * moment).sum()) == pytest.approx(float((before * moment).sum()), abs=0.02 * scale)
+
+
+@pytest.mark.parametrize("z", [0.0, 0.4, 1.0, 1.7, 2.0])
+@pytest.mark.parametrize(("zoom", "likeness"), [(0.1, 0.7), (0.2, 0.9), (0.3, 0.9)])
+def test_small_views_look_alike(result, z, zoom, likeness):
+    """At 0.1 the structures of this phantom are a pixel wide: cells of two pixels must blur them."""
+    quick = coarse(result, zoom, {})
+    picture, truth = quick.render(z, zoom=zoom), result.render(z, zoom=zoom)
+    assert quick is not result
+    assert picture.mean() == pytest.approx(truth.mean(), rel=0.01)
+    assert np.corrcoef(picture.ravel(), truth.ravel())[0, 1] > likeness
+
+
+def test_it_merges_once_and_draws_less(result):
+    known = {}
+    quick = coarse(result, 0.2, known)
+    assert coarse(result, 0.19, known) is quick
+    quick.render(0.5, zoom=0.2)
+    merged = quick.models[0]._sections[0]
+    assert len(merged["intensity"]) < result.models[0].field.offsets[1] / 3
+    for z in (0.1, 1.5, 0.9):
+        quick.render(z, zoom=0.2)
+    assert quick.models[0]._sections[0] is merged
+
+
+def test_what_is_not_small_or_cannot_be_merged_is_left_as_it_is(result, stack):
+    assert coarse(result, 0.9, {}) is result
+    published = eg.reconstruct(stack, preset="paper", warmup=1, joint=1, bootstrap=0, mlp_depth=2, mlp_width=8)
+    assert coarse(published, 0.1, {}) is published
