@@ -13,6 +13,16 @@ from napari_emgauss.volume import Volume
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def briefly_taught():
+    """The default preset, but for the length of its teacher's training: a step instead of thousands."""
+    from napari_emgauss.methods.emgauss import PRESETS
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "balanced", {**PRESETS["balanced"], "lateral_steps": 2})
+        yield
+
+
 @pytest.fixture(scope="session")
 def isotropic() -> Volume:
     """A small isotropic phantom: 25 × 48 × 40."""

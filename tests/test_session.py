@@ -103,14 +103,17 @@ def test_an_interpreter_that_exits_stops_the_training_first():
 
 
 def test_half_done_trainings_of_any_stack_share_a_folder_until_forgotten(stack, tmp_path):
-    first = Session(stack, checkpoints_in=tmp_path, joint=2000)
+    first = Session(stack, checkpoints_in=tmp_path, teacher="ema", joint=2000)
     reached = threading.Event()
     first.signals.progress.connect(lambda event: reached.set())
     first.start()
     assert reached.wait(60)
     first.stop()
     assert first.wait(60)
-    again, other = Session(stack, checkpoints_in=tmp_path, joint=2000), Session(stack, checkpoints_in=tmp_path, **TINY)
+    again, other = (
+        Session(stack, checkpoints_in=tmp_path, teacher="ema", joint=2000),
+        Session(stack, checkpoints_in=tmp_path, **TINY),
+    )
     for session in (again, other):
         session.start()
     other.wait(60)

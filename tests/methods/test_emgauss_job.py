@@ -27,6 +27,12 @@ def test_held_out_sections_are_scored_as_they_were_recorded(stack):
     assert not torch.equal(task.observed[0].image, raw.observed[0].image)
 
 
+@pytest.fixture(scope="module")
+def texture():
+    image = gaussian_filter(np.random.default_rng(0).standard_normal((64, 72)), 3)
+    return (0.5 + 0.15 * image / image.std()).astype(np.float32)
+
+
 def test_motion_starts_at_the_shift_between_the_sections(texture):
     big = np.pad(texture, 8, mode="reflect")
     sections = np.stack([big[8:-8, 8:-8], big[6:-10, 11:-5]])  # the second shows everything 2 px lower, 3 px more left

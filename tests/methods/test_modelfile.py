@@ -76,7 +76,7 @@ def test_foreign_bytes_are_a_clear_error(raw, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda h: h.update(version=2),
+        lambda h: h.update(version=3),
         lambda h: h.update(shape=[5, 10**9, 10**9]),
         lambda h: h.update(shape=[10**5, 48, 40]),
         lambda h: h.update(shape=[-5, 48, 40]),
@@ -85,6 +85,9 @@ def test_foreign_bytes_are_a_clear_error(raw, tmp_path):
         lambda h: h.update(voxel_size_nm=[1, 2, float("nan")]),
         lambda h: h.update(observed=[0, 2, 1, 3, 4]),
         lambda h: h.update(offsets=[[0, 1]]),
+        lambda h: h["anchors"].__setitem__(0, [0.0, 3.0, 2.0, 4.0]),
+        lambda h: h["anchors"].__setitem__(0, [0.0, 1.0, float("nan"), 4.0]),
+        lambda h: h.pop("anchors"),
         lambda h: h.update(scaling={"low": float("inf"), "high": 1}),
         lambda h: h.pop("config"),
         lambda h: h["config"].update(field="mlp", mlp_width=10**6),

@@ -12,7 +12,7 @@ from napari_emgauss._napari.curves import Curves
 from napari_emgauss._napari.wording import duration
 from napari_emgauss.training import Progress
 
-STAGE_NAMES = {"warm-up": "Warm-up", "joint": "Learning", "bootstrap": "Refining"}
+STAGE_NAMES = {"teacher": "Studying your sections", "warm-up": "Warm-up", "joint": "Learning", "bootstrap": "Refining"}
 ACTIVITY_EVERY_S = 2.0
 """Rarely: napari processes all events at every update."""
 
@@ -113,9 +113,10 @@ def describe(progress: Progress) -> str:
     """One line on a training: stage, iteration, time left, Gaussians."""
     block = f" · part {progress.block + 1} of {progress.n_blocks}" if progress.n_blocks > 1 else ""
     stage = STAGE_NAMES.get(progress.stage, progress.stage)
+    gaussians = f" · {progress.n_gaussians:,} Gaussians" if progress.n_gaussians else ""
     return (
         f"{stage}{block} · iteration {progress.iteration:,} of {progress.n_iterations:,} · "
-        f"{duration(progress.seconds_left)} left · {progress.n_gaussians:,} Gaussians"
+        f"{duration(progress.seconds_left)} left{gaussians}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -57,7 +58,9 @@ class TrainingDisplay:
 
 def describe(event: TrainingProgress) -> str:
     """Stage, iteration, loss, held-out score and time left in one line."""
-    parts = [event.stage, f"{event.iteration}/{event.n_iterations}", f"loss {event.loss:.4f}"]
+    parts = [event.stage, f"{event.iteration}/{event.n_iterations}"]
+    if not math.isnan(event.loss):
+        parts.append(f"loss {event.loss:.4f}")
     if event.n_blocks > 1:
         parts.insert(0, f"block {event.block + 1}/{event.n_blocks}")
     if event.withheld_psnr_db is not None:

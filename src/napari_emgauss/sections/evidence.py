@@ -1,4 +1,4 @@
-"""Whether corrections help: every section is hidden in turn and predicted from its neighbours, with and without them."""
+"""Whether corrections help: each section is hidden in turn and predicted from its neighbours, with and without."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class Evidence:
             return "no section could be hidden to test the corrections"
         better = sum(gain > 0 for gain in self._gains)
         return (
-            f"interpolating hidden sections: {self.mean_before_db:.2f} dB as it is, {self.mean_after_db:.2f} dB corrected "
-            f"(better on {better} of {len(self.sections)})"
+            f"interpolating hidden sections: {self.mean_before_db:.2f} dB as it is, "
+            f"{self.mean_after_db:.2f} dB corrected (better on {better} of {len(self.sections)})"
         )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from napari_emgauss.sections.alignment import match
 from napari_emgauss.sections.measures import Look, look_at, odd_share
@@ -140,7 +141,7 @@ def _quality(index: int, look: Evidences, found: list[Finding], walk: _Walk) -> 
     if index in walk.kept:
         at = walk.kept.index(index)
         around = walk.kept[max(0, at - 1) : at + 2]
-        pairs = [walk.similarity[pair] for pair in zip(around, around[1:], strict=False)]
+        pairs = [walk.similarity[pair] for pair in pairwise(around)]
         similarity = max(pairs, default=None)
         neighbours = walk.similarity[around[0], around[2]] if len(around) == 3 else None
     strongest = max((f.score for f in found), default=0.0)

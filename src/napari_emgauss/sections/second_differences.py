@@ -8,8 +8,8 @@ and their disagreement its error.
 
 p then minimises Σ (d_model - d)² / σ² + Σ p² / σ_p², with σ the median error of d and σ_p² = (⟨d²⟩ - σ²) / 1.5, the
 variance that independent p would need to explain what exceeds the error (ridge regression with an empirical prior).
-Along z this is the high-pass filter h² / (h² + σ²/σ_p²), h = 1 - cos ω: slow change passes for tissue, and where nothing
-exceeds what disagreeing structures explain, p is zero.
+Along z this is the high-pass filter h² / (h² + σ²/σ_p²), h = 1 - cos ω: slow change passes for tissue, and where
+nothing exceeds what disagreeing structures explain, p is zero.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def solve(rows: list[Neighbours], differences: list[Difference], n: int, slow_se
 
 
 def _robust_mean_square(values: DoubleArray) -> float:
-    """Mean square with the largest values cut to three robust standard deviations, so that one bad section is not all."""
+    """Mean square, the largest values cut to three robust standard deviations: one bad section is not all."""
     scale = 1.4826 * float(np.median(np.abs(values)))
     cut = np.minimum(np.abs(values), 3 * scale) if scale else np.abs(values)
     return float(np.mean(cut**2))

@@ -33,7 +33,7 @@ class CheckpointStore:
 
     def exists(self) -> bool:
         """Whether there is anything to resume from."""
-        return self._current.exists() or any(self.folder.glob("block-*.safetensors"))
+        return self._current.exists() or self._teacher.exists() or any(self.folder.glob("block-*.safetensors"))
 
     def save_current(self, block: int, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Replace the state of the block in training."""
@@ -55,9 +55,20 @@ class CheckpointStore:
         tensors, header = self._read(self._current)
         return (tensors, header.get("values", {})) if header.get("block") == block else None
 
+    def save_teacher(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Keep a teacher that was trained before the blocks."""
+        self._write(self._teacher, tensors, {"values": values})
+
+    def load_teacher(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """The teacher, or None."""
+        if not self._teacher.exists():
+            return None
+        tensors, header = self._read(self._teacher)
+        return tensors, header.get("values", {})
+
     def clear(self) -> None:
         """Remove the checkpoints, and the folder if nothing else is in it."""
-        for path in [self._current, *self.folder.glob("block-*.safetensors")]:
+        for path in [self._current, self._teacher, *self.folder.glob("block-*.safetensors")]:
             path.unlink(missing_ok=True)
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
@@ -65,6 +76,10 @@ class CheckpointStore:
     @property
     def _current(self) -> Path:
         return self.folder / "current.safetensors"
+
+    @property
+    def _teacher(self) -> Path:
+        return self.folder / "teacher.safetensors"
 
     def _finished(self, block: int) -> Path:
         return self.folder / f"block-{block:05d}.safetensors"

@@ -33,7 +33,7 @@ class Progress:
     stage: str
     """Name of the stage."""
     loss: float
-    """Loss on observed sections, averaged over recent iterations."""
+    """Loss on observed sections, averaged over recent iterations; NaN before the first."""
     pseudo_loss: float | None
     """Loss on the teacher's targets, averaged over recent iterations; None before bootstrapping."""
     n_gaussians: int

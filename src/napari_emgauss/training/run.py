@@ -64,20 +64,22 @@ class _Reporter:
         emit: Callable[[Event], None],
         config: RunConfig,
         checkpoints: CheckpointStore | None,
+        earlier: Progress | None,
     ) -> None:
         self.job, self.control, self.emit, self.config, self.checkpoints = job, control, emit, config, checkpoints
-        self.total = sum(job.iterations_per_block)
-        self.before = 0
+        self.earlier = 0 if earlier is None else earlier.iteration
+        self.total = self.earlier + sum(job.iterations_per_block)
+        self.before = self.earlier
         self.block = 0
-        self.iteration = 0
-        self.seconds = 0.0
+        self.iteration = self.earlier
+        self.seconds = self.seconds_before = 0.0 if earlier is None else earlier.seconds
         self.steps = 0
         self.first_seconds = 0.0
         self.last_progress = self.last_preview = self.last_checkpoint = time.monotonic()
 
     def start_block(self, block: int) -> None:
         self.block = block
-        self.before = sum(self.job.iterations_per_block[:block])
+        self.before = self.earlier + sum(self.job.iterations_per_block[:block])
 
     def __call__(self, trainer: BlockTrainer, seconds: float) -> None:
         self.iteration = self.before + trainer.iteration
@@ -101,7 +103,7 @@ class _Reporter:
     def progress(self, trainer: BlockTrainer) -> Progress:
         last = max(trainer.iteration - 1, 0)
         # The first iteration compiles or loads the kernels and says nothing about the others.
-        typical = (self.seconds - self.first_seconds) / max(self.steps - 1, 1)
+        typical = (self.seconds - self.seconds_before - self.first_seconds) / max(self.steps - 1, 1)
         return Progress(
             iteration=self.iteration,
             n_iterations=self.total,
@@ -134,10 +136,12 @@ def run(
     emit: Callable[[Event], None],
     config: RunConfig | None = None,
     checkpoints: CheckpointStore | None = None,
+    earlier: Progress | None = None,
 ) -> tuple[list[SectionModel], int]:
     """Train every block; on a stop the present block is kept as it is and the rest stay at their start.
 
-    Emits `Progress` and `Preview` on the way and exactly one `Finished`, in the calling thread.
+    Emits `Progress` and `Preview` on the way and exactly one `Finished`, in the calling thread. ``earlier`` is the last
+    progress of what was done before (a teacher's training): iterations and seconds go on from it.
 
     Returns
     -------
@@ -148,7 +152,7 @@ def run(
     OutOfMemoryError
         The device ran out of memory; `Finished` carries the message too.
     """
-    reporter = _Reporter(job, control, emit, config or RunConfig(), checkpoints)
+    reporter = _Reporter(job, control, emit, config or RunConfig(), checkpoints, earlier)
     try:
         models, n_done = _run_blocks(job, control, reporter, checkpoints)
     except (torch.cuda.OutOfMemoryError, MemoryError) as error:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from napari_emgauss.blocks import Block
+from napari_emgauss.lateral import FusedInterpolator, LateralConfig, train_lateral
 from napari_emgauss.methods.emgauss.job import EmgaussJob
+from napari_emgauss.methods.emgauss.teachers import STUDIED_PX, STUDIED_SECTIONS
 from napari_emgauss.methods.emgauss.train import estimate_memory_bytes, prepare, training_threads
 from napari_emgauss.training.loop import BlockTrainer
 from napari_emgauss.volume import Volume
@@ -74,6 +76,11 @@ def estimate(
     if costs is None:
         return None
     total = sum(_seconds(job, block, piece, *costs) for block in job.plan.blocks)
+    if job.n_pseudo:
+        teaching = _try_teacher(job, piece, stop)
+        if teaching is None:
+            return None
+        total += teaching
     return Estimate(
         seconds=total,
         memory_bytes=estimate_memory_bytes(job),
@@ -98,6 +105,28 @@ def _try(piece: EmgaussJob, stop: Callable[[], bool]) -> tuple[float, dict[str, 
         if seconds is not None:
             seconds_of_stage[stage] = seconds
     return build_s, seconds_of_stage
+
+
+def _try_teacher(job: EmgaussJob, piece: EmgaussJob, stop: Callable[[], bool]) -> float | None:
+    """Seconds to train the teacher and to let it predict, from a few of its steps; None when stopped."""
+    sections = piece.studied_sections()
+    times: list[float] = []
+
+    def enough() -> bool:
+        times.append(time.perf_counter())
+        return stop() or len(times) > TRIAL_ITERATIONS
+
+    config = LateralConfig(steps=job.config.lateral_steps)
+    network = train_lateral(sections, job.volume.factor, config=config, should_stop=enough)
+    if stop() or len(times) < 2:
+        return None
+    start = time.perf_counter()
+    FusedInterpolator(network, sections[:4], {"straight": 0.5, "aligned": 0.5}).section(0.5)
+    share = math.prod(job.volume.shape) / math.prod(sections[:2].shape)
+    studied = (min(len(job.observed), STUDIED_SECTIONS), *(min(side, STUDIED_PX) for side in job.volume.shape[1:]))
+    steps = (1 + config.evidence_share) * config.steps_for(math.prod(studied))
+    predicting = (time.perf_counter() - start) * share * (job.n_pseudo + 1) / 2
+    return float(np.median(np.diff(times))) * steps + predicting
 
 
 def _piece(job: EmgaussJob) -> EmgaussJob:

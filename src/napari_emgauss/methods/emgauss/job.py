@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -23,6 +24,7 @@ from napari_emgauss.forward.fields import DeformationField
 from napari_emgauss.gaussians import DensityControl, Gaussians, anchored_grid, canonical_grid, spacing_for
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.scaling import Scaling
+from napari_emgauss.methods.emgauss.teachers import MARGIN_PX, STUDIED_PX, STUDIED_SECTIONS, Teacher, can_teach
 from napari_emgauss.sections import denoise_lightly
 from napari_emgauss.training import BlockTask, Schedule, Target
 from napari_emgauss.volume import Volume
@@ -80,6 +82,8 @@ class EmgaussJob:
         Seed of all random numbers.
     start
         Reconstruction of the same stack to go on from.
+    teacher
+        Source of pseudo-sections, once it is trained; see `n_pseudo`.
 
     Raises
     ------
@@ -92,6 +96,7 @@ class EmgaussJob:
     device: torch.device
     seed: int
     start: Reconstruction | None = None
+    teacher: Teacher | None = None
 
     def __post_init__(self) -> None:
         start = self.start
@@ -133,6 +138,14 @@ class EmgaussJob:
         )
 
     @property
+    def n_pseudo(self) -> int:
+        """Pseudo-sections in every gap that a teacher is to predict; 0 where the stack allows none."""
+        if not self.config.has_pseudo_sections or self.start is not None:
+            return 0
+        shape = (len(self.observed), *self.volume.shape[1:])
+        return self.config.pseudo_sections if can_teach(shape, self.volume.factor) else 0
+
+    @property
     def n_blocks(self) -> int:
         """Number of blocks."""
         return len(self.plan.blocks)
@@ -150,17 +163,17 @@ class EmgaussJob:
     def with_smaller_tiles(self) -> EmgaussJob:
         """The same job with tiles of half the size."""
         tile_px = max(MIN_TILE_PX, 2 * self.config.tile_overlap_px + 1, self.largest_tile_px // 2)
-        return EmgaussJob(self.volume, replace(self.config, tile_px=tile_px), self.device, self.seed)
+        return replace(self, config=replace(self.config, tile_px=tile_px))
 
     def build(self, block: int) -> BlockTask:
         """Task of a block; the same at every call."""
         piece = self.plan.blocks[block]
         indices = self.observed[slice(*self.plan.z[piece.z])]
         held_out = [i for i in self.config.hold_out if indices[0] < i < indices[-1]]
-        sections = self._read(indices, piece)
+        z, sections = self._with_pseudo_sections(indices, piece)
         if self.start is None:
             rng = np.random.default_rng((self.seed, block))
-            model = build_model(self.config, [float(i) for i in indices], sections, rng).to(self.device)
+            model = build_model(self.config, z, sections, rng).to(self.device)
         else:
             model = copy.deepcopy(self.start.models[block]).to(self.device).requires_grad_(requires_grad=True)
         y0, y1, x0, x1 = self.plan.region(piece)
@@ -168,8 +181,8 @@ class EmgaussJob:
         return BlockTask(
             model=model,
             schedule=self.schedule(piece),
-            observed=self._targets(indices, sections),
-            held_out=self._targets(held_out, self._read(held_out, piece, denoise=False)),
+            observed=self._targets(z, sections),
+            held_out=self._targets([float(i) for i in held_out], self._read(held_out, piece, denoise=False)),
             density=None if density is None else DensityControl(density, max(y1 - y0, x1 - x0)),
             to_output=self.scaling.restore,
             origin_px=(y0, x0),
@@ -178,9 +191,52 @@ class EmgaussJob:
 
     def schedule(self, block: Block) -> Schedule:
         """Schedule of a block."""
-        start, stop = self.plan.z[block.z]
         y0, y1, x0, x1 = self.plan.region(block)
-        return self.config.schedule(stop - start, max(y1 - y0, x1 - x0))
+        return self.config.schedule(self.n_anchors(block), max(y1 - y0, x1 - x0))
+
+    def n_anchors(self, block: Block) -> int:
+        """Observed and pseudo-sections of a block."""
+        start, stop = self.plan.z[block.z]
+        return stop - start + (stop - start - 1) * self.n_pseudo
+
+    def studied_sections(self) -> FloatArray:
+        """Normalised sections (n, Y, X) for the teacher to learn from: all, or as many as memory should hold."""
+        n = min(len(self.observed), STUDIED_SECTIONS)
+        sides = [min(side, STUDIED_PX) for side in self.volume.shape[1:]]
+        y, x = ((whole - side) // 2 for whole, side in zip(self.volume.shape[1:], sides, strict=True))
+        # Evidence needs neighbours: a run of sections from the middle rather than every k-th.
+        first = (len(self.observed) - n) // 2
+        out = np.empty((n, *sides), np.float32)
+        for k in range(n):
+            section = self.volume.section(self.observed[first + k])[y : y + sides[0], x : x + sides[1]]
+            out[k] = self.scaling.normalise(section)
+        return out
+
+    def _with_pseudo_sections(self, indices: list[int], block: Block) -> tuple[list[float], FloatArray]:
+        """Coordinates and images of a block's sections, with the teacher's between them."""
+        sections = self._read(indices, block)
+        z = [float(i) for i in indices]
+        if self.teacher is None or not self.n_pseudo:
+            return z, sections
+        predicted = self._predictions(indices, block)
+        shares = np.arange(self.n_pseudo + 1) / (self.n_pseudo + 1)
+        all_z = [below + float(t) * (above - below) for below, above in pairwise(z) for t in shares]
+        images = [np.concatenate([sections[gap : gap + 1], predicted[gap]]) for gap in range(len(predicted))]
+        return [*all_z, z[-1]], np.concatenate([*images, sections[-1:]])
+
+    def _predictions(self, indices: list[int], block: Block) -> FloatArray:
+        """The teacher's pseudo-sections (gaps, n_pseudo, Y, X); it sees the neighbours of the block too."""
+        assert self.teacher is not None
+        start, stop = self.plan.z[block.z]
+        first, last = max(start - 1, 0), min(stop + 1, len(self.observed))
+        y0, y1, x0, x1 = self.plan.region(block)
+        height, width = self.volume.shape[1:]
+        top, left = max(y0 - MARGIN_PX, 0), max(x0 - MARGIN_PX, 0)
+        around = (slice(top, min(y1 + MARGIN_PX, height)), slice(left, min(x1 + MARGIN_PX, width)))
+        sections = np.stack([self.scaling.normalise(self.volume.section(i)[around]) for i in self.observed[first:last]])
+        predicted = self.teacher.between(sections, self.n_pseudo)
+        gaps = slice(start - first, start - first + len(indices) - 1)
+        return predicted[gaps, :, y0 - top : y1 - top, x0 - left : x1 - left]
 
     def _read(self, indices: list[int], block: Block, *, denoise: bool = True) -> FloatArray:
         y0, y1, x0, x1 = self.plan.region(block)
@@ -191,10 +247,10 @@ class EmgaussJob:
                 out[:] = denoise_lightly(out)
         return sections
 
-    def _targets(self, indices: list[int], sections: FloatArray) -> list[Target]:
+    def _targets(self, coordinates: list[float], sections: FloatArray) -> list[Target]:
         return [
-            Target(float(index), torch.from_numpy(section).to(self.device))
-            for index, section in zip(indices, sections, strict=True)
+            Target(z, torch.from_numpy(section).to(self.device))
+            for z, section in zip(coordinates, sections, strict=True)
         ]
 
 

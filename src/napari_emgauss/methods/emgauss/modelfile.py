@@ -7,6 +7,7 @@ import json
 import math
 import os
 import struct
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ from napari_emgauss.methods.emgauss.scaling import Scaling
 from napari_emgauss.volume import SUPPORTED_DTYPES, check_stack_shape, check_voxel_size
 
 KEY = "napari-emgauss"
-VERSION = 1
+VERSION = 2
+OLDEST_VERSION = 1
+"""Had no pseudo-sections: its anchors are the observed sections."""
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_SIDE = 2**20
 """Largest plausible number of voxels along an axis."""
@@ -50,6 +53,7 @@ def save(reconstruction: Reconstruction, path: str | Path) -> Path:
         "config": dataclasses.asdict(r.config),
         "observed": list(r.observed),
         "offsets": [m.field.offsets if isinstance(m.field, AnchoredField) else None for m in r.models],
+        "anchors": [m.field.z_anchors if isinstance(m.field, AnchoredField) else None for m in r.models],
         "record": dict(r.record),
     }
     tensors = {
@@ -110,9 +114,9 @@ def _check_header_size(path: Path) -> None:
 
 
 def _parse(header: dict[str, Any], tensors: dict[str, Tensor]) -> Reconstruction:
-    if header["version"] != VERSION:
+    if header["version"] not in range(OLDEST_VERSION, VERSION + 1):
         raise ModelFileError(
-            f"the model has format version {header['version']}; this program reads version {VERSION}. "
+            f"the model has format version {header['version']}; this program reads up to version {VERSION}. "
             "Update napari-emgauss."
         )
     shape = _shape(header["shape"])
@@ -138,6 +142,8 @@ def _parse(header: dict[str, Any], tensors: dict[str, Tensor]) -> Reconstruction
     for i, block in enumerate(plan.blocks):
         y0, y1, x0, x1 = plan.region(block)
         z = [float(v) for v in observed[slice(*plan.z[block.z])]]
+        if config.field == "anchored" and header["version"] > OLDEST_VERSION:
+            z = _anchors(header["anchors"][i], z)
         models.append(_model(config, z, (y1 - y0, x1 - x0), header["offsets"][i], states[i]))
     scaling = Scaling(_finite(header["scaling"]["low"]), _finite(header["scaling"]["high"]))
     origin = tuple(_finite(v) for v in header["origin_nm"])
@@ -219,6 +225,14 @@ def _anchored_field(
         if grid.shape != expected:
             raise ModelFileError(f"a motion grid has shape {tuple(grid.shape)}; expected {expected}.")
     return AnchoredField(z, counts, shape, up, down)
+
+
+def _anchors(values: list[Any], observed: list[float]) -> list[float]:
+    """Coordinates of a block's sets of Gaussians: its sections, and pseudo-sections between them."""
+    z = [_finite(v) for v in values]
+    if z[0] != observed[0] or z[-1] != observed[-1] or any(above <= below for below, above in pairwise(z)):
+        raise ModelFileError("the model's anchors do not rise from a block's first section to its last.")
+    return z
 
 
 def _config(values: dict[str, Any]) -> EmgaussConfig:

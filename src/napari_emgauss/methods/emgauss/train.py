@@ -20,8 +20,9 @@ from napari_emgauss.errors import BackendUnavailableError, ConfigError, OutOfMem
 from napari_emgauss.methods.emgauss.config import EmgaussConfig, merged, preset
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
+from napari_emgauss.methods.emgauss.teachers import Teacher, train_teacher
 from napari_emgauss.render.torch_threads import one_torch_thread
-from napari_emgauss.training import CheckpointStore, Control, Event, Finished, run
+from napari_emgauss.training import CheckpointStore, Control, Event, Finished, FinishReason, Progress, run
 from napari_emgauss.training.run import RunConfig
 from napari_emgauss.volume import Volume
 
@@ -110,7 +111,10 @@ def reconstruct(
             store = None if checkpoint is None else CheckpointStore(checkpoint, fingerprint(job))
             try:
                 with training_threads(job):
-                    models, n_trained = run(job, control=control, emit=emit, config=run_config, checkpoints=store)
+                    job, earlier = with_teacher(job, control, emit, store)
+                    models, n_trained = run(
+                        job, control=control, emit=emit, config=run_config, checkpoints=store, earlier=earlier
+                    )
                 return assemble(job, models, n_trained, preset)
             except OutOfMemoryError:
                 smaller = job.with_smaller_tiles()
@@ -121,6 +125,10 @@ def reconstruct(
                 LOGGER.warning("out of GPU memory; trying again with tiles of %d px", smaller.config.tile_px)
                 torch.cuda.empty_cache()
                 job = smaller
+    except BaseException as error:
+        if not terminal:
+            terminal.append(Finished(reason=FinishReason.FAILED, iteration=0, seconds=0.0, message=str(error)))
+        raise
     finally:
         for event in terminal:
             send(event)
@@ -130,6 +138,39 @@ def training_threads(job: EmgaussJob) -> AbstractContextManager[None]:
     """One torch thread where the compiled kernels do the work; the published MLP's matrices use all."""
     kernels = job.device.type == "cpu" and job.config.field == "anchored"
     return one_torch_thread() if kernels else nullcontext()
+
+
+def with_teacher(
+    job: EmgaussJob, control: Control, emit: Callable[[Event], None], store: CheckpointStore | None
+) -> tuple[EmgaussJob, Progress | None]:
+    """The job with its teacher, from the checkpoint or trained now, and that training's last progress.
+
+    A stop leaves the job without one.
+    """
+    if not job.n_pseudo or job.teacher is not None:
+        return job, None
+    saved = None if store is None else store.load_teacher()
+    if saved is not None:
+        return dataclasses.replace(job, teacher=Teacher.from_state(*saved)), None
+    told: list[Progress] = []
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Progress):
+            told[:] = [event]
+        emit(event)
+
+    teacher = train_teacher(
+        job.studied_sections(),
+        job.volume.factor,
+        steps=job.config.lateral_steps,
+        seed=job.seed,
+        control=control,
+        emit=tell,
+        iterations_after=sum(job.iterations_per_block),
+    )
+    if teacher is not None and store is not None:
+        store.save_teacher(*teacher.state())
+    return dataclasses.replace(job, teacher=teacher), told[-1] if told else None
 
 
 def prepare(
@@ -159,7 +200,7 @@ def _config(name: str, overrides: dict[str, Any]) -> EmgaussConfig:
 def assemble(job: EmgaussJob, models: list[Any], n_trained: int, preset_name: str) -> Reconstruction:
     """A `Reconstruction` from the trained models of a job."""
     volume, before = job.volume, {} if job.start is None else job.start.record
-    record = {
+    record: dict[str, Any] = {
         "program": f"napari-emgauss {__version__}",
         "preset": before.get("preset", preset_name),
         "times_continued": 0 if job.start is None else int(before.get("times_continued", 0)) + 1,
@@ -171,6 +212,8 @@ def assemble(job: EmgaussJob, models: list[Any], n_trained: int, preset_name: st
         "sections_left_out": list(job.config.leave_out),
         "blocks_trained": f"{n_trained} of {job.n_blocks}",
     }
+    if job.teacher is not None:
+        record["teacher"] = job.teacher.record()
     return Reconstruction(
         shape=volume.shape,
         voxel_size_nm=volume.voxel_size_nm,
@@ -211,10 +254,10 @@ def estimate_memory_bytes(job: EmgaussJob) -> int:
         y0, y1, x0, x1 = job.plan.region(block)
         start, stop = job.plan.z[block.z]
         n_px = (y1 - y0) * (x1 - x0)
-        n_sets = stop - start if c.field == "anchored" else 1
+        n_sets = job.n_anchors(block) if c.field == "anchored" else 1
         n = n_sets * (c.cap(n_px) if c.densify else min(c.cap(n_px), round(n_px / c.spacing_px**2)))
         activations = 4 * 3 * c.mlp_depth * c.mlp_width * n if c.field == "mlp" else 0
-        peak = max(peak, 6 * 8 * 4 * n + activations + 4 * (stop - start) * n_px * 2)
+        peak = max(peak, 6 * 8 * 4 * n + activations + 4 * max(n_sets, stop - start) * n_px * 2)
         total += 8 * 4 * n
     return peak + total
 

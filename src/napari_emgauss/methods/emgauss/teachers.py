@@ -1,0 +1,170 @@
+"""Pseudo-sections: what a stronger teacher than the student's own average predicts between two sections.
+
+The teacher is a mixture of a lateral network (trained on the stack's own sections), optical flow and linear
+interpolation. Its shares are those that predict hidden sections best, so a stack on which one of them fails does
+without it. The predictions become targets, and anchors of their own Gaussians, at depths between the sections.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.errors import FileFormatError, ModelFileError
+from napari_emgauss.lateral import (
+    Evidence,
+    FusedInterpolator,
+    LateralConfig,
+    LateralNetwork,
+    gather_evidence,
+    train_lateral,
+)
+from napari_emgauss.training import Control, Event, Progress
+
+STAGE = "teacher"
+MIN_SECTIONS = 3
+"""Fewer leave nothing to hide, and so no evidence."""
+MIN_FACTOR = 1.5
+"""Below this anisotropy hardly anything lies between two sections."""
+STUDIED_SECTIONS, STUDIED_PX = 64, 1024
+"""Most sections, and most pixels along y and x, that the network is trained on: 256 MiB."""
+MARGIN_PX = 32
+"""What is read around a tile so that its predictions do not depend on where it was cut."""
+PROGRESS_EVERY_S = 0.1
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained lateral network with the shares that the evidence gave it."""
+
+    network: LateralNetwork
+    evidence: Evidence
+
+    def between(self, sections: FloatArray, n_pseudo: int) -> FloatArray:
+        """Predictions (n - 1, n_pseudo, Y, X), evenly spaced in every gap of ``sections`` (n, Y, X)."""
+        source = FusedInterpolator(self.network, sections, self.evidence.shares)
+        out = np.empty((len(sections) - 1, n_pseudo, *sections.shape[1:]), np.float32)
+        for gap in range(len(sections) - 1):
+            for k in range(n_pseudo):
+                out[gap, k] = source.section(gap + (k + 1) / (n_pseudo + 1))[0]
+        return out
+
+    def record(self) -> dict[str, Any]:
+        """What was found, as plain JSON values."""
+        return {
+            "shares": {name: round(share, 4) for name, share in self.evidence.shares.items()},
+            "hidden_psnr_db": {name: round(psnr, 3) for name, psnr in self.evidence.psnr_db.items()},
+            "n_hidden": self.evidence.n_hidden,
+        }
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and JSON values of a checkpoint."""
+        evidence = self.evidence
+        return self.network.state(), {
+            "shares": evidence.shares,
+            "psnr_db": evidence.psnr_db,
+            "n_hidden": evidence.n_hidden,
+        }
+
+    @classmethod
+    def from_state(cls, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> Teacher:
+        """Inverse of `state`; raises `FileFormatError` for anything else."""
+        try:
+            evidence = Evidence(
+                shares={str(k): float(v) for k, v in values["shares"].items()},
+                psnr_db={str(k): float(v) for k, v in values["psnr_db"].items()},
+                n_hidden=int(values["n_hidden"]),
+            )
+            return cls(LateralNetwork.from_state(tensors), evidence)
+        except (KeyError, TypeError, ValueError, AttributeError, ModelFileError) as error:
+            raise FileFormatError(
+                f"the checkpoint of the teacher is not usable ({error}). Choose another folder to start anew."
+            ) from error
+
+
+def can_teach(shape: tuple[int, int, int], factor: float) -> bool:
+    """Whether a stack (sections, Y, X) is deep, wide and anisotropic enough for rows to be hidden at twice its gap."""
+    n, height, width = shape
+    return n >= MIN_SECTIONS and factor >= MIN_FACTOR and min(height, width) >= 4 * max(factor, 2.0)
+
+
+def train_teacher(
+    sections: FloatArray,
+    factor: float,
+    *,
+    steps: int,
+    seed: int,
+    control: Control,
+    emit: Callable[[Event], None],
+    iterations_after: int,
+) -> Teacher | None:
+    """Train the network and gather the evidence; None when stopped.
+
+    Parameters
+    ----------
+    sections
+        Normalised sections (n, Y, X) to study.
+    factor
+        Anisotropy dz / dx.
+    steps
+        Training steps for a stack of the reference size; see `LateralConfig`.
+    seed
+        Seed of the network and its examples.
+    control
+        Pause and stop.
+    emit
+        Gets a `Progress` now and then.
+    iterations_after
+        Iterations that follow, for the progress.
+    """
+    config = LateralConfig(steps=steps)
+    begun = time.monotonic()
+    paused = last = 0.0
+
+    def held() -> bool:
+        nonlocal paused
+        start = time.monotonic()
+        control.wait_while_paused()
+        paused += time.monotonic() - start
+        return control.stopped
+
+    def tell(step: int, total: int, _: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < PROGRESS_EVERY_S and step < total:
+            return
+        last = now
+        seconds = now - begun - paused
+        emit(_progress(step, total + iterations_after, seconds, seconds / step * (total - step)))
+
+    network = train_lateral(sections, factor, config=config, seed=seed, should_stop=held, on_progress=tell)
+    evidence = None if control.stopped else gather_evidence(sections, network, seed=seed, should_stop=held)
+    return None if evidence is None or control.stopped else Teacher(network, evidence)
+
+
+def steps_of(shape: tuple[int, int, int], steps: int) -> int:
+    """Steps that `train_teacher` takes on sections of this shape."""
+    return LateralConfig(steps=steps).steps_for(math.prod(shape))
+
+
+def _progress(step: int, total: int, seconds: float, seconds_left: float) -> Progress:
+    return Progress(
+        iteration=step,
+        n_iterations=total,
+        block=0,
+        n_blocks=1,
+        stage=STAGE,
+        loss=math.nan,
+        pseudo_loss=None,
+        n_gaussians=0,
+        seconds=seconds,
+        seconds_left=seconds_left,
+        withheld_psnr_db=None,
+    )
