@@ -33,7 +33,7 @@ screen:
 
 # make screenshots   every widget in both themes, into docs/images
 screenshots: $(VENV)/.installed-dev screen
-	QT_API=pyqt6 $(SCREEN) $(BIN)/python -m docs.screenshots
+	QT_API=pyqt6 $(SCREEN) $(BIN)/python docs/screenshots.py
 
 # make bench VOLUMES="fib.tif epfl.tif"   speed, then quality, seconds and memory of the presets
 bench: $(VENV)/.installed-dev

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from napari_emgauss._napari.background import Background
 from napari_emgauss._napari.notify import EXPLAINED, report
 from napari_emgauss._napari.stack_form import StackForm, format_sections
-from napari_emgauss.sections.quality import SectionQuality, inspect, left_out
+from napari_emgauss.sections import SectionQuality, inspect, left_out
 
 MOST_LISTED = 4
 

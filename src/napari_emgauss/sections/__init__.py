@@ -10,6 +10,7 @@ from napari_emgauss.sections.noise import (
     noise_level,
     psnr_ceiling_db,
 )
+from napari_emgauss.sections.quality import SectionQuality, damaged, inspect, left_out
 
 __all__ = [
     "MAX_SHIFT_PX",
@@ -17,11 +18,15 @@ __all__ = [
     "Corrections",
     "Evidence",
     "NoiseEstimate",
+    "SectionQuality",
     "choose_corrections",
+    "damaged",
     "denoise_lightly",
     "estimate_corrections",
     "estimate_noise",
     "improves",
+    "inspect",
+    "left_out",
     "noise_level",
     "psnr_ceiling_db",
 ]

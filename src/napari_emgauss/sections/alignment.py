@@ -44,7 +44,7 @@ def match(first: FloatArray, second: FloatArray, reach_px: int) -> Match:
     scale = max(float(np.abs(first).max()), float(np.abs(second).max()), 1e-30)
     if min(float(middle.std()), float(second.std())) <= 1e-5 * scale:
         return Match(0.0, 0.0, 0.0)
-    surface = cv2.matchTemplate(second, np.ascontiguousarray(middle), cv2.TM_CCOEFF_NORMED)
+    surface = np.asarray(cv2.matchTemplate(second, np.ascontiguousarray(middle), cv2.TM_CCOEFF_NORMED), np.float32)
     row, column = np.unravel_index(int(np.argmax(surface)), surface.shape)
     dy, peak_y = _parabola(surface[:, column], int(row))
     dx, peak_x = _parabola(surface[row, :], int(column))

@@ -50,7 +50,7 @@ class EmgaussConfig:
     """'lateral': a network trained on the stack's own sections, mixed with plain interpolation by evidence, predicts
     pseudo-sections ('anchored' only). 'ema': the student's moving average while bootstrapping, as published."""
     lateral_steps: int = 2000
-    """Training steps of the lateral network for 11 sections of 192 × 192; up to four times as many for larger stacks."""
+    """Training steps of the lateral network for 11 sections of 192 × 192; larger stacks get up to 4 times as many."""
     pseudo_sections: int = 2
     """Pseudo-sections in every gap."""
     ema_decay: float = 0.995

@@ -1,0 +1,65 @@
+"""Jitter and brightness steps put into a stack are found; a stack without them is left alone."""
+
+import numpy as np
+import pytest
+
+from napari_emgauss.phantom import phantom
+from napari_emgauss.sections import Corrections, choose_corrections, estimate_corrections, improves
+from napari_emgauss.sections.corrections import shifted
+from napari_emgauss.volume import Volume
+
+
+@pytest.fixture(scope="module")
+def still():
+    return phantom((41, 128, 128), seed=4, noise=0.02).every(2)
+
+
+@pytest.fixture(scope="module")
+def disturbed(still):
+    rng = np.random.default_rng(1)
+    n = still.n_sections
+    shifts, gains = rng.uniform(-2.5, 2.5, (n, 2)), rng.uniform(0.85, 1.15, n)
+    data = np.stack([shifted(still.section(i), tuple(shifts[i])) * gains[i] for i in range(n)])
+    return Volume(data.astype(np.float32), still.voxel_size_nm), shifts, gains
+
+
+def high_pass(values):
+    """What differs from the neighbours: slow drift is tissue's."""
+    return values[1:-1] - 0.5 * (values[:-2] + values[2:])
+
+
+def test_a_still_stack_is_left_alone(still):
+    corrections, _ = choose_corrections(still)
+    assert corrections.is_none or np.abs(corrections.shifts_px).max() < 0.5
+
+
+def test_jitter_is_taken_back(disturbed):
+    volume, shifts, _ = disturbed
+    found = estimate_corrections(volume)
+    before, after = (np.abs(high_pass(s)).mean() for s in (shifts, shifts + found.shifts_px))
+    assert after < 0.4 * before
+
+
+def test_hidden_sections_are_predicted_better_once_corrected(disturbed):
+    volume, *_ = disturbed
+    corrections, evidence = choose_corrections(volume)
+    assert not corrections.is_none
+    assert evidence.convincing
+    assert evidence.mean_after_db > evidence.mean_before_db + 1
+
+
+def test_correcting_and_undoing_leaves_a_section_as_it_was(disturbed):
+    volume, *_ = disturbed
+    corrections = estimate_corrections(volume)
+    image = volume.section(3)
+    again = corrections.invert(3, corrections.apply(3, image))
+    assert np.abs(again - image)[8:-8, 8:-8].mean() < 0.05 * image.std()
+
+
+def test_no_correction_changes_nothing(still):
+    none = Corrections.none(still.n_sections)
+    assert none.is_none
+    assert np.array_equal(none.apply(2, still.section(2)), still.section(2).astype(np.float32))
+    evidence = improves(still, none)
+    assert evidence.mean_after_db == pytest.approx(evidence.mean_before_db)
+    assert not evidence.convincing
