@@ -34,6 +34,7 @@ def told(monkeypatch):
 def widget(viewer, stack_layer):
     widget = ReconstructWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Reconstruct")
+    widget.settings._fields["teacher"].setCurrentText("ema")
     set_field(widget, "joint", 6)
     set_field(widget, "bootstrap", 4)
     return widget
@@ -215,7 +216,9 @@ def test_asking_for_cuda_where_there_is_none_is_explained(widget, qtbot, told):
     assert any("finds no CUDA device" in message for message in told())
 
 
-def test_time_and_memory_are_estimated_on_this_machine(widget, qtbot):
+@pytest.mark.parametrize("teacher", ["ema", "lateral"])
+def test_time_and_memory_are_estimated_on_this_machine(widget, qtbot, teacher):
+    widget.settings._fields["teacher"].setCurrentText(teacher)
     qtbot.waitUntil(lambda: "measured by a short trial" in widget.costs.text(), timeout=WAIT_MS)
     assert widget.costs.text().startswith("About ")
 
@@ -299,6 +302,7 @@ def test_advanced_settings_are_all_of_the_configuration_and_only_changes_are_pas
         assert widget.settings.arguments() == {"preset": name, "device": "auto"}
     assert all(editor.toolTip() for editor in widget.settings._fields.values())
     widget.settings.preset.setCurrentText("balanced")
+    assert len(widget.settings.arguments()) == 2
     set_field(widget, "spacing_px", 5)
     assert widget.settings.arguments()["spacing_px"] == 5.0 != preset("balanced").spacing_px
 

@@ -117,7 +117,7 @@ def _try_teacher(job: EmgaussJob, piece: EmgaussJob, stop: Callable[[], bool]) -
         return stop() or len(times) > TRIAL_ITERATIONS
 
     config = LateralConfig(steps=job.config.lateral_steps)
-    network = train_lateral(sections, job.volume.factor, config=config, should_stop=enough)
+    network = train_lateral(sections, job.volume.factor, should_stop=enough)
     if stop() or len(times) < 2:
         return None
     start = time.perf_counter()
