@@ -8,7 +8,7 @@ import torch
 
 import napari_emgauss as eg
 from napari_emgauss.errors import FileFormatError
-from napari_emgauss.methods.emgauss import preset
+from napari_emgauss.methods.emgauss import describe_evidence, preset
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.teachers import STAGE, Teacher, can_teach
 from napari_emgauss.methods.emgauss.train import reconstruct, with_teacher
@@ -77,6 +77,8 @@ def test_hiding_sections_decides_the_shares_and_is_recorded(stack):
     assert found["n_hidden"] == 3
     assert found["hidden_psnr_db"]["fused"] >= max(found["hidden_psnr_db"].values()) - 0.2
     assert json.loads(json.dumps(found)) == found
+    assert describe_evidence(result.record).startswith("On 3 hidden sections")
+    assert describe_evidence({}) == ""
 
 
 def test_progress_goes_on_from_the_teacher_to_the_blocks(stack):

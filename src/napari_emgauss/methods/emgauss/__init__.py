@@ -4,6 +4,7 @@ from napari_emgauss.methods.emgauss.config import PRESETS, EmgaussConfig, preset
 from napari_emgauss.methods.emgauss.estimate import Estimate, estimate
 from napari_emgauss.methods.emgauss.modelfile import load
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
+from napari_emgauss.methods.emgauss.teachers import describe_evidence
 from napari_emgauss.methods.emgauss.train import choose_device, reconstruct
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Estimate",
     "Reconstruction",
     "choose_device",
+    "describe_evidence",
     "estimate",
     "load",
     "preset",

@@ -26,6 +26,7 @@ from napari_emgauss.lateral import (
     gather_evidence,
     train_lateral,
 )
+from napari_emgauss.lateral.fusion import LATERAL
 from napari_emgauss.training import Control, Event, Progress
 
 STAGE = "teacher"
@@ -87,6 +88,21 @@ class Teacher:
             raise FileFormatError(
                 f"the checkpoint of the teacher is not usable ({error}). Choose another folder to start anew."
             ) from error
+
+
+def describe_evidence(record: Mapping[str, Any]) -> str:
+    """One sentence on what hiding sections showed, from a reconstruction's record; empty without a teacher."""
+    found = record.get("teacher")
+    if not found:
+        return ""
+    scores = found["hidden_psnr_db"]
+    plain = max((psnr, name) for name, psnr in scores.items() if name not in (*LATERAL, "fused"))
+    lateral = sum(found["shares"][name] for name in LATERAL)
+    return (
+        f"On {found['n_hidden']} hidden sections, at twice the distance, what was learned from your sections predicts "
+        f"{scores['fused']:.2f} dB, the best plain interpolation ({plain[1]}) {plain[0]:.2f} dB; "
+        f"the learned part has a share of {100 * lateral:.0f} %."
+    )
 
 
 def can_teach(shape: tuple[int, int, int], factor: float) -> bool:
