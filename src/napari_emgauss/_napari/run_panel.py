@@ -12,7 +12,13 @@ from napari_emgauss._napari.curves import Curves
 from napari_emgauss._napari.wording import duration
 from napari_emgauss.training import Progress
 
-STAGE_NAMES = {"teacher": "Studying your sections", "warm-up": "Warm-up", "joint": "Learning", "bootstrap": "Refining"}
+STAGE_NAMES = {
+    "teacher": "Studying your sections",
+    "pseudo-sections": "Predicting between them",
+    "warm-up": "Warm-up",
+    "joint": "Learning",
+    "bootstrap": "Refining",
+}
 ACTIVITY_EVERY_S = 2.0
 """Rarely: napari processes all events at every update."""
 

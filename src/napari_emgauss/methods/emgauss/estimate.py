@@ -130,14 +130,24 @@ def _try_teacher(job: EmgaussJob, piece: EmgaussJob, stop: Callable[[], bool]) -
 
 
 def _piece(job: EmgaussJob) -> EmgaussJob:
-    """The middle of the stack's first bundle, as one block with the job's settings."""
-    indices = job.observed[slice(*job.plan.z[job.plan.blocks[0].z])]
-    trial_px = int(np.clip(math.sqrt(TRIAL_VOXELS / len(indices)), *TRIAL_SIDE_PX))
+    """The middle of the stack's first bundle, as one block; sections stand in for the pseudo-sections between them."""
+    block = job.plan.blocks[0]
+    indices = job.observed[slice(*job.plan.z[block.z])]
+    stand_ins = np.linspace(0, len(indices) - 1, job.n_anchors(block)).round().astype(int)
+    trial_px = int(np.clip(math.sqrt(TRIAL_VOXELS / len(stand_ins)), *TRIAL_SIDE_PX))
     height, width = (min(side, trial_px, job.config.tile_px) for side in job.volume.shape[1:])
     y, x = (job.volume.shape[1] - height) // 2, (job.volume.shape[2] - width) // 2
-    data = np.stack([job.volume.section(i)[y : y + height, x : x + width] for i in indices])
-    config = dataclasses.replace(job.config, hold_out=(), leave_out=())
-    return EmgaussJob(Volume(data, job.volume.voxel_size_nm), config, job.device, job.seed)
+    crops = [job.volume.section(i)[y : y + height, x : x + width] for i in indices]
+    config = dataclasses.replace(
+        job.config,
+        hold_out=(),
+        leave_out=(),
+        teacher="ema",
+        use_teacher=job.config.use_teacher and not job.n_pseudo,
+        bundle_sections=max(job.config.bundle_sections, len(stand_ins)),
+    )
+    volume = Volume(np.stack([crops[k] for k in stand_ins]), job.volume.voxel_size_nm)
+    return EmgaussJob(volume, config, job.device, job.seed)
 
 
 def _try_stage(trainer: BlockTrainer, stage: str, stop: Callable[[], bool]) -> float | None:
@@ -161,8 +171,7 @@ def _seconds(
     job: EmgaussJob, block: Block, piece: EmgaussJob, build_s: float, seconds_of_stage: dict[str, float]
 ) -> float:
     """Seconds of one block, from those of the piece."""
-    start, stop = job.plan.z[block.z]
-    gaps = (stop - start - 1) / (piece.volume.n_sections - 1)
+    gaps = (job.n_anchors(block) - 1) / (piece.volume.n_sections - 1)
     share = _n_px(job, block) / _n_px(piece, piece.plan.blocks[0])
     schedule = job.schedule(block)
     n_of_stage = {"warm-up": schedule.warmup, "joint": schedule.joint, "bootstrap": schedule.bootstrap}

@@ -24,7 +24,7 @@ from napari_emgauss.forward.fields import DeformationField
 from napari_emgauss.gaussians import DensityControl, Gaussians, anchored_grid, canonical_grid, spacing_for
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.scaling import Scaling
-from napari_emgauss.methods.emgauss.teachers import MARGIN_PX, STUDIED_PX, STUDIED_SECTIONS, Teacher, can_teach
+from napari_emgauss.methods.emgauss.teachers import MARGIN_PX, STUDIED_PX, STUDIED_SECTIONS, Teacher, Watch, can_teach
 from napari_emgauss.sections import denoise_lightly
 from napari_emgauss.training import BlockTask, Schedule, Target
 from napari_emgauss.volume import Volume
@@ -84,6 +84,8 @@ class EmgaussJob:
         Reconstruction of the same stack to go on from.
     teacher
         Source of pseudo-sections, once it is trained; see `n_pseudo`.
+    watch
+        Pause, stop and progress while it predicts them.
 
     Raises
     ------
@@ -97,6 +99,7 @@ class EmgaussJob:
     seed: int
     start: Reconstruction | None = None
     teacher: Teacher | None = None
+    watch: Watch | None = None
 
     def __post_init__(self) -> None:
         start = self.start
@@ -234,7 +237,7 @@ class EmgaussJob:
         top, left = max(y0 - MARGIN_PX, 0), max(x0 - MARGIN_PX, 0)
         around = (slice(top, min(y1 + MARGIN_PX, height)), slice(left, min(x1 + MARGIN_PX, width)))
         sections = np.stack([self.scaling.normalise(self.volume.section(i)[around]) for i in self.observed[first:last]])
-        predicted = self.teacher.between(sections, self.n_pseudo)
+        predicted = self.teacher.between(sections, self.n_pseudo, self.watch)
         gaps = slice(start - first, start - first + len(indices) - 1)
         return predicted[gaps, :, y0 - top : y1 - top, x0 - left : x1 - left]
 

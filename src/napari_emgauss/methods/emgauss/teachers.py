@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from napari_emgauss._types import FloatArray
+from napari_emgauss.baselines import Interpolator
 from napari_emgauss.errors import FileFormatError, ModelFileError
 from napari_emgauss.lateral import (
     Evidence,
@@ -29,7 +30,7 @@ from napari_emgauss.lateral import (
 from napari_emgauss.lateral.fusion import LATERAL
 from napari_emgauss.training import Control, Event, Progress
 
-STAGE = "teacher"
+STAGE, PREDICTING = "teacher", "pseudo-sections"
 MIN_SECTIONS = 3
 """Fewer leave nothing to hide, and so no evidence."""
 MIN_FACTOR = 1.5
@@ -48,13 +49,22 @@ class Teacher:
     network: LateralNetwork
     evidence: Evidence
 
-    def between(self, sections: FloatArray, n_pseudo: int) -> FloatArray:
-        """Predictions (n - 1, n_pseudo, Y, X), evenly spaced in every gap of ``sections`` (n, Y, X)."""
-        source = FusedInterpolator(self.network, sections, self.evidence.shares)
+    def between(self, sections: FloatArray, n_pseudo: int, watch: Watch | None = None) -> FloatArray:
+        """Predictions (n - 1, n_pseudo, Y, X), evenly spaced in every gap of ``sections`` (n, Y, X).
+
+        After a stop the rest is interpolated linearly, which takes no time.
+        """
+        source, plain = (
+            FusedInterpolator(self.network, sections, self.evidence.shares),
+            Interpolator(sections, "linear"),
+        )
         out = np.empty((len(sections) - 1, n_pseudo, *sections.shape[1:]), np.float32)
-        for gap in range(len(sections) - 1):
-            for k in range(n_pseudo):
-                out[gap, k] = source.section(gap + (k + 1) / (n_pseudo + 1))[0]
+        for n, (gap, k) in enumerate(np.ndindex(*out.shape[:2])):
+            z = gap + (k + 1) / (n_pseudo + 1)
+            stopped = watch is not None and watch.held()
+            out[gap, k] = plain.section(z) if stopped else source.section(z)[0]
+            if watch is not None and not stopped:
+                watch.tell_predictions(n + 1, out.shape[0] * n_pseudo)
         return out
 
     def record(self) -> dict[str, Any]:
@@ -111,16 +121,65 @@ def can_teach(shape: tuple[int, int, int], factor: float) -> bool:
     return n >= MIN_SECTIONS and factor >= MIN_FACTOR and min(height, width) >= 4 * max(factor, 2.0)
 
 
-def train_teacher(
-    sections: FloatArray,
-    factor: float,
-    *,
-    steps: int,
-    seed: int,
-    control: Control,
-    emit: Callable[[Event], None],
-    iterations_after: int,
-) -> Teacher | None:
+class Watch:
+    """Pause, stop and progress of what a teacher does, apart from the blocks' own.
+
+    Parameters
+    ----------
+    control
+        Pause and stop.
+    emit
+        Gets a `Progress` now and then.
+    iterations_after
+        Iterations that follow the teacher's training.
+    """
+
+    def __init__(self, control: Control, emit: Callable[[Event], None], iterations_after: int) -> None:
+        self.last: Progress | None = None
+        """Last progress of the training."""
+        self._control, self._emit, self._after = control, emit, iterations_after
+        self._begun = time.monotonic()
+        self._told = self._paused = 0.0
+        self._predicting_since: float | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop is asked for."""
+        return self._control.stopped
+
+    def held(self) -> bool:
+        """Wait while paused; whether a stop is asked for."""
+        start = time.monotonic()
+        self._control.wait_while_paused()
+        self._paused += time.monotonic() - start
+        return self.stopped
+
+    def tell_step(self, step: int, total: int, _: float) -> None:
+        """Progress of the training."""
+        seconds = time.monotonic() - self._begun - self._paused
+        self.last = _progress(STAGE, step, total + self._after, seconds, seconds / step * (total - step))
+        if self._due() or step == total:
+            self._emit(self.last)
+
+    def tell_predictions(self, done: int, total: int) -> None:
+        """Progress of a block's pseudo-sections, which count as no iterations."""
+        now = time.monotonic()
+        if self._predicting_since is None or done == 1:
+            self._predicting_since = now
+        elif self._due():
+            left = (now - self._predicting_since) / (done - 1) * (total - done)
+            before = self.last or _progress(PREDICTING, 0, self._after, 0.0, 0.0)
+            self._emit(replace(before, stage=PREDICTING, seconds_left=left))
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if now - self._told < PROGRESS_EVERY_S:
+            return False
+        self._told = now
+        return True
+
+
+def train_teacher(sections: FloatArray, factor: float, *, steps: int, seed: int, watch: Watch) -> Teacher | None:
     """Train the network and gather the evidence; None when stopped.
 
     Parameters
@@ -133,50 +192,28 @@ def train_teacher(
         Training steps for a stack of the reference size; see `LateralConfig`.
     seed
         Seed of the network and its examples.
-    control
-        Pause and stop.
-    emit
-        Gets a `Progress` now and then.
-    iterations_after
-        Iterations that follow, for the progress.
+    watch
+        Pause, stop and progress.
     """
-    config = LateralConfig(steps=steps)
-    begun = time.monotonic()
-    paused = last = 0.0
-
-    def held() -> bool:
-        nonlocal paused
-        start = time.monotonic()
-        control.wait_while_paused()
-        paused += time.monotonic() - start
-        return control.stopped
-
-    def tell(step: int, total: int, _: float) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < PROGRESS_EVERY_S and step < total:
-            return
-        last = now
-        seconds = now - begun - paused
-        emit(_progress(step, total + iterations_after, seconds, seconds / step * (total - step)))
-
-    network = train_lateral(sections, factor, config=config, seed=seed, should_stop=held, on_progress=tell)
-    evidence = None if control.stopped else gather_evidence(sections, network, seed=seed, should_stop=held)
-    return None if evidence is None or control.stopped else Teacher(network, evidence)
+    network = train_lateral(
+        sections,
+        factor,
+        config=LateralConfig(steps=steps),
+        seed=seed,
+        should_stop=watch.held,
+        on_progress=watch.tell_step,
+    )
+    evidence = None if watch.stopped else gather_evidence(sections, network, seed=seed, should_stop=watch.held)
+    return None if evidence is None or watch.stopped else Teacher(network, evidence)
 
 
-def steps_of(shape: tuple[int, int, int], steps: int) -> int:
-    """Steps that `train_teacher` takes on sections of this shape."""
-    return LateralConfig(steps=steps).steps_for(math.prod(shape))
-
-
-def _progress(step: int, total: int, seconds: float, seconds_left: float) -> Progress:
+def _progress(stage: str, step: int, total: int, seconds: float, seconds_left: float) -> Progress:
     return Progress(
         iteration=step,
         n_iterations=total,
         block=0,
         n_blocks=1,
-        stage=STAGE,
+        stage=stage,
         loss=math.nan,
         pseudo_loss=None,
         n_gaussians=0,

@@ -20,7 +20,7 @@ from napari_emgauss.errors import BackendUnavailableError, ConfigError, OutOfMem
 from napari_emgauss.methods.emgauss.config import EmgaussConfig, merged, preset
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
-from napari_emgauss.methods.emgauss.teachers import Teacher, train_teacher
+from napari_emgauss.methods.emgauss.teachers import Teacher, Watch, train_teacher
 from napari_emgauss.render.torch_threads import one_torch_thread
 from napari_emgauss.training import CheckpointStore, Control, Event, Finished, FinishReason, Progress, run
 from napari_emgauss.training.run import RunConfig
@@ -149,28 +149,16 @@ def with_teacher(
     """
     if not job.n_pseudo or job.teacher is not None:
         return job, None
+    watch = Watch(control, emit, sum(job.iterations_per_block))
     saved = None if store is None else store.load_teacher()
     if saved is not None:
-        return dataclasses.replace(job, teacher=Teacher.from_state(*saved)), None
-    told: list[Progress] = []
-
-    def tell(event: Event) -> None:
-        if isinstance(event, Progress):
-            told[:] = [event]
-        emit(event)
-
+        return dataclasses.replace(job, teacher=Teacher.from_state(*saved), watch=watch), None
     teacher = train_teacher(
-        job.studied_sections(),
-        job.volume.factor,
-        steps=job.config.lateral_steps,
-        seed=job.seed,
-        control=control,
-        emit=tell,
-        iterations_after=sum(job.iterations_per_block),
+        job.studied_sections(), job.volume.factor, steps=job.config.lateral_steps, seed=job.seed, watch=watch
     )
     if teacher is not None and store is not None:
         store.save_teacher(*teacher.state())
-    return dataclasses.replace(job, teacher=teacher), told[-1] if told else None
+    return dataclasses.replace(job, teacher=teacher, watch=watch), watch.last
 
 
 def prepare(

@@ -1,0 +1,29 @@
+import pytest
+
+from napari_emgauss.errors import ConfigError
+from napari_emgauss.methods.emgauss import estimate
+from napari_emgauss.methods.emgauss.train import prepare
+
+
+@pytest.mark.parametrize("settings", [{"preset": "fast"}, {"preset": "balanced"}, {"field": "mlp", "mlp_width": 8}])
+def test_an_estimate_counts_what_the_training_will_do(stack, settings):
+    found, job = estimate(stack, **settings), prepare(stack, **settings)
+    assert found.n_iterations == sum(job.iterations_per_block)
+    assert found.n_blocks == 1
+    assert found.device == "cpu"
+    assert found.seconds > 0
+    assert found.memory_bytes > 1e5
+
+
+def test_a_hundred_times_the_iterations_take_longer(stack):
+    short, long = (estimate(stack, preset="fast", joint=joint).seconds for joint in (50, 5000))
+    assert long > 10 * short
+
+
+def test_a_stop_ends_it_without_a_result(stack):
+    assert estimate(stack, preset="balanced", stop=lambda: True) is None
+
+
+def test_impossible_settings_are_told_as_the_training_would(stack):
+    with pytest.raises(ConfigError, match="tile_px"):
+        estimate(stack, tile_px=1)
