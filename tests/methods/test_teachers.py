@@ -7,10 +7,11 @@ import pytest
 import torch
 
 import napari_emgauss as eg
+from napari_emgauss.baselines import Interpolator
 from napari_emgauss.errors import FileFormatError
 from napari_emgauss.methods.emgauss import describe_evidence, preset
 from napari_emgauss.methods.emgauss.job import EmgaussJob
-from napari_emgauss.methods.emgauss.teachers import STAGE, Teacher, can_teach
+from napari_emgauss.methods.emgauss.teachers import PREDICTING, STAGE, Teacher, Watch, can_teach
 from napari_emgauss.methods.emgauss.train import reconstruct, with_teacher
 from napari_emgauss.phantom import phantom
 from napari_emgauss.training import CheckpointStore, Control, FinishReason, Progress
@@ -157,3 +158,24 @@ def test_presets_without_a_teacher_have_no_pseudo_sections(stack):
     assert job_of(stack, use_teacher=False).n_pseudo == 0
     assert job_of(stack, pseudo_sections=0).n_pseudo == 0
     assert job_of(phantom((3, 32, 32)).every(2)).n_pseudo == 0
+
+
+def test_a_stop_while_the_teacher_predicts_leaves_the_rest_to_plain_interpolation(taught, stack):
+    job, _ = taught
+    sections = np.stack([job.scaling.normalise(stack.section(i)) for i in range(stack.n_sections)])
+    control, events = Control(), []
+
+    def stop(event):
+        events.append(event)
+        control.stop()
+
+    watch = Watch(control, stop, 100)
+    watch._told = -1.0
+    found = job.teacher.between(sections, 1, watch)[:, 0]
+    whole = job.teacher.between(sections, 1)[:, 0]
+    halfway = np.stack([Interpolator(sections, "linear").section(i + 0.5) for i in range(4)])
+    assert events[0].stage == PREDICTING
+    n = len(events) + 1
+    assert np.array_equal(found[:n], whole[:n])
+    assert np.array_equal(found[n:], halfway[n:])
+    assert n < 4
