@@ -30,7 +30,7 @@ def cheap_model(size: int) -> eg.Reconstruction:
     """A hardly trained model of a section of any size, with as many Gaussians as a real one: all tiles are the same."""
     side = min(size, EmgaussConfig().tile_px)
     stack = phantom((SECTIONS, side, side), seed=0)
-    tile = eg.reconstruct(eg.Volume(stack.data, (40, 4, 4)), joint=1, bootstrap=0)
+    tile = eg.reconstruct(eg.Volume(stack.data, (40, 4, 4)), preset="fast", joint=1, bootstrap=0)
     config, shape = tile.config, (SECTIONS, size, size)
     plan = Plan.of(
         shape,
@@ -113,6 +113,25 @@ def measure(size: int, seconds: float) -> None:
     viewer.close()
 
 
+def napari_alone(side_px: int, seconds: float) -> float:
+    """Pictures a second of a layer of one plane that is given new pixels and moved along z, with nothing to compute."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1280, 900)
+    viewer.add_image(np.zeros((SECTIONS, side_px, side_px), np.uint8), scale=(40, 4, 4))
+    layer = viewer.add_image(np.zeros((1, side_px, side_px), np.float32), scale=(40, 4, 4))
+    pictures, end = 0, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        z = (SECTIONS - 1) * 40 * (pictures % 100) / 100
+        layer.data[0] = pictures % 7
+        layer.translate = (z, 0, 0)
+        viewer.dims.set_point(0, z)
+        for _ in range(3):
+            QApplication.processEvents()
+        pictures += 1
+    viewer.close()
+    return pictures / seconds
+
+
 def settle(widget: ExploreWidget) -> None:
     """Wait until the section rests, sharp."""
     while widget.busy:
@@ -125,6 +144,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[500, 4096])
     parser.add_argument("--seconds", type=float, default=5.0)
     arguments = parser.parse_args()
+    print(f"napari alone, a plane of 372 × 372 px: {napari_alone(372, arguments.seconds):.1f} pictures/s")
     for size in arguments.sizes:
         measure(size, arguments.seconds)
 

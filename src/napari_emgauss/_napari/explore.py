@@ -33,7 +33,7 @@ from napari_emgauss._types import FloatArray
 if TYPE_CHECKING:
     import napari
 
-FRAME_MS = 33
+FRAME_MS, POLL_MS = 33, 3
 REST_MS = 150
 NO_MODEL = "No model yet: train one in 'Reconstruct' or open a .emgauss file."
 OTHER_VIEW = "Sections are shown in the 2D view along z. Switch the viewer back (the 2D/3D and roll buttons below it)."
@@ -57,7 +57,7 @@ class ExploreWidget(QWidget):
         self._scrub: Scrubber | None = None
         self._section = SectionLayer(self._viewer)
         self._stage = Stage(self._viewer)
-        self._background = Background(self, name="emgauss-explore")
+        self._background = Background(self, name="emgauss-explore", poll_ms=POLL_MS)
         self._connections = Connections(self)
         self._steering = False
         self._played_at_s = 0.0
@@ -369,6 +369,9 @@ class ExploreWidget(QWidget):
         scrub.took(drawing, seconds)
         if scrub is not self._scrub:
             return
+        if drawing.moving and self._waiting:
+            # The next picture is drawn by the worker while this one is shown.
+            self._draw_waiting()
         is_new = self._section.layer is None
         self._steering = True
         try:
