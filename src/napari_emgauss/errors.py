@@ -25,6 +25,10 @@ class ConfigError(ValueError):
     """A setting that is unknown or out of range."""
 
 
+class UncertaintyUnavailableError(RuntimeError):
+    """A model that was made without a map of its uncertainty."""
+
+
 class BackendUnavailableError(RuntimeError):
     """A rasterizer or device that was asked for explicitly does not work here."""
 

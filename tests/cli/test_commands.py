@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import napari_emgauss as eg
@@ -31,6 +32,17 @@ def test_reconstruct_puts_the_model_beside_the_stack(folder, capsys):
     assert "5 sections of 48 × 40, 48 × 8 × 8 nm, 6× anisotropic → 25 × 48 × 40" in text
     assert "held-out" in text
     assert eg.load(out).config.hold_out == (2,)
+
+
+def test_reconstruct_says_which_sections_it_left_out(folder, stack, capsys):
+    data = np.array(stack.data)
+    data[2] = 128
+    eg.write(eg.Volume(data, stack.voxel_size_nm), folder / "damaged.tif")
+    assert main(["reconstruct", str(folder / "damaged.tif"), *QUICK]) == 0
+    assert "Section 2 (blank) was left out as damaged" in capsys.readouterr().out
+    arguments = ["reconstruct", str(folder / "damaged.tif"), "--overwrite", *QUICK, "leave_out_damaged=false"]
+    assert main(arguments) == 0
+    assert "left out" not in capsys.readouterr().out
 
 
 def test_reconstruct_can_export_at_once(folder):
@@ -89,6 +101,16 @@ def test_render_writes_images_of_the_asked_size(folder):
     part = ["--region", "0", "20", "10", "30", "--zoom", "2"]
     assert main(["render", model, "--depth-nm", "72", *part, "-o", str(folder / "z.png")]) == 0
     assert cv2.imread(str(folder / "z.png"), cv2.IMREAD_GRAYSCALE).shape == (40, 40)
+
+
+def test_render_draws_the_uncertainty(folder, capsys):
+    import tifffile
+
+    model = str(folder / "stack.emgauss")
+    target = folder / "error.tif"
+    assert main(["render", model, "--z", "1.5", "--uncertainty", "-o", str(target)]) == 0
+    assert tifffile.imread(target) == pytest.approx(eg.load(model).uncertainty(1.5))
+    assert "expected error" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["iso.ome.tif", "iso.ome.zarr", "iso.mrc"])

@@ -12,7 +12,8 @@ from napari_emgauss.render import splat
 @pytest.fixture(scope="module")
 def result():
     volume = phantom((13, 160, 176), seed=1).every(6)
-    return eg.reconstruct(volume, preset="fast", joint=8, bootstrap=0, tile_px=100, tile_overlap_px=20)
+    settings = {"joint": 8, "bootstrap": 0, "tile_px": 100, "tile_overlap_px": 20, "adapt_spacing": False}
+    return eg.reconstruct(volume, preset="fast", **settings)
 
 
 def draw(values, shape):

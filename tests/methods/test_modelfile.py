@@ -44,6 +44,7 @@ def test_a_saved_model_draws_the_same(stack, preset, tmp_path):
     again = eg.load(result.save(tmp_path / "m.emgauss"))
     for z in (0, 1.37, 4):
         assert np.array_equal(again.render(z), result.render(z))
+        assert np.array_equal(again.uncertainty(z), result.uncertainty(z))
     assert again.config == result.config
     assert again.voxel_size_nm == result.voxel_size_nm
     assert again.record == result.record
@@ -76,7 +77,7 @@ def test_foreign_bytes_are_a_clear_error(raw, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda h: h.update(version=3),
+        lambda h: h.update(version=modelfile.VERSION + 1),
         lambda h: h.update(shape=[5, 10**9, 10**9]),
         lambda h: h.update(shape=[10**5, 48, 40]),
         lambda h: h.update(shape=[-5, 48, 40]),
@@ -104,6 +105,10 @@ def test_foreign_bytes_are_a_clear_error(raw, tmp_path):
         lambda h: h.update(record=None),
         lambda h: h.update(offsets=None),
         lambda h: h.update(scaling=[0, 1]),
+        lambda h: h.update(uncertainty=None),
+        lambda h: h.update(uncertainty=[1, 2]),
+        lambda h: h["uncertainty"].update(weights=[1]),
+        lambda h: h["uncertainty"].update(at_sections=-1),
     ],
 )
 def test_an_inconsistent_header_is_a_clear_error(saved, change, tmp_path):
@@ -118,7 +123,18 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-FIELDS = ["version", "shape", "voxel_size_nm", "origin_nm", "dtype", "scaling", "config", "observed", "offsets"]
+FIELDS = [
+    "version",
+    "shape",
+    "voxel_size_nm",
+    "origin_nm",
+    "dtype",
+    "scaling",
+    "config",
+    "observed",
+    "offsets",
+    "uncertainty",
+]
 
 
 @FUZZ

@@ -1,5 +1,6 @@
 """The default preset's teacher, within the training."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 import napari_emgauss as eg
 from napari_emgauss.baselines import Interpolator
 from napari_emgauss.errors import FileFormatError
+from napari_emgauss.lateral import Calibration
 from napari_emgauss.methods.emgauss import describe_evidence, preset
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.teachers import PREDICTING, STAGE, Teacher, Watch, can_teach
@@ -48,11 +50,26 @@ def test_every_gap_gets_its_pseudo_sections_evenly_spaced(taught, stack):
 def test_pseudo_sections_are_what_the_teacher_predicts(taught, stack):
     job, _ = taught
     sections = np.stack([job.scaling.normalise(stack.section(i)) for i in range(stack.n_sections)])
-    predicted = job.teacher.between(sections, 2)
+    predicted, confidence = job.teacher.between(sections, 2)
     targets = job.build(0).observed
     for gap in range(4):
         for k in range(2):
             assert np.array_equal(targets[3 * gap + 1 + k].image.numpy(), predicted[gap, k])
+            assert np.array_equal(targets[3 * gap + 1 + k].weight.numpy(), confidence[gap, k])
+    assert all(target.weight is None for target in targets[::3])
+
+
+def test_what_changes_between_sections_counts_less(taught, stack):
+    job, _ = taught
+    sections = np.stack([job.scaling.normalise(stack.section(i)) for i in range(stack.n_sections)])
+    sections[2, :, 24:] = 1 - sections[2, :, 24:]
+    teacher = dataclasses.replace(
+        job.teacher,
+        evidence=dataclasses.replace(job.teacher.evidence, calibration=Calibration(base=0.05, weights=(0.0, 0.0, 0.5))),
+    )
+    _, confidence = teacher.between(sections, 2)
+    assert confidence.mean((2, 3)) == pytest.approx(1, rel=1e-4)
+    assert confidence[1][..., 30:].mean() < 0.9 * confidence[1][..., :16].mean()
 
 
 def test_a_tile_sees_what_the_whole_section_would(taught, stack):
@@ -118,7 +135,7 @@ def test_a_resumed_run_takes_the_teacher_from_the_checkpoint(stack, tmp_path, mo
             control.stop()
 
     reconstruct(stack, control=control, on_event=stop, checkpoint=tmp_path, **settings)
-    monkeypatch.setattr("napari_emgauss.methods.emgauss.train.train_teacher", None)
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.preparation.train_teacher", None)
     assert same(reconstruct(stack, checkpoint=tmp_path, **settings), whole)
 
 
@@ -171,8 +188,8 @@ def test_a_stop_while_the_teacher_predicts_leaves_the_rest_to_plain_interpolatio
 
     watch = Watch(control, stop, 100)
     watch._told = -1.0
-    found = job.teacher.between(sections, 1, watch)[:, 0]
-    whole = job.teacher.between(sections, 1)[:, 0]
+    found = job.teacher.between(sections, 1, watch)[0][:, 0]
+    whole = job.teacher.between(sections, 1)[0][:, 0]
     halfway = np.stack([Interpolator(sections, "linear").section(i + 0.5) for i in range(4)])
     assert events[0].stage == PREDICTING
     n = len(events) + 1

@@ -2,7 +2,7 @@ import threading
 
 import torch
 
-from napari_emgauss.render.torch_threads import use_one_torch_thread
+from napari_emgauss._torch_threads import use_one_torch_thread
 
 
 def test_only_the_calling_thread_does_without_torchs_helpers():

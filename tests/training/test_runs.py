@@ -16,7 +16,7 @@ from napari_emgauss.training import CheckpointStore, Control, Finished, FinishRe
 from napari_emgauss.training.loop import BlockTrainer
 from napari_emgauss.training.run import RunConfig
 
-TINY = {"teacher": "ema", "joint": 3, "bootstrap": 3, "spacing_px": 4.0}
+TINY = {"teacher": "ema", "joint": 3, "bootstrap": 3, "spacing_px": 4.0, "adapt_spacing": False}
 TINY_PAPER = {
     "preset": "paper", "mlp_width": 16, "mlp_depth": 2, "warmup": 10, "joint": 10, "bootstrap": 30, "spacing_px": 5.0,
     "densify_start": 5, "densify_stop": 45, "max_gaussians_per_px": 0.3, "bundle_sections": 8,

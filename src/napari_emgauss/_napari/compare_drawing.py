@@ -9,10 +9,10 @@ from qtpy.QtCore import QObject
 
 from napari_emgauss._napari.background import Background
 from napari_emgauss._napari.compare_turns import Turns
+from napari_emgauss._torch_threads import use_one_torch_thread
 from napari_emgauss.baselines import Baseline
 from napari_emgauss.evaluation import GreyImages, SideBySide
 from napari_emgauss.methods.emgauss import Reconstruction
-from napari_emgauss.render.torch_threads import use_one_torch_thread
 from napari_emgauss.volume import Volume
 
 CUTS = {"xz": 1, "yz": 2}

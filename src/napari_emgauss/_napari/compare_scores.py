@@ -19,10 +19,10 @@ from qtpy.QtWidgets import (
 from napari_emgauss._napari.background import Background
 from napari_emgauss._napari.compare_turns import Turns
 from napari_emgauss._napari.notify import message_of, report
+from napari_emgauss._torch_threads import use_one_torch_thread
 from napari_emgauss.baselines import Baseline
 from napari_emgauss.evaluation import HeldOut, held_out_sections, score_held_out
 from napari_emgauss.methods.emgauss import Reconstruction
-from napari_emgauss.render.torch_threads import use_one_torch_thread
 from napari_emgauss.volume import Volume
 
 POLL_MS = 100

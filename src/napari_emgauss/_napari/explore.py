@@ -353,8 +353,8 @@ class ExploreWidget(QWidget):
         rec, known = model.reconstruction, scrub.merged
 
         def work() -> tuple[FloatArray, float]:
+            from napari_emgauss._torch_threads import use_one_torch_thread
             from napari_emgauss.methods.emgauss.coarse import coarse
-            from napari_emgauss.render.torch_threads import use_one_torch_thread
 
             use_one_torch_thread()
             start_s = time.perf_counter()

@@ -70,7 +70,7 @@ class Loader:
                 self._loaded(key, result)
 
     def _run(self) -> None:
-        from napari_emgauss.render.torch_threads import use_one_torch_thread
+        from napari_emgauss._torch_threads import use_one_torch_thread
 
         use_one_torch_thread()
         while True:

@@ -26,7 +26,7 @@ from napari_emgauss._napari.training import PreviewLayer, TrainingRun
 from napari_emgauss._napari.wording import duration
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.evaluation import plain_psnr_db
-from napari_emgauss.methods.emgauss import Estimate, describe_evidence, estimate
+from napari_emgauss.methods.emgauss import Estimate, describe_evidence, describe_sections, estimate
 from napari_emgauss.session import Session
 from napari_emgauss.training import Finished, FinishReason, Preview, Progress
 from napari_emgauss.training.run import RunConfig
@@ -217,7 +217,7 @@ class ReconstructWidget(QWidget):
         model = self._models.add(OpenModel(name, reconstruction, placement, volume, weakref.ref(layer)))
         session.forget_checkpoint()
         early = " (stopped early)" if end.reason is FinishReason.STOPPED else ""
-        evidence = describe_evidence(reconstruction.record)
+        evidence = f"{describe_sections(reconstruction.record)} {describe_evidence(reconstruction.record)}".strip()
         self.panel.show_idle(f"Done{early} in {duration(end.seconds)}: {model.name}. {evidence}".strip())
         self.next_steps.show_model(model)
 

@@ -13,6 +13,7 @@ from napari_emgauss._napari.wording import duration
 from napari_emgauss.training import Progress
 
 STAGE_NAMES = {
+    "sections": "Checking your sections",
     "teacher": "Studying your sections",
     "pseudo-sections": "Predicting between them",
     "warm-up": "Warm-up",

@@ -37,7 +37,8 @@ class Reconstruct:
     hold_out: tuple[int, ...] = ()
     """Sections (counted from 0) to keep from training and score as it goes."""
     leave_out: tuple[int, ...] = ()
-    """Damaged sections to ignore; they are reconstructed from their neighbours."""
+    """Damaged sections to ignore, besides those found; they are reconstructed from their neighbours.
+    --set leave_out_damaged=false looks for none."""
     checkpoint: Path | None = None
     """Folder for checkpoints; a training found there is continued."""
     export: Path | None = None
@@ -72,6 +73,8 @@ class Render:
     """Part of the section: y0 y1 x0 x1 in pixels."""
     zoom: float = 1.0
     """Output pixels per section pixel."""
+    uncertainty: bool = False
+    """Draw the absolute error to expect instead, in the stack's intensity units."""
     overwrite: bool = False
     """Replace an existing output."""
     debug: bool = False

@@ -40,12 +40,14 @@ def render(options: Render) -> int:
         raise ConfigError("give either --z (section coordinate) or --depth-nm (depth below the first section).")
     model = load(options.model)
     z = options.z if options.z is not None else (options.depth_nm or 0.0) / model.voxel_size_nm[0]
-    image = model.render(z, region=options.region, zoom=options.zoom)
+    draw = model.uncertainty if options.uncertainty else model.render
+    image = draw(z, region=options.region, zoom=options.zoom)
     dz, dy, dx = model.voxel_size_nm
     write_image(image, options.output, pixel_nm=(dy / options.zoom, dx / options.zoom))
     size = f"{image.shape[0]} × {image.shape[1]} px"
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    console.print(f"section z = {z:g} (depth {z * dz:g} nm), {size}: {options.output}")
+    what = f"expected error (mean {image.mean():.3g}) at" if options.uncertainty else "section"
+    console.print(f"{what} z = {z:g} (depth {z * dz:g} nm), {size}: {options.output}")
     return 0
 
 

@@ -16,7 +16,7 @@ from napari_emgauss.training import Control, Event, Finished, FinishReason
 
 def run(options: Reconstruct) -> int:
     """Train on a stack and save the model; 130 when the user stopped it."""
-    from napari_emgauss.methods.emgauss import describe_evidence, reconstruct
+    from napari_emgauss.methods.emgauss import describe_evidence, describe_sections, reconstruct
 
     console = Console(highlight=False, soft_wrap=True, markup=False)
     output = options.output or default_output(options.stack)
@@ -53,8 +53,9 @@ def run(options: Reconstruct) -> int:
     stopped = end[-1].reason is FinishReason.STOPPED
     state = "stopped early, kept" if stopped else "done"
     console.print(f"{state} after {format_seconds(end[-1].seconds)}: {result.n_gaussians} Gaussians in {output}")
-    if evidence := describe_evidence(result.record):
-        console.print(evidence)
+    for text in (describe_sections(result.record), describe_evidence(result.record)):
+        if text:
+            console.print(text)
     if options.export is not None and not stopped:
         export_volume(result, options.export, voxel_size_nm=None, overwrite=options.overwrite, console=console)
     else:

@@ -117,7 +117,9 @@ def score_held_out(
 
     The interpolations too see only the sections it was trained on: the neighbours of a held-out section are two gaps
     apart, which is harder than the gaps that the reconstruction is made for. Sections left out as damaged are not
-    scored. Intensities are brought to [0, 1] as in `evaluate`.
+    scored. Where the training corrected brightness or shifts of single sections, all methods see the corrected ones
+    and are scored on them: what is compared is interpolation, not correction. Intensities are brought to [0, 1] as in
+    `evaluate`.
 
     Parameters
     ----------
@@ -143,16 +145,19 @@ def score_held_out(
     VolumeError
         The stack is another one.
     """
+    from napari_emgauss.methods.emgauss import corrected_like  # torch only when it is asked for
+
     chosen = held_out_sections(reconstruction)
     if not chosen:
         raise ConfigError(NOTHING_HELD_OUT)
     check_stack(volume, reconstruction)
+    scale = IntensityScale.of(volume)
+    volume = corrected_like(volume, reconstruction.record)
     specs = resolve_methods(methods, preset="balanced")
     if any(spec.kind != "baseline" for spec in specs):
         raise ConfigError(f"methods must name plain interpolations, got {', '.join(s.name for s in specs)}.")
     sources: dict[str, SectionSource] = {"emgauss": reconstruction.render}
     sources |= {s.name: PlainInterpolation(volume, reconstruction.observed, s.name).section for s in specs}
-    scale = IntensityScale.of(volume)
     scores: list[HeldOutSectionScore] = []
     total = len(sources) * len(chosen)
     for section in chosen:

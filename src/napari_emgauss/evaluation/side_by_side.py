@@ -60,7 +60,7 @@ class SideBySide:
     reconstruction
         What is compared.
     volume
-        The stack it was trained on.
+        The stack it was trained on; shown as corrected, where the training corrected single sections.
     baseline
         Plain interpolation or its name; it sees only the sections that were trained on.
 
@@ -71,7 +71,10 @@ class SideBySide:
     """
 
     def __init__(self, reconstruction: Reconstruction, volume: Volume, baseline: Baseline | str = "linear") -> None:
+        from napari_emgauss.methods.emgauss import corrected_like  # torch only when it is asked for
+
         check_stack(volume, reconstruction)
+        volume = corrected_like(volume, reconstruction.record)
         self.reconstruction = reconstruction
         self.plain = PlainInterpolation(volume, reconstruction.observed, baseline)
         self._stack = PlainInterpolation(volume, range(volume.n_sections), "nearest")

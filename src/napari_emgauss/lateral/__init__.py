@@ -5,13 +5,17 @@ learned there is applied along z, to the (z, x) and (z, y) planes. It holds only
 three axes, which `gather_evidence` puts to the test on hidden sections.
 """
 
+from napari_emgauss.lateral.calibration import Calibration
 from napari_emgauss.lateral.config import LateralConfig
-from napari_emgauss.lateral.fusion import Evidence, FusedInterpolator, fit_shares, gather_evidence
+from napari_emgauss.lateral.evidence import Evidence, Example, fit_shares, gather_evidence
+from napari_emgauss.lateral.fusion import FusedInterpolator
 from napari_emgauss.lateral.network import LateralInterpolator, LateralNetwork
 from napari_emgauss.lateral.training import train_lateral
 
 __all__ = [
+    "Calibration",
     "Evidence",
+    "Example",
     "FusedInterpolator",
     "LateralConfig",
     "LateralInterpolator",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,13 +13,16 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
+from napari_emgauss._threads import for_each
+from napari_emgauss._torch_threads import one_torch_thread, use_one_torch_thread
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ModelFileError, SectionRangeError, VolumeError
 from napari_emgauss.lateral.alignment import Neighbours
 from napari_emgauss.lateral.config import LateralConfig
 from napari_emgauss.lateral.rows import RowNetwork
 
-_ROWS_PER_PASS = 64
+_ROWS_PER_PASS = 16
+"""Few enough for a thread's cache."""
 _STATE_INTS = ("reach", "channels", "coefficients")
 
 
@@ -127,7 +131,6 @@ class LateralNetwork:
         """Predictions (Y, X) from the (z, x) and the (z, y) planes of ``neighbours`` (2·reach, Y, X)."""
         return self.at_phase(self.prepare(neighbours), phase)
 
-    @torch.inference_mode()
     def prepare(self, neighbours: FloatArray) -> Prepared:
         """The part of `planes` that all phases share, and nearly all of the work."""
         stack = torch.from_numpy(np.ascontiguousarray(neighbours, np.float32))
@@ -146,8 +149,18 @@ class LateralNetwork:
 
     def _coefficients(self, rows: Tensor) -> Tensor:
         device = next(self.rows.parameters()).device
-        parts = (part.to(device) for part in torch.split(rows, _ROWS_PER_PASS))
-        return torch.cat([self.rows.coefficients(part, self._gap(part)).cpu() for part in parts])
+        out = rows.new_empty(len(rows), self.config.coefficients, rows.shape[2])
+
+        @torch.inference_mode()
+        def work(start: int) -> None:
+            if device.type == "cpu":
+                use_one_torch_thread()
+            part = rows[start : start + _ROWS_PER_PASS].to(device)
+            out[start : start + _ROWS_PER_PASS] = self.rows.coefficients(part, self._gap(part)).cpu()
+
+        with one_torch_thread() if device.type == "cpu" else nullcontext():
+            for_each(work, range(0, len(rows), _ROWS_PER_PASS))
+        return out
 
     def _lines(self, rows: Tensor, coefficients: Tensor, phase: float) -> FloatArray:
         device = next(self.rows.parameters()).device

@@ -37,6 +37,12 @@ class Batch:
         moved = {field.name: getattr(self, field.name).to(device) for field in dataclasses.fields(self)}
         return Batch(**moved)
 
+    def split(self, size: int) -> list[Batch]:
+        """Batches of at most ``size`` examples each."""
+        names = [field.name for field in dataclasses.fields(self)]
+        columns = zip(*(torch.split(getattr(self, name), size) for name in names), strict=True)
+        return [Batch(**dict(zip(names, column, strict=True))) for column in columns]
+
 
 def draw(sections: FloatArray, gaps: tuple[float, float], *, config: LateralConfig, rng: np.random.Generator) -> Batch:
     """Random examples from ``sections`` (n, Y, X) with gaps of ``gaps[0]``..``gaps[1]`` px along y or along x.

@@ -1,6 +1,7 @@
 """What single sections suffer from: noise, damage, uneven brightness and small shifts, found without a model."""
 
 from napari_emgauss.sections.correct import MAX_SHIFT_PX, SLOW_SECTIONS, estimate_corrections
+from napari_emgauss.sections.corrected import CorrectedSections, corrected
 from napari_emgauss.sections.corrections import Corrections
 from napari_emgauss.sections.evidence import Evidence, choose_corrections, improves
 from napari_emgauss.sections.noise import (
@@ -15,11 +16,13 @@ from napari_emgauss.sections.quality import SectionQuality, damaged, inspect, le
 __all__ = [
     "MAX_SHIFT_PX",
     "SLOW_SECTIONS",
+    "CorrectedSections",
     "Corrections",
     "Evidence",
     "NoiseEstimate",
     "SectionQuality",
     "choose_corrections",
+    "corrected",
     "damaged",
     "denoise_lightly",
     "estimate_corrections",

@@ -13,7 +13,7 @@ from napari_emgauss.errors import ConfigError
 from napari_emgauss.sections.alignment import match, smoothed
 from napari_emgauss.sections.corrections import Corrections
 from napari_emgauss.sections.second_differences import Difference, DoubleArray, Neighbours, neighbours_of, solve
-from napari_emgauss.sections.windows import central_window, read_section
+from napari_emgauss.sections.windows import central_window
 from napari_emgauss.volume import Volume
 
 MAX_SHIFT_PX = 4.0
@@ -69,6 +69,8 @@ def estimate_corrections(
     ------
     ConfigError
         A parameter is out of range.
+    VolumeError
+        A section that is not excluded has NaN or infinite values.
     """
     n = volume.n_sections
     _check(exclude, n, max_shift_px, slow_sections)
@@ -133,7 +135,7 @@ def _measure(
     for count, index in enumerate(kept):
         if stop is not None and stop():
             return None
-        window = smoothed(central_window(read_section(volume, index), max_side_px))
+        window = smoothed(central_window(volume.section(index), max_side_px))
         if grid is None:
             grid = _Grid.over(window.shape)
             level = np.full((volume.n_sections, len(grid.corners)), np.nan)

@@ -23,6 +23,8 @@ MARGIN_DB = 0.1
 """Less than this is not worth resampling a stack for; the wobble of healthy tissue gains up to 0.03 dB (measured)."""
 MARGIN_ERRORS = 2.0
 """The mean gain must also exceed this many standard errors."""
+CHANCE_PX = 16.0
+"""A number fitted to a field of side s takes up to (this / s)² of the squared error by chance: few cells fit in."""
 MARGIN_SHARE = 2 / 3
 """Share of the hidden sections that must get better."""
 BLUR_PX = 1.0
@@ -42,6 +44,9 @@ class Evidence:
 
     after_db: tuple[float, ...]
     """PSNR of each with them."""
+
+    chance_db: float = 0.0
+    """What a correction of healthy sections may gain, for they are small and seen in the estimate."""
 
     @property
     def mean_before_db(self) -> float:
@@ -69,7 +74,10 @@ class Evidence:
         if len(self.sections) < 2:
             return False
         error_db = float(np.std(self._gains, ddof=1)) / math.sqrt(len(self._gains))
-        return self.gain_db >= max(MARGIN_DB, MARGIN_ERRORS * error_db) and self.share_better >= MARGIN_SHARE
+        return (
+            self.gain_db >= max(MARGIN_DB, self.chance_db, MARGIN_ERRORS * error_db)
+            and self.share_better >= MARGIN_SHARE
+        )
 
     def describe(self) -> str:
         """Like 'interpolating hidden sections: 15.47 dB as it is, 16.02 dB corrected (better on 27 of 28)'."""
@@ -123,7 +131,7 @@ def improves(
     read = lru_cache(maxsize=4)(lambda index: central_window(read_section(volume, index), max_side_px))
     rows = neighbours_of([index for index in range(volume.n_sections) if index not in set(exclude)])
     chosen = [rows[k] for k in even_choice(len(rows), max_sections)] if rows else []
-    sections, before, after = [], [], []
+    sections, before, after, chance_db = [], [], [], 0.0
     nothing = Corrections.none(volume.n_sections)
     for count, row in enumerate(chosen):
         if stop is not None and stop():
@@ -132,12 +140,13 @@ def improves(
         data_range = intensity_range(
             volume.dtype, min(float(i.min()) for i in images), max(float(i.max()) for i in images)
         )
+        chance_db = -10 * math.log10(1 - min(CHANCE_PX**2 / images[0].size, 0.9))
         before.append(_score(nothing, row, images, data_range))
         after.append(before[-1] if corrections.is_none else _score(corrections, row, images, data_range))
         sections.append(row.index)
         if progress is not None:
             progress(count + 1, len(chosen))
-    return Evidence(sections=tuple(sections), before_db=tuple(before), after_db=tuple(after))
+    return Evidence(sections=tuple(sections), before_db=tuple(before), after_db=tuple(after), chance_db=chance_db)
 
 
 def choose_corrections(
@@ -160,7 +169,7 @@ def choose_corrections(
     full = estimate_corrections(volume, exclude=exclude, max_side_px=max_side_px, progress=progress, stop=stop)
 
     def judge(corrections: Corrections) -> Evidence:
-        return improves(volume, corrections, exclude=exclude, max_side_px=max_side_px, stop=stop)
+        return improves(volume, corrections, exclude=exclude, max_side_px=max_side_px, progress=progress, stop=stop)
 
     brightness, shifts = full.without_shifts(), full.without_brightness()
     use_brightness = not brightness.is_none and judge(brightness).convincing

@@ -14,6 +14,8 @@ from torch import Tensor
 from napari_emgauss.errors import FileFormatError
 
 VERSION = 1
+FINDINGS = ("sections", "spacing")
+"""What is found once, before the training."""
 
 
 class CheckpointStore:
@@ -66,9 +68,23 @@ class CheckpointStore:
         tensors, header = self._read(self._teacher)
         return tensors, header.get("values", {})
 
+    def save_findings(self, name: str, values: dict[str, Any]) -> None:
+        """Keep what was found before anything was trained, under one of `FINDINGS`; no training by itself."""
+        self._write(self._found(name), {}, {"values": values})
+
+    def load_findings(self, name: str) -> dict[str, Any] | None:
+        """What was found, or None."""
+        path = self._found(name)
+        return dict(self._read(path)[1].get("values", {})) if path.exists() else None
+
     def clear(self) -> None:
         """Remove the checkpoints, and the folder if nothing else is in it."""
-        for path in [self._current, self._teacher, *self.folder.glob("block-*.safetensors")]:
+        for path in [
+            self._current,
+            self._teacher,
+            *map(self._found, FINDINGS),
+            *self.folder.glob("block-*.safetensors"),
+        ]:
             path.unlink(missing_ok=True)
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
@@ -80,6 +96,9 @@ class CheckpointStore:
     @property
     def _teacher(self) -> Path:
         return self.folder / "teacher.safetensors"
+
+    def _found(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
 
     def _finished(self, block: int) -> Path:
         return self.folder / f"block-{block:05d}.safetensors"

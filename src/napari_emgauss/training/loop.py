@@ -26,10 +26,12 @@ SMOOTHING = 0.95
 
 @dataclass(frozen=True)
 class Target:
-    """An observed section of the block: coordinate and image (Y, X) in normalised intensities."""
+    """A section of the block: coordinate and image (Y, X) in normalised intensities."""
 
     z: float
     image: Tensor
+    weight: Tensor | None = None
+    """How much each pixel counts within the image, at least 0; all the same if None."""
 
 
 @dataclass
@@ -89,7 +91,10 @@ class BlockTrainer:
         else:
             index = int(self.rng.integers(len(task.observed)))
             z = schedule.jittered(i, [target.z for target in task.observed], index, self.rng)
-            loss = photometric_loss(task.model(z), task.observed[index].image, lambda_dssim=schedule.lambda_dssim)
+            section = task.observed[index]
+            loss = photometric_loss(
+                task.model(z), section.image, weight=section.weight, lambda_dssim=schedule.lambda_dssim
+            )
             torch.autograd.backward(loss)
             self.loss = _running(self.loss, float(loss.detach()))
         self._check_finite(float(loss.detach()))

@@ -2,6 +2,7 @@
 
 from napari_emgauss.methods.emgauss.config import PRESETS, EmgaussConfig, preset
 from napari_emgauss.methods.emgauss.estimate import Estimate, estimate
+from napari_emgauss.methods.emgauss.examination import corrected_like, describe_sections
 from napari_emgauss.methods.emgauss.modelfile import load
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.teachers import describe_evidence
@@ -13,7 +14,9 @@ __all__ = [
     "Estimate",
     "Reconstruction",
     "choose_device",
+    "corrected_like",
     "describe_evidence",
+    "describe_sections",
     "estimate",
     "load",
     "preset",

@@ -25,7 +25,9 @@ class EmgaussConfig:
     """How Gaussians make an image: a weighted 'sum', or front-to-back 'alpha' as published."""
     spacing_px: float = 3.5
     """Initial distance between Gaussians of one set; larger removes more noise and detail."""
-    max_gaussians: int = 2_000_000
+    adapt_spacing: bool = True
+    """Take a finer spacing where hidden sections are drawn better with it ('anchored' only)."""
+    max_gaussians: int = 4_000_000
     """Cap on the number of Gaussians of a block; initial grids are widened to respect it."""
     max_gaussians_per_px: float = 1.0
     """The same cap relative to the pixels of a block's section, for each set of Gaussians."""
@@ -37,6 +39,12 @@ class EmgaussConfig:
     """Gaussian σ that smooths the optical flow before the motion grid samples it."""
     denoise: Literal["none", "light"] = "none"
     """Denoise the sections before training (non-local means at the estimated noise level)."""
+    correct_sections: Literal["auto", "none"] = "auto"
+    """'auto': even out brightness and small shifts (up to 4 px) between sections, each only if the stack's own hidden
+    sections are predicted clearly better with it. The result is in the evened-out frame."""
+    leave_out_damaged: bool = True
+    """Look for torn, blank, blurred or misplaced sections and leave them out, as ``leave_out`` does; the first and last
+    are always kept. What was left out is told and recorded."""
 
     warmup: int = 0
     """Iterations of the canonical warm-up, Φ frozen, per block."""
@@ -117,7 +125,7 @@ class EmgaussConfig:
     opacity_reset_every: int = 3000
     """Iterations between two opacity resets; 0 for none."""
 
-    bundle_sections: int = 64
+    bundle_sections: int = 32
     """Most sections that share one set of Gaussians and one Φ."""
     bundle_overlap: int = 3
     """Sections by which neighbouring bundles overlap and cross-fade."""
@@ -125,6 +133,9 @@ class EmgaussConfig:
     """Largest side of a tile; wider sections are split."""
     tile_overlap_px: int = 32
     """Pixels by which neighbouring tiles overlap and cross-fade."""
+
+    uncertainty: bool = True
+    """After the last iteration, map the error to expect of the reconstruction."""
 
     hold_out: tuple[int, ...] = ()
     """Observed sections to keep from training and score as it goes."""
@@ -178,7 +189,7 @@ class EmgaussConfig:
         for name in ("pseudo_weight_start", "pseudo_weight_end", "pseudo_ramp_start", "pseudo_ramp_end"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
-        for name in ("field", "compositing", "motion", "denoise", "teacher"):
+        for name in _CHOICES:
             allowed = _CHOICES[name]
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}.")
@@ -291,6 +302,7 @@ _CHOICES = {
     "compositing": ("sum", "alpha"),
     "motion": ("flow", "none"),
     "denoise": ("none", "light"),
+    "correct_sections": ("auto", "none"),
     "teacher": ("lateral", "ema"),
 }
 
@@ -305,6 +317,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "max_gaussians": 60_000,
         "max_gaussians_per_px": 0.13,
         "denoise": "light",
+        "correct_sections": "none",
+        "leave_out_damaged": False,
         "warmup": 2000,
         "joint": 1000,
         "bootstrap": 15_000,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -22,6 +23,7 @@ from napari_emgauss.errors import ConfigError
 from napari_emgauss.forward import AnchoredField, MlpField, SectionModel
 from napari_emgauss.forward.fields import DeformationField
 from napari_emgauss.gaussians import DensityControl, Gaussians, anchored_grid, canonical_grid, spacing_for
+from napari_emgauss.lateral import Evidence
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.scaling import Scaling
 from napari_emgauss.methods.emgauss.teachers import MARGIN_PX, STUDIED_PX, STUDIED_SECTIONS, Teacher, Watch, can_teach
@@ -86,6 +88,8 @@ class EmgaussJob:
         Source of pseudo-sections, once it is trained; see `n_pseudo`.
     watch
         Pause, stop and progress while it predicts them.
+    evidence
+        What hiding sections showed.
 
     Raises
     ------
@@ -100,6 +104,7 @@ class EmgaussJob:
     start: Reconstruction | None = None
     teacher: Teacher | None = None
     watch: Watch | None = None
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
         start = self.start
@@ -173,7 +178,7 @@ class EmgaussJob:
         piece = self.plan.blocks[block]
         indices = self.observed[slice(*self.plan.z[piece.z])]
         held_out = [i for i in self.config.hold_out if indices[0] < i < indices[-1]]
-        z, sections = self._with_pseudo_sections(indices, piece)
+        z, sections, weights = self._with_pseudo_sections(indices, piece)
         if self.start is None:
             rng = np.random.default_rng((self.seed, block))
             model = build_model(self.config, z, sections, rng).to(self.device)
@@ -184,7 +189,7 @@ class EmgaussJob:
         return BlockTask(
             model=model,
             schedule=self.schedule(piece),
-            observed=self._targets(z, sections),
+            observed=self._targets(z, sections, weights),
             held_out=self._targets([float(i) for i in held_out], self._read(held_out, piece, denoise=False)),
             density=None if density is None else DensityControl(density, max(y1 - y0, x1 - x0)),
             to_output=self.scaling.restore,
@@ -215,20 +220,26 @@ class EmgaussJob:
             out[k] = self.scaling.normalise(section)
         return out
 
-    def _with_pseudo_sections(self, indices: list[int], block: Block) -> tuple[list[float], FloatArray]:
-        """Coordinates and images of a block's sections, with the teacher's between them."""
+    def _with_pseudo_sections(
+        self, indices: list[int], block: Block
+    ) -> tuple[list[float], FloatArray, list[FloatArray | None]]:
+        """Coordinates and images of a block's sections, with the teacher's between them, and the weights of pixels."""
         sections = self._read(indices, block)
         z = [float(i) for i in indices]
         if self.teacher is None or not self.n_pseudo:
-            return z, sections
-        predicted = self._predictions(indices, block)
+            return z, sections, [None] * len(z)
+        predicted, confidence = self._predictions(indices, block)
         shares = np.arange(self.n_pseudo + 1) / (self.n_pseudo + 1)
         all_z = [below + float(t) * (above - below) for below, above in pairwise(z) for t in shares]
         images = [np.concatenate([sections[gap : gap + 1], predicted[gap]]) for gap in range(len(predicted))]
-        return [*all_z, z[-1]], np.concatenate([*images, sections[-1:]])
+        weights = [weight for gap in confidence for weight in (None, *gap)]
+        return [*all_z, z[-1]], np.concatenate([*images, sections[-1:]]), [*weights, None]
 
-    def _predictions(self, indices: list[int], block: Block) -> FloatArray:
-        """The teacher's pseudo-sections (gaps, n_pseudo, Y, X); it sees the neighbours of the block too."""
+    def _predictions(self, indices: list[int], block: Block) -> tuple[FloatArray, FloatArray]:
+        """The teacher's pseudo-sections and their confidence (gaps, n_pseudo, Y, X).
+
+        It sees the neighbours of the block too.
+        """
         assert self.teacher is not None
         start, stop = self.plan.z[block.z]
         first, last = max(start - 1, 0), min(stop + 1, len(self.observed))
@@ -237,9 +248,10 @@ class EmgaussJob:
         top, left = max(y0 - MARGIN_PX, 0), max(x0 - MARGIN_PX, 0)
         around = (slice(top, min(y1 + MARGIN_PX, height)), slice(left, min(x1 + MARGIN_PX, width)))
         sections = np.stack([self.scaling.normalise(self.volume.section(i)[around]) for i in self.observed[first:last]])
-        predicted = self.teacher.between(sections, self.n_pseudo, self.watch)
         gaps = slice(start - first, start - first + len(indices) - 1)
-        return predicted[gaps, :, y0 - top : y1 - top, x0 - left : x1 - left]
+        inside = (gaps, slice(None), slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+        predicted, confidence = self.teacher.between(sections, self.n_pseudo, self.watch)
+        return predicted[inside], confidence[inside]
 
     def _read(self, indices: list[int], block: Block, *, denoise: bool = True) -> FloatArray:
         y0, y1, x0, x1 = self.plan.region(block)
@@ -250,10 +262,16 @@ class EmgaussJob:
                 out[:] = denoise_lightly(out)
         return sections
 
-    def _targets(self, coordinates: list[float], sections: FloatArray) -> list[Target]:
+    def _targets(
+        self, coordinates: list[float], sections: FloatArray, weights: Sequence[FloatArray | None] | None = None
+    ) -> list[Target]:
+        def tensor(image: FloatArray) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(image)).to(self.device)
+
+        weights = weights or [None] * len(coordinates)
         return [
-            Target(z, torch.from_numpy(section).to(self.device))
-            for z, section in zip(coordinates, sections, strict=True)
+            Target(z, tensor(section), None if weight is None else tensor(weight))
+            for z, section, weight in zip(coordinates, sections, weights, strict=True)
         ]
 
 

@@ -23,16 +23,20 @@ from napari_emgauss.forward import AnchoredField, MlpField, SectionModel
 from napari_emgauss.forward.fields import DeformationField
 from napari_emgauss.gaussians import Gaussians
 from napari_emgauss.gaussians.parameters import PARAMETER_NAMES
+from napari_emgauss.lateral import Calibration
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.job import mlp_field, motion_grid_shape
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.scaling import Scaling
+from napari_emgauss.methods.emgauss.uncertainty import UncertaintyMap, grid_shape
 from napari_emgauss.volume import SUPPORTED_DTYPES, check_stack_shape, check_voxel_size
 
 KEY = "napari-emgauss"
-VERSION = 2
+VERSION = 3
 OLDEST_VERSION = 1
-"""Had no pseudo-sections: its anchors are the observed sections."""
+"""Had no pseudo-sections: its anchors are the observed sections. Version 2 had no uncertainty."""
+UNCERTAINTY = "uncertainty"
+"""Name of the map's tensor; all others belong to blocks."""
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_SIDE = 2**20
 """Largest plausible number of voxels along an axis."""
@@ -55,12 +59,15 @@ def save(reconstruction: Reconstruction, path: str | Path) -> Path:
         "offsets": [m.field.offsets if isinstance(m.field, AnchoredField) else None for m in r.models],
         "anchors": [m.field.z_anchors if isinstance(m.field, AnchoredField) else None for m in r.models],
         "record": dict(r.record),
+        UNCERTAINTY: None if r.uncertainty_map is None else _uncertainty_header(r.uncertainty_map),
     }
     tensors = {
         f"{i}/{name}": tensor.detach().cpu().contiguous()
         for i, model in enumerate(r.models)
         for name, tensor in model.state_dict().items()
     }
+    if r.uncertainty_map is not None:
+        tensors[UNCERTAINTY] = torch.from_numpy(np.ascontiguousarray(r.uncertainty_map.middle))
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(target.name + ".partial")
     try:
@@ -137,6 +144,9 @@ def _parse(header: dict[str, Any], tensors: dict[str, Tensor]) -> Reconstruction
     n_blocks = len(plan.z) * len(plan.y) * len(plan.x)
     if len(header["offsets"]) != n_blocks:
         raise ModelFileError(f"the model has {len(header['offsets'])} blocks; its shape and settings need {n_blocks}.")
+    uncertainty = _uncertainty(
+        header.get(UNCERTAINTY), tensors.pop(UNCERTAINTY, None), len(observed) - 1, (shape[1], shape[2])
+    )
     states = _states(tensors, n_blocks)
     models = []
     for i, block in enumerate(plan.blocks):
@@ -158,7 +168,35 @@ def _parse(header: dict[str, Any], tensors: dict[str, Tensor]) -> Reconstruction
         plan=plan,
         models=tuple(models),
         record=dict(header["record"]),
+        uncertainty_map=uncertainty,
     )
+
+
+def _uncertainty_header(uncertainty: UncertaintyMap) -> dict[str, Any]:
+    return {
+        "at_sections": uncertainty.at_sections,
+        "base": uncertainty.calibration.base,
+        "weights": list(uncertainty.calibration.weights),
+    }
+
+
+def _uncertainty(
+    values: dict[str, Any] | None, middle: Tensor | None, n_gaps: int, shape: tuple[int, int]
+) -> UncertaintyMap | None:
+    """The map, if the model has one."""
+    if values is None and middle is None:
+        return None
+    if values is None or middle is None:
+        raise ModelFileError("the model holds one half of its uncertainty, the map or how it is read.")
+    expected = (n_gaps, *grid_shape(shape))
+    if middle.shape != expected or middle.dtype != torch.float16:
+        raise ModelFileError(f"the uncertainty is {middle.dtype} {tuple(middle.shape)}; expected float16 {expected}.")
+    array = middle.numpy()
+    at_sections = _finite(values["at_sections"])
+    if not (np.isfinite(array).all() and (array >= 0).all() and at_sections >= 0):
+        raise ModelFileError("the uncertainty must hold finite numbers of at least 0.")
+    calibration = Calibration(base=_finite(values["base"]), weights=tuple(_finite(v) for v in values["weights"]))
+    return UncertaintyMap(array, at_sections, calibration)
 
 
 def _states(tensors: dict[str, Tensor], n_blocks: int) -> list[dict[str, Tensor]]:

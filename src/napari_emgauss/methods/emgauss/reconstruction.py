@@ -13,12 +13,13 @@ import numpy as np
 
 from napari_emgauss._types import FloatArray, Region, Triple
 from napari_emgauss.blocks import Block, Plan
-from napari_emgauss.errors import ConfigError, SectionRangeError
+from napari_emgauss.errors import ConfigError, SectionRangeError, UncertaintyUnavailableError
 from napari_emgauss.forward import SectionModel, View
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.planes import EPSILON as EPSILON
 from napari_emgauss.methods.emgauss.planes import Planes
 from napari_emgauss.methods.emgauss.scaling import Scaling
+from napari_emgauss.methods.emgauss.uncertainty import UncertaintyMap
 from napari_emgauss.volume import Volume, check_voxel_size
 
 
@@ -44,6 +45,8 @@ class Reconstruction:
         One per block of the plan, on one device.
     record
         How it was made: plain JSON values.
+    uncertainty_map
+        What `uncertainty` draws from, or None.
     """
 
     shape: tuple[int, int, int]
@@ -56,6 +59,7 @@ class Reconstruction:
     plan: Plan
     models: tuple[SectionModel, ...]
     record: Mapping[str, Any] = field(default_factory=dict)
+    uncertainty_map: UncertaintyMap | None = None
 
     @property
     def n_gaussians(self) -> int:
@@ -99,6 +103,44 @@ class Reconstruction:
             if weight_z > 0:
                 self._add_block(image, view, block, model, z, weight_z)
         return self.scaling.restore(image)
+
+    @property
+    def has_uncertainty(self) -> bool:
+        """Whether `uncertainty` can be asked for."""
+        return self.uncertainty_map is not None
+
+    def uncertainty(self, z: float, *, region: Region | None = None, zoom: float = 1.0) -> FloatArray:
+        """Absolute error to expect of `render`, against a section cut at ``z``, that section's noise included.
+
+        It comes from the disagreement of the reconstruction with linear and optical-flow interpolation, and from the
+        change between the sections, calibrated on sections that were hidden for the purpose.
+
+        Parameters
+        ----------
+        z, region, zoom
+            As for `render`.
+
+        Returns
+        -------
+        float32, of the shape that `render` returns, in the input's intensity units.
+
+        Raises
+        ------
+        UncertaintyUnavailableError
+            The model has none: training was stopped, ``uncertainty=False``, fewer than three sections, or a model of an
+            earlier version.
+        SectionRangeError, ConfigError
+            As for `render`.
+        """
+        if self.uncertainty_map is None:
+            raise UncertaintyUnavailableError(
+                "this model has no map of its uncertainty: that is made at the end of a whole training with "
+                "uncertainty=True on at least three sections. Train again, or continue the model."
+            )
+        covered = self._check_region(region)
+        shape = View(covered, float(zoom)).shape
+        image = self.uncertainty_map.at(self._observed_coordinate(self._check_z(z)), shape, covered, float(zoom))
+        return np.asarray(image * np.float32(self.scaling.high - self.scaling.low), np.float32)
 
     def resample(self, voxel_size_nm: Triple | None = None) -> Volume:
         """The stack on another grid; isotropic by default, at the finer of y and x.

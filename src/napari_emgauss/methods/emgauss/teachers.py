@@ -20,6 +20,7 @@ from napari_emgauss._types import FloatArray
 from napari_emgauss.baselines import Interpolator
 from napari_emgauss.errors import FileFormatError, ModelFileError
 from napari_emgauss.lateral import (
+    Calibration,
     Evidence,
     FusedInterpolator,
     LateralConfig,
@@ -27,6 +28,7 @@ from napari_emgauss.lateral import (
     gather_evidence,
     train_lateral,
 )
+from napari_emgauss.lateral.calibration import COMPARED, Middle
 from napari_emgauss.lateral.fusion import LATERAL
 from napari_emgauss.training import Control, Event, Progress
 
@@ -39,6 +41,8 @@ STUDIED_SECTIONS, STUDIED_PX = 64, 1024
 """Most sections, and most pixels along y and x, that the network is trained on: 256 MiB."""
 MARGIN_PX = 32
 """What is read around a tile so that its predictions do not depend on where it was cut."""
+LEAST_ERROR = 0.01
+"""In normalised intensities: below it more confidence is no better."""
 PROGRESS_EVERY_S = 0.1
 
 
@@ -49,23 +53,33 @@ class Teacher:
     network: LateralNetwork
     evidence: Evidence
 
-    def between(self, sections: FloatArray, n_pseudo: int, watch: Watch | None = None) -> FloatArray:
-        """Predictions (n - 1, n_pseudo, Y, X), evenly spaced in every gap of ``sections`` (n, Y, X).
+    def between(self, sections: FloatArray, n_pseudo: int, watch: Watch | None = None) -> tuple[FloatArray, FloatArray]:
+        """Predictions, evenly spaced in every gap of ``sections`` (n, Y, X), and their confidence.
 
         After a stop the rest is interpolated linearly, which takes no time.
+
+        Returns
+        -------
+        images, and how much each pixel is to count: the inverse of the error to expect, over its mean; both
+        (n - 1, n_pseudo, Y, X).
         """
-        source, plain = (
-            FusedInterpolator(self.network, sections, self.evidence.shares),
-            Interpolator(sections, "linear"),
-        )
+        source = FusedInterpolator(self.network, sections, self.evidence.shares)
+        linear, compared = Interpolator(sections, "linear"), [Interpolator(sections, name) for name in COMPARED]
         out = np.empty((len(sections) - 1, n_pseudo, *sections.shape[1:]), np.float32)
+        confidence = np.ones_like(out)
         for n, (gap, k) in enumerate(np.ndindex(*out.shape[:2])):
             z = gap + (k + 1) / (n_pseudo + 1)
-            stopped = watch is not None and watch.held()
-            out[gap, k] = plain.section(z) if stopped else source.section(z)[0]
-            if watch is not None and not stopped:
+            if watch is not None and watch.held():
+                out[gap, k] = linear.section(z)
+                continue
+            out[gap, k] = source.section(z)[0]
+            plain = np.stack([method.section(z) for method in compared])
+            known = Middle(prediction=out[gap, k], plain=plain, sections=sections[gap : gap + 2])
+            inverse = 1 / (self.evidence.calibration.expected(known.differences()) + LEAST_ERROR)
+            confidence[gap, k] = inverse / inverse.mean()
+            if watch is not None:
                 watch.tell_predictions(n + 1, out.shape[0] * n_pseudo)
-        return out
+        return out, confidence
 
     def record(self) -> dict[str, Any]:
         """What was found, as plain JSON values."""
@@ -82,16 +96,19 @@ class Teacher:
             "shares": evidence.shares,
             "psnr_db": evidence.psnr_db,
             "n_hidden": evidence.n_hidden,
+            "calibration": [evidence.calibration.base, *evidence.calibration.weights],
         }
 
     @classmethod
     def from_state(cls, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> Teacher:
         """Inverse of `state`; raises `FileFormatError` for anything else."""
         try:
+            base, *weights = (float(v) for v in values["calibration"])
             evidence = Evidence(
                 shares={str(k): float(v) for k, v in values["shares"].items()},
                 psnr_db={str(k): float(v) for k, v in values["psnr_db"].items()},
                 n_hidden=int(values["n_hidden"]),
+                calibration=Calibration(base=base, weights=tuple(weights)),
             )
             return cls(LateralNetwork.from_state(tensors), evidence)
         except (KeyError, TypeError, ValueError, AttributeError, ModelFileError) as error:
@@ -132,15 +149,19 @@ class Watch:
         Gets a `Progress` now and then.
     iterations_after
         Iterations that follow the teacher's training.
+    last
+        What was told before.
     """
 
-    def __init__(self, control: Control, emit: Callable[[Event], None], iterations_after: int) -> None:
-        self.last: Progress | None = None
+    def __init__(
+        self, control: Control, emit: Callable[[Event], None], iterations_after: int, last: Progress | None = None
+    ) -> None:
+        self.last = last
         """Last progress of the training."""
         self._control, self._emit, self._after = control, emit, iterations_after
         self._begun = time.monotonic()
         self._told = self._paused = 0.0
-        self._predicting_since: float | None = None
+        self._others_since: float | None = None
 
     @property
     def stopped(self) -> bool:
@@ -163,13 +184,17 @@ class Watch:
 
     def tell_predictions(self, done: int, total: int) -> None:
         """Progress of a block's pseudo-sections, which count as no iterations."""
+        self.tell_others(PREDICTING, done, total)
+
+    def tell_others(self, stage: str, done: int, total: int) -> None:
+        """Progress of ``total`` things that count as no iterations; begins anew with the first."""
         now = time.monotonic()
-        if self._predicting_since is None or done == 1:
-            self._predicting_since = now
+        if self._others_since is None or done == 1:
+            self._others_since = now
         elif self._due():
-            left = (now - self._predicting_since) / (done - 1) * (total - done)
-            before = self.last or _progress(PREDICTING, 0, self._after, 0.0, 0.0)
-            self._emit(replace(before, stage=PREDICTING, seconds_left=left))
+            left = (now - self._others_since) / (done - 1) * (total - done)
+            before = self.last or _progress(stage, 0, self._after, 0.0, 0.0)
+            self._emit(replace(before, stage=stage, seconds_left=left))
 
     def _due(self) -> bool:
         now = time.monotonic()

@@ -7,21 +7,30 @@ import hashlib
 import json
 import logging
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
 
 from napari_emgauss import __version__
+from napari_emgauss._torch_threads import one_torch_thread
 from napari_emgauss.errors import BackendUnavailableError, ConfigError, OutOfMemoryError
 from napari_emgauss.methods.emgauss.config import EmgaussConfig, merged, preset
+from napari_emgauss.methods.emgauss.examination import examined
 from napari_emgauss.methods.emgauss.job import EmgaussJob
+from napari_emgauss.methods.emgauss.preparation import (
+    found_on_sections,
+    with_evidence,
+    with_spacing,
+    with_teacher,
+    with_uncertainty,
+)
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
-from napari_emgauss.methods.emgauss.teachers import Teacher, Watch, train_teacher
-from napari_emgauss.render.torch_threads import one_torch_thread
+from napari_emgauss.methods.emgauss.teachers import Watch
 from napari_emgauss.training import CheckpointStore, Control, Event, Finished, FinishReason, Progress, run
 from napari_emgauss.training.run import RunConfig
 from napari_emgauss.volume import Volume
@@ -97,9 +106,14 @@ def reconstruct(
     job = prepare(volume, preset=preset, device=device, seed=seed, start=start, **overrides)
     send = on_event or (lambda event: None)
     control = control or Control()
+    found: dict[str, Any] | None = None
     terminal: list[Event] = []
 
+    latest: dict[str, Progress] = {}
+
     def emit(event: Event) -> None:
+        if isinstance(event, Progress):
+            latest["progress"] = event
         # A run that is tried again with smaller tiles is not the end: only the last run's end is told.
         terminal[:] = [event] if isinstance(event, Finished) else []
         if not terminal:
@@ -111,11 +125,15 @@ def reconstruct(
             store = None if checkpoint is None else CheckpointStore(checkpoint, fingerprint(job))
             try:
                 with training_threads(job):
-                    job, earlier = with_teacher(job, control, emit, store)
+                    found = found_on_sections(job, control, emit, store) if found is None else found
+                    better, earlier = with_teacher(examined(job, found), control, emit, store)
+                    job = dataclasses.replace(job, teacher=better.teacher)  # kept, should memory be short
+                    better = with_spacing(with_evidence(better, control), control, store)
                     models, n_trained = run(
-                        job, control=control, emit=emit, config=run_config, checkpoints=store, earlier=earlier
+                        better, control=control, emit=emit, config=run_config, checkpoints=store, earlier=earlier
                     )
-                return assemble(job, models, n_trained, preset)
+                    result = assemble(better, models, n_trained, preset, dtype=volume.dtype, found=found)
+                    return with_uncertainty(better, result, Watch(control, send, 0, latest.get("progress")))
             except OutOfMemoryError:
                 smaller = job.with_smaller_tiles()
                 # What was begun with the larger tiles is never thrown away.
@@ -140,27 +158,6 @@ def training_threads(job: EmgaussJob) -> AbstractContextManager[None]:
     return one_torch_thread() if kernels else nullcontext()
 
 
-def with_teacher(
-    job: EmgaussJob, control: Control, emit: Callable[[Event], None], store: CheckpointStore | None
-) -> tuple[EmgaussJob, Progress | None]:
-    """The job with its teacher, from the checkpoint or trained now, and that training's last progress.
-
-    A stop leaves the job without one.
-    """
-    if not job.n_pseudo or job.teacher is not None:
-        return job, None
-    watch = Watch(control, emit, sum(job.iterations_per_block))
-    saved = None if store is None else store.load_teacher()
-    if saved is not None:
-        return dataclasses.replace(job, teacher=Teacher.from_state(*saved), watch=watch), None
-    teacher = train_teacher(
-        job.studied_sections(), job.volume.factor, steps=job.config.lateral_steps, seed=job.seed, watch=watch
-    )
-    if teacher is not None and store is not None:
-        store.save_teacher(*teacher.state())
-    return dataclasses.replace(job, teacher=teacher, watch=watch), watch.last
-
-
 def prepare(
     volume: Volume,
     *,
@@ -172,6 +169,11 @@ def prepare(
 ) -> EmgaussJob:
     """The job that `reconstruct` would run with these arguments; raises what it would raise, but for memory."""
     config = _config(preset, overrides) if start is None else merged(start.config, overrides)
+    if start is not None and config.correct_sections != start.config.correct_sections:
+        raise ConfigError(
+            f"correct_sections must stay {start.config.correct_sections!r} when a model is gone on with, got "
+            f"{config.correct_sections!r}: its sections are corrected as they were. Train a new model."
+        )
     return EmgaussJob(volume, config, choose_device(device), _checked_seed(seed), start)
 
 
@@ -185,8 +187,16 @@ def _config(name: str, overrides: dict[str, Any]) -> EmgaussConfig:
     return preset(name, **overrides)  # the argument of the same name hides it in the callers
 
 
-def assemble(job: EmgaussJob, models: list[Any], n_trained: int, preset_name: str) -> Reconstruction:
-    """A `Reconstruction` from the trained models of a job."""
+def assemble(
+    job: EmgaussJob,
+    models: list[Any],
+    n_trained: int,
+    preset_name: str,
+    *,
+    dtype: np.dtype[Any],
+    found: Mapping[str, Any],
+) -> Reconstruction:
+    """A `Reconstruction` of type ``dtype`` from the trained models of a job, and what was found on its sections."""
     volume, before = job.volume, {} if job.start is None else job.start.record
     record: dict[str, Any] = {
         "program": f"napari-emgauss {__version__}",
@@ -199,6 +209,7 @@ def assemble(job: EmgaussJob, models: list[Any], n_trained: int, preset_name: st
         "sections_held_out": list(job.config.hold_out),
         "sections_left_out": list(job.config.leave_out),
         "blocks_trained": f"{n_trained} of {job.n_blocks}",
+        **found,
     }
     if job.teacher is not None:
         record["teacher"] = job.teacher.record()
@@ -206,7 +217,7 @@ def assemble(job: EmgaussJob, models: list[Any], n_trained: int, preset_name: st
         shape=volume.shape,
         voxel_size_nm=volume.voxel_size_nm,
         origin_nm=volume.origin_nm,
-        dtype=volume.dtype,
+        dtype=dtype,
         config=job.config,
         scaling=job.scaling,
         observed=tuple(job.observed),
@@ -222,7 +233,7 @@ def fingerprint(job: EmgaussJob) -> str:
     settings = dataclasses.asdict(job.config)
     digest.update(json.dumps([settings, job.seed, job.volume.shape, job.volume.dtype.name], sort_keys=True).encode())
     for index in (job.observed[0], job.observed[len(job.observed) // 2], job.observed[-1]):
-        digest.update(job.volume.section(index).tobytes())
+        digest.update(np.asarray(job.volume.data[index]).tobytes())
     if job.start is not None:
         for model in job.start.models:
             for tensor in model.state_dict().values():
@@ -231,7 +242,7 @@ def fingerprint(job: EmgaussJob) -> str:
 
 
 def estimate_memory_bytes(job: EmgaussJob) -> int:
-    """Peak of training beyond the input: the largest block's sections, and parameters with gradients and moments.
+    """Peak of training beyond the input: the largest block, its sections, weights, parameters, gradients and moments.
 
     A Gaussian has 8 float32 parameters, held 6 times (value, gradient, two moments, teacher, working copy); the MLP
     keeps its activations of every Gaussian for the backward pass; finished blocks keep their values once.
@@ -245,7 +256,7 @@ def estimate_memory_bytes(job: EmgaussJob) -> int:
         n_sets = job.n_anchors(block) if c.field == "anchored" else 1
         n = n_sets * (c.cap(n_px) if c.densify else min(c.cap(n_px), round(n_px / c.spacing_px**2)))
         activations = 4 * 3 * c.mlp_depth * c.mlp_width * n if c.field == "mlp" else 0
-        peak = max(peak, 6 * 8 * 4 * n + activations + 4 * max(n_sets, stop - start) * n_px * 2)
+        peak = max(peak, 6 * 8 * 4 * n + activations + 4 * max(n_sets, stop - start) * n_px * 3)
         total += 8 * 4 * n
     return peak + total
 
