@@ -117,7 +117,7 @@ def measure(case: Case, *, model: Path | None = None) -> dict[str, Any]:
     crop = case.crop.read(case.volume)
     choice = (case.method, _training(case, made)) if case.trains else case.method
     found = evaluate(crop, case.factor, [choice], with_fsim=case.with_fsim).methods[0]
-    result = {**asdict(found), "process_peak_mib": peak_mib(), "code": code_state(), "cores": usable_cores()}
+    result = {**asdict(found), "process_peak_mib": process_peak_mib(), "code": code_state(), "cores": usable_cores()}
     if made:
         result |= {"n_gaussians": made[0].n_gaussians, "device": made[0].record["device"]}
         result["teacher"] = made[0].record.get("teacher")
@@ -166,18 +166,6 @@ def code_state() -> str:
         if path.relative_to(root).parts[0] not in _SCREENS:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:10]
-
-
-def peak_mib() -> float:
-    """Largest resident size of this process, MiB.
-
-    Linux keeps ``ru_maxrss`` over exec, so a child's starts at the size of its parent; VmHWM begins anew.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = (line.split() for line in status.read_text().splitlines())
-        return next((int(words[1]) / 1024 for words in lines if words[:1] == ["VmHWM:"]), process_peak_mib())
-    return process_peak_mib()
 
 
 def usable_cores() -> int:

@@ -22,9 +22,10 @@ import torch
 import tyro
 from rich.console import Console
 
-from benchmarks.cases import peak_mib, run_command, usable_cores
+from benchmarks.cases import run_command, usable_cores
 from benchmarks.crops import VOXEL_SIZE_NM
 from benchmarks.results import warm_up
+from napari_emgauss.evaluation.memory import process_peak_mib
 from napari_emgauss.io import read, write
 from napari_emgauss.methods.emgauss import preset, reconstruct
 from napari_emgauss.phantom import phantom
@@ -116,7 +117,7 @@ def train(run: Run) -> dict[str, Any]:
         "n_gaussians": made.n_gaussians,
         "seconds": end - start,
         "teacher_seconds": started[0] - start if started else 0.0,
-        "peak_mib": peak_mib(),
+        "peak_mib": process_peak_mib(),
         "gpu_peak_mib": torch.cuda.max_memory_allocated() / 2**20 if run.device != "cpu" else None,
     }
 

@@ -122,6 +122,30 @@ def test_export_writes_every_format(folder, name, capsys):
     assert main(["export", str(folder / "stack.emgauss"), str(target)]) == 1
 
 
+@pytest.mark.parametrize("name", ["plain.ome.tif", "plain.mrc"])
+def test_interpolate_writes_the_isotropic_volume_without_a_model(folder, stack, name):
+    target = folder / name
+    arguments = ["--method", "linear", "--leave-out", "2"]
+    assert main(["interpolate", str(folder / "stack.tif"), str(target), *arguments]) == 0
+    written = eg.read(target)
+    assert written.shape == (25, 48, 40)
+    assert written.voxel_size_nm == pytest.approx((8, 8, 8))
+    middle = (stack.section(1).astype(float) + stack.section(3)) / 2
+    np.testing.assert_allclose(written.section(12), middle, atol=0.51)
+
+
+@pytest.mark.parametrize(("pays", "offered"), [(False, True), (True, False)])
+def test_a_reconstruction_that_does_not_pay_is_told_with_the_better_one(folder, capsys, monkeypatch, pays, offered):
+    from napari_emgauss.evaluation import HeldOut
+
+    monkeypatch.setattr(HeldOut, "pays", property(lambda self: pays))
+    stack, model = str(folder / "stack.tif"), str(folder / "judged.emgauss")
+    assert main(["reconstruct", stack, "-o", model, "--overwrite", "--hold-out", "2", *QUICK]) == 0
+    text = capsys.readouterr().out
+    assert "On your one held-out section EMGauss is" in text
+    assert ("napari-emgauss interpolate" in text) == offered
+
+
 def test_evaluate_prints_the_table_and_writes_it(folder, capsys):
     arguments = ["evaluate", str(folder / "iso.tif"), "--methods", "linear", "emgauss:fast", "--set", "joint=2"]
     assert main([*arguments, "--output-dir", str(folder / "scores")]) == 0

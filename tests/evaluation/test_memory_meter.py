@@ -1,5 +1,7 @@
 """Peak memory by samples of the resident size."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -42,3 +44,12 @@ def test_process_peak_is_at_least_the_present_size():
     with MemoryMeter() as meter:
         pass
     assert process_peak_mib() >= 0.9 * meter.start_bytes / 2**20
+
+
+def test_process_peak_does_not_count_the_parents():
+    ballast = np.ones(40_000_000)
+    program = "from napari_emgauss.evaluation.memory import process_peak_mib; print(process_peak_mib())"
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process_peak_mib() > ballast.nbytes / 2**20
+    if sys.platform == "linux":
+        assert float(child.stdout) < ballast.nbytes / 2**20

@@ -47,6 +47,7 @@ class VirtualVolume:
     ndim = 3
 
     def __init__(self, reconstruction: Reconstruction, voxel_size_nm: Triple | None = None) -> None:
+        self._reconstruction = reconstruction
         self._planes = reconstruction.planes(voxel_size_nm)
         self.version = 0
         self._lock = threading.Lock()
@@ -62,7 +63,7 @@ class VirtualVolume:
     @property
     def reconstruction(self) -> Reconstruction:
         """What is rendered."""
-        return self._planes.reconstruction
+        return self._reconstruction
 
     @property
     def voxel_size_nm(self) -> Triple:

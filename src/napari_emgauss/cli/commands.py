@@ -110,6 +110,34 @@ class Export:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Interpolate:
+    """Write the isotropic volume by plain interpolation: at once, and what a reconstruction has to beat."""
+
+    stack: Positional[Path]
+    """The stack."""
+    output: Positional[Path]
+    """Volume: .ome.tif, .ome.zarr or .mrc."""
+    method: str = "linear+blur0.7"
+    """nearest, linear, cubic or flow (optical flow), each with +blurSIGMA if wanted."""
+    leave_out: tuple[int, ...] = ()
+    """Damaged sections (counted from 0) to ignore."""
+    voxel_size_nm: tuple[float, float, float] | None = None
+    """Voxel size z y x of the stack in nanometres; needed where the file does not say."""
+    dataset: str | None = None
+    """Name of the dataset in an HDF5 file with several."""
+    overwrite: bool = False
+    """Replace an existing output."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def run(self) -> int:
+        """Execute; returns the exit code."""
+        from napari_emgauss.cli.output import interpolate
+
+        return interpolate(self)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluate:
     """Score methods on sections withheld from an isotropic volume: does it beat interpolation on your tissue."""
 

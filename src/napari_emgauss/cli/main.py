@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from napari_emgauss.cli.commands import Demo, Doctor, Evaluate, Export, Reconstruct, Render
+from napari_emgauss.cli.commands import Demo, Doctor, Evaluate, Export, Interpolate, Reconstruct, Render
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -17,6 +17,7 @@ Command = (
     Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")]
     | Annotated[Render, tyro.conf.subcommand("render")]
     | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Interpolate, tyro.conf.subcommand("interpolate")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]

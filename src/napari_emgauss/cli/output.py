@@ -1,4 +1,4 @@
-"""``napari-emgauss render`` and ``export``."""
+"""``napari-emgauss render``, ``export`` and ``interpolate``."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from napari_emgauss._types import FloatArray, Triple
-from napari_emgauss.cli.commands import Export, Render
+from napari_emgauss._types import FloatArray
+from napari_emgauss.cli.commands import Export, Interpolate, Render
 from napari_emgauss.errors import ConfigError, FileFormatError
-from napari_emgauss.io import WRITABLE_SUFFIXES, write
+from napari_emgauss.io import WRITABLE_SUFFIXES, read, write
 from napari_emgauss.io.atomic import replacing
-from napari_emgauss.methods.emgauss import Reconstruction, load
+from napari_emgauss.methods.emgauss import load
+from napari_emgauss.volume import Volume
 
 
 def refuse_existing(paths: Sequence[Path], *, overwrite: bool) -> None:
@@ -76,17 +77,25 @@ def export(options: Export) -> int:
     refuse_existing([options.output], overwrite=options.overwrite)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     model = load(options.model)
-    export_volume(
-        model, options.output, voxel_size_nm=options.voxel_size_nm, overwrite=options.overwrite, console=console
-    )
+    export_volume(model.lazy(options.voxel_size_nm), options.output, overwrite=options.overwrite, console=console)
     return 0
 
 
-def export_volume(
-    model: Reconstruction, path: Path, *, voxel_size_nm: Triple | None, overwrite: bool, console: Console
-) -> None:
+def interpolate(options: Interpolate) -> int:
+    """Write the isotropic volume of a stack without a model."""
+    from napari_emgauss.evaluation import PlainStack
+
+    refuse_existing([options.output], overwrite=options.overwrite)
+    check_writable(options.output)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    volume = read(options.stack, voxel_size_nm=options.voxel_size_nm, dataset=options.dataset)
+    plain = PlainStack(volume, options.method, leave_out=options.leave_out)
+    export_volume(plain.lazy(), options.output, overwrite=options.overwrite, console=console)
+    return 0
+
+
+def export_volume(volume: Volume, path: Path, *, overwrite: bool, console: Console) -> None:
     """Stream the volume to ``path`` with a progress bar; Ctrl-C cancels and leaves nothing behind."""
-    volume = model.lazy(voxel_size_nm)
     cancelled = threading.Event()
     before = signal.getsignal(signal.SIGINT)
     main_thread = threading.current_thread() is threading.main_thread()

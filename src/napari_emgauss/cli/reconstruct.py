@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -12,6 +13,10 @@ from napari_emgauss.cli.progress import TrainingDisplay, format_seconds, stop_on
 from napari_emgauss.cli.settings import parse_settings
 from napari_emgauss.io import READABLE_SUFFIXES, read
 from napari_emgauss.training import Control, Event, Finished, FinishReason
+from napari_emgauss.volume import Volume
+
+if TYPE_CHECKING:
+    from napari_emgauss.methods.emgauss import Reconstruction
 
 
 def run(options: Reconstruct) -> int:
@@ -56,17 +61,38 @@ def run(options: Reconstruct) -> int:
     for text in (describe_sections(result.record), describe_evidence(result.record)):
         if text:
             console.print(text)
+    judge(volume, result, options.stack, console)
     if options.export is not None and not stopped:
-        export_volume(result, options.export, voxel_size_nm=None, overwrite=options.overwrite, console=console)
+        export_volume(result.lazy(), options.export, overwrite=options.overwrite, console=console)
     else:
         console.print(f"Next: napari-emgauss export {output} {output.with_suffix('.ome.tif')}")
     return 130 if stopped else 0
 
 
+def judge(volume: Volume, result: Reconstruction, stack: Path, console: Console) -> None:
+    """Say whether the reconstruction pays on the sections held out; if not, how to have the better one."""
+    from napari_emgauss.evaluation import held_out_sections, score_held_out
+
+    if not held_out_sections(result):
+        return
+    scores = score_held_out(volume, result)
+    if scores is None:
+        return
+    console.print(scores.verdict())
+    if not scores.pays:
+        target = stack.with_name(f"{without_suffix(stack.name)}.interpolated.ome.tif")
+        method = scores.best_plain.method
+        console.print(f"Plain interpolation: napari-emgauss interpolate {stack} {target} --method {method}")
+
+
 def default_output(stack: Path) -> Path:
     """The model beside the stack."""
-    name = stack.name
+    return stack.with_name(f"{without_suffix(stack.name)}.emgauss")
+
+
+def without_suffix(name: str) -> str:
+    """Name of a stack without what says its format."""
     for suffix in (*READABLE_SUFFIXES, ".ome"):
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]
-    return stack.with_name(f"{name}.emgauss")
+    return name

@@ -8,7 +8,7 @@ from napari_emgauss.evaluation.held_out import (
     plain_psnr_db,
     score_held_out,
 )
-from napari_emgauss.evaluation.plain import PlainInterpolation
+from napari_emgauss.evaluation.plain import PlainInterpolation, PlainStack
 from napari_emgauss.evaluation.results import Evaluation, MethodScore, PhaseScore, SectionScore
 from napari_emgauss.evaluation.run import DEFAULT_METHODS, evaluate
 from napari_emgauss.evaluation.side_by_side import GreyImages, Images, SideBySide
@@ -25,6 +25,7 @@ __all__ = [
     "MethodScore",
     "PhaseScore",
     "PlainInterpolation",
+    "PlainStack",
     "SectionScore",
     "SectionSource",
     "SideBySide",

@@ -90,6 +90,18 @@ class HeldOut:
         cells = [(r.method, f"{r.psnr_db:.2f}", f"{r.ssim:.3f}", str(r.n)) for r in self.rows]
         return f"{aligned(titles, cells)}\n\nIntensities in [0, 1]. SSIM window: {SSIM_WINDOW}."
 
+    @property
+    def pays(self) -> bool:
+        """Whether the reconstruction is better than every plain interpolation, in PSNR or in SSIM."""
+        gain_db, gain_ssim = self._gains
+        return gain_db >= MARGIN_DB or gain_ssim >= MARGIN_SSIM
+
+    @property
+    def _gains(self) -> tuple[float, float]:
+        """Over the best plain PSNR, and over the best plain SSIM."""
+        best_ssim = max(row.ssim for row in self.rows if row.kind == "baseline")
+        return self.reconstruction.psnr_db - self.best_plain.psnr_db, self.reconstruction.ssim - best_ssim
+
     def verdict(self) -> str:
         """Whether the reconstruction paid, in plain words.
 
@@ -97,8 +109,7 @@ class HeldOut:
         chosen on these very sections counts for plain interpolation.
         """
         ours, best = self.reconstruction, self.best_plain
-        gain_db = ours.psnr_db - best.psnr_db
-        gain_ssim = ours.ssim - max(row.ssim for row in self.rows if row.kind == "baseline")
+        gain_db, gain_ssim = self._gains
         where = f"On your {ours.n} held-out sections" if ours.n > 1 else "On your one held-out section"
         rival = f"{in_words(best.method)}, the best plain interpolation"
         hint = " So few sections give only a hint." if ours.n < FEW_SECTIONS else ""

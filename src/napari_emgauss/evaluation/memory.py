@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 
 import psutil
@@ -71,9 +72,17 @@ class MemoryMeter:
 
 
 def process_peak_mib() -> float:
-    """Largest resident size of this process since it started, MiB, as the operating system counted it."""
+    """Largest resident size of this process since it started, MiB, as the operating system counted it.
+
+    Linux keeps ``ru_maxrss`` over exec, so a child's would start at the size of its parent; VmHWM begins anew.
+    """
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset) / MIB
+    status = Path("/proc/self/status")
+    if status.exists():
+        words = (line.split() for line in status.read_text().splitlines())
+        if peaks := [int(word[1]) for word in words if word[:1] == ["VmHWM:"]]:
+            return peaks[0] / 1024
     import resource  # not on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss._types import AnyArray, FloatArray, Region, Triple
 from napari_emgauss.baselines import Baseline, Interpolator
 from napari_emgauss.errors import ConfigError, SectionRangeError, VolumeError
-from napari_emgauss.volume import Volume
+from napari_emgauss.volume import Volume, check_voxel_size
 
 FLOW_MARGIN_PX = 128
 """Rows on either side of a cut from which optical flow is computed: within 0.2 grey levels of 255 of the whole one."""
@@ -120,6 +121,54 @@ class PlainInterpolation:
                 return None
             out[:] = thin.section(self.coordinate(z)).take(index - low, axis - 1)
         return image
+
+
+class PlainStack:
+    """A stack drawn by plain interpolation, behind the interface of a `Reconstruction`.
+
+    Parameters
+    ----------
+    volume
+        The stack.
+    baseline
+        A `Baseline` or its name.
+    leave_out
+        Damaged sections, which are interpolated from their neighbours.
+
+    Raises
+    ------
+    VolumeError
+        ``leave_out`` names the first or last section, or one that does not exist.
+    """
+
+    def __init__(self, volume: Volume, baseline: Baseline | str, *, leave_out: Sequence[int] = ()) -> None:
+        inner = range(1, volume.n_sections - 1)
+        if wrong := [index for index in leave_out if index not in inner]:
+            raise VolumeError(
+                f"leave_out must name sections within 1..{volume.n_sections - 2}, got {wrong}: nothing lies beyond the "
+                "ends. Crop the stack instead."
+            )
+        observed = [index for index in range(volume.n_sections) if index not in set(leave_out)]
+        self._plain = PlainInterpolation(volume, observed, baseline)
+        self.shape, self.voxel_size_nm, self.dtype = volume.shape, volume.voxel_size_nm, volume.dtype
+        self.z_range = (0.0, float(volume.n_sections - 1))
+        self._latest = lru_cache(maxsize=1)(self._plain.section)
+
+    def render(self, z: float, *, region: Region | None = None, zoom: float = 1.0) -> FloatArray:
+        """Section at ``z``, or a region (y0, y1, x0, x1) of it; there is no ``zoom`` but 1."""
+        if zoom != 1:
+            raise ConfigError(f"plain interpolation draws at zoom 1 only, got {zoom}.")
+        y0, y1, x0, x1 = region or (0, self.shape[1], 0, self.shape[2])
+        return self._latest(float(z))[y0:y1, x0:x1]
+
+    def lazy(self, voxel_size_nm: Triple | None = None) -> Volume:
+        """The stack on another grid, isotropic by default; every plane is interpolated when it is read."""
+        from napari_emgauss.methods.emgauss.planes import Planes  # torch only when it is asked for
+
+        fine = min(self.voxel_size_nm[1:])
+        planes = Planes(self, check_voxel_size(voxel_size_nm or (fine, fine, fine)))
+        record = {"interpolated": self._plain.baseline.name, "observed": self._plain.observed.tolist()}
+        return Volume(planes, planes.voxel_size_nm, self._plain.volume.origin_nm, {"napari-emgauss": record})
 
 
 def in_words(method: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 import torch
@@ -22,15 +22,17 @@ from napari_emgauss.gaussians import conics_from
 from napari_emgauss.render import splat
 
 if TYPE_CHECKING:
+    from napari_emgauss.methods.emgauss.planes import Renderable
     from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 
 NARROW = 200.0
 """Conic across the image rows: at 3.33 σ a Gaussian is 0.24 rows off its row, and at 0.76 rows it is drawn no more."""
 
 
-def can_cut(reconstruction: Reconstruction) -> bool:
+def can_cut(reconstruction: Renderable) -> TypeGuard[Reconstruction]:
     """Whether `cut` is exact for this model: weighted sums of Gaussians that drift linearly across a gap."""
-    return all(isinstance(model.field, AnchoredField) and model.mode == "sum" for model in reconstruction.models)
+    models = getattr(reconstruction, "models", ())
+    return bool(models) and all(isinstance(model.field, AnchoredField) and model.mode == "sum" for model in models)
 
 
 @torch.inference_mode()

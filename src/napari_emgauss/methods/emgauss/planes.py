@@ -5,21 +5,41 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from napari_emgauss._types import AnyArray, FloatArray, Region, Triple
 from napari_emgauss.methods.emgauss.scaling import to_dtype
 
-if TYPE_CHECKING:
-    from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
-
 EPSILON = 1e-6
 """Slack on section coordinates, for those computed from depths in floating point."""
 THIN_PX = 4
 """Boxes of many planes and at most so many rows or columns are drawn line by line (see `cuts`)."""
 Ranges = tuple[range, range, range]
+
+
+class Renderable(Protocol):
+    """What planes are drawn from: a `Reconstruction`, or anything else that draws sections of a stack."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The observed stack's (sections, Y, X)."""
+
+    @property
+    def voxel_size_nm(self) -> Triple:
+        """The observed stack's."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The observed stack's."""
+
+    @property
+    def z_range(self) -> tuple[float, float]:
+        """First and last section coordinate."""
+
+    def render(self, z: float, *, region: Region | None = None, zoom: float = 1.0) -> FloatArray:
+        """As `Reconstruction.render`."""
 
 
 class Planes:
@@ -38,7 +58,7 @@ class Planes:
 
     ndim = 3
 
-    def __init__(self, reconstruction: Reconstruction, voxel_size_nm: Triple) -> None:
+    def __init__(self, reconstruction: Renderable, voxel_size_nm: Triple) -> None:
         self.reconstruction = reconstruction
         self.voxel_size_nm = voxel_size_nm
         extents = zip(reconstruction.shape, reconstruction.voxel_size_nm, voxel_size_nm, strict=True)
