@@ -15,7 +15,7 @@ IMAGES = Path(__file__).parent / "images"
 SIZES = {"": (1280, 800), "small": (1120, 640)}
 THEMES = ("dark", "light")
 PLUGIN = "napari-emgauss"
-WAIT_S = 120.0
+WAIT_S = 300.0
 
 
 def main() -> None:
@@ -45,9 +45,10 @@ def take(theme: str, folder: Path, size: tuple[int, int]) -> None:
     until(lambda: "measured" in reconstruct.costs.text())
     shoot("reconstruct")
     reconstruct.stack.hold_out_choice.setCurrentIndex(1)
-    reconstruct.settings._fields["joint"].setValue(400)
+    for setting, value in (("lateral_steps", 150), ("joint", 120)):
+        reconstruct.settings._fields[setting].setValue(value)
     reconstruct.panel.train_button.click()
-    until(lambda: reconstruct.panel.bar.value() > 250)
+    until(lambda: reconstruct.panel.bar.value() > 0.5 * reconstruct.panel.bar.maximum() > 0)
     shoot("training")
     reconstruct.panel.stop_button.click()
     until(lambda: reconstruct.run is None)
@@ -60,7 +61,7 @@ def take(theme: str, folder: Path, size: tuple[int, int]) -> None:
     until(lambda: not compare.busy and compare.scores.verdict.text())
     shoot("compare")
     export = open_widget(viewer, "Export isotropic")
-    until(lambda: "about" in export.summary.text())
+    until(lambda: "voxels" in export.summary.text())
     shoot("export")
     viewer.close()
     settle(0.3)

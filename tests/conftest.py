@@ -6,9 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from napari_emgauss.phantom import phantom
 from napari_emgauss.volume import Volume
+
+# A busy machine is slow, not wrong.
+settings.register_profile("any-machine", deadline=None)
+settings.load_profile("any-machine")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -329,3 +329,51 @@ def test_playing_turns_at_both_ends():
     scrub.z = 0.25
     assert scrub.after(1, speed=1) == pytest.approx(0.75)
     assert scrub.direction == 1
+
+
+def uncertainty_layers(viewer):
+    return [layer for layer in viewer.layers if layer.name.startswith("Uncertainty")]
+
+
+def test_the_uncertainty_lies_exactly_over_the_section_and_follows_it(viewer, explore, settle):
+    explore.go_to(1.5)
+    settle(explore)
+    viewer.layers.selection.active = viewer.layers["stack"]
+    explore.uncertainty.setChecked(True)
+    (layer,) = uncertainty_layers(viewer)
+    rec, section = explore.model.reconstruction, explore.layer
+    np.testing.assert_allclose(layer.data[0], rec.uncertainty(1.5, zoom=0.25))
+    corners = [np.array([[-0.5] * 3, np.array(each.data.shape) - 0.5]) for each in (layer, section)]
+    over, under = (each.data_to_world(c) for each, cs in zip((layer, section), corners, strict=True) for c in cs[:1])
+    np.testing.assert_allclose(over, under, atol=1e-6)
+    assert viewer.layers.selection.active is viewer.layers["stack"]
+    explore.go_to(2.25)
+    settle(explore)
+    np.testing.assert_allclose(layer.data[0], rec.uncertainty(2.25, zoom=0.25))
+    assert layer.translate[0] == pytest.approx(section.translate[0])
+    explore.uncertainty.setChecked(False)
+    assert not uncertainty_layers(viewer)
+
+
+def test_a_deleted_uncertainty_layer_is_not_forced_back(viewer, explore, settle):
+    explore.uncertainty.setChecked(True)
+    settle(explore)
+    viewer.layers.remove(uncertainty_layers(viewer)[0])
+    assert not explore.uncertainty.isChecked()
+    explore.go_to(1.25)
+    settle(explore)
+    assert not uncertainty_layers(viewer)
+
+
+def test_a_model_without_uncertainty_says_so(viewer, stack_layer, trained):
+    bare = eg.Reconstruction(**{**vars(trained), "uncertainty_map": None})
+    open_models(viewer).add(OpenModel("bare", bare, Placement.of(stack_layer)))
+    widget = ExploreWidget(viewer)
+    assert not widget.uncertainty.isEnabled()
+    assert "no map" in widget.uncertainty.toolTip()
+
+
+def test_closing_the_dock_ends_the_widget(viewer, model, qtbot):
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-emgauss", "Explore z")
+    with qtbot.waitSignal(widget.destroyed, timeout=5000):
+        dock.destroyOnClose()

@@ -22,7 +22,7 @@ from napari_emgauss.lateral import (
 )
 from napari_emgauss.lateral.alignment import Neighbours
 from napari_emgauss.lateral.config import gaps_px
-from napari_emgauss.lateral.fusion import PLAIN
+from napari_emgauss.lateral.fusion import PLAIN, SHARPENING_PX
 from napari_emgauss.lateral.rows import RowNetwork
 from napari_emgauss.lateral.samples import draw
 
@@ -294,3 +294,12 @@ def test_gaps_shrink_to_what_the_sections_hold():
     assert gaps_px(1, 500, config)[0] == 2
     assert config.steps_for(400_000) == config.steps
     assert config.steps_for(10**9) == 4 * config.steps
+
+
+def test_sharpening_adds_detail_of_the_lateral_part_only(sections, trained):
+    shares = {"straight": 0.5, "linear": 0.5}
+    plain, sharp = (FusedInterpolator(trained, sections, shares, sharpening=a).section(2.4)[0] for a in (0.0, 1.0))
+    straight = FusedInterpolator(trained, sections, {"straight": 1.0}).section(2.4)[0]
+    np.testing.assert_allclose(sharp - plain, 0.5 * (straight - gaussian_filter(straight, SHARPENING_PX)), atol=1e-5)
+    unlearned = [FusedInterpolator(None, sections, {"linear": 1.0}, sharpening=a).section(2.4)[0] for a in (0.0, 1.0)]
+    np.testing.assert_array_equal(*unlearned)

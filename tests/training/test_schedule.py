@@ -7,7 +7,7 @@ from napari_emgauss.training import Rate, Schedule
 
 @pytest.fixture
 def paper() -> Schedule:
-    return preset("paper").schedule(3, 100)
+    return preset("paper", warmup=2000, joint=1000, bootstrap=15_000).schedule(3, 100)
 
 
 def test_the_published_stages_and_ramp(paper):
@@ -15,6 +15,7 @@ def test_the_published_stages_and_ramp(paper):
         "warm-up", "warm-up", "joint", "joint", "bootstrap", "bootstrap",
     ]  # fmt: skip
     assert paper.total == 18_000
+    assert preset("paper").schedule(3, 100).total == 18_000 / 4  # for a bundle of three
     assert [paper.weight(i) for i in (0, 3000, 6500, 10_000, 17_999)] == pytest.approx([0.1, 0.1, 0.55, 1, 1])
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
@@ -22,8 +23,10 @@ from superqt import QLabeledDoubleSlider
 
 from napari_emgauss._napari.background import Background
 from napari_emgauss._napari.connections import Connections
+from napari_emgauss._napari.docked import EndsWithDock
 from napari_emgauss._napari.explore_layer import SectionLayer, Stage
 from napari_emgauss._napari.explore_marks import SectionMarks
+from napari_emgauss._napari.explore_uncertainty import NONE, TIP, UncertaintyLayer
 from napari_emgauss._napari.models import OpenModel, open_models
 from napari_emgauss._napari.notify import report
 from napari_emgauss._napari.scrub import SAME_Z, Drawing, Scrubber, Visible
@@ -52,10 +55,12 @@ class ExploreWidget(QWidget):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        EndsWithDock(self)
         self._viewer: Any = getattr(viewer, "__wrapped__", viewer)
         self._models = open_models(viewer)
         self._scrub: Scrubber | None = None
         self._section = SectionLayer(self._viewer)
+        self._uncertainty = UncertaintyLayer(self._viewer)
         self._stage = Stage(self._viewer)
         self._background = Background(self, name="emgauss-explore", poll_ms=POLL_MS)
         self._connections = Connections(self)
@@ -87,6 +92,7 @@ class ExploreWidget(QWidget):
         self.depth_label.setToolTip("Depth of the shown section below the first one.")
         self.status = QLabel()
         self.status.setWordWrap(True)
+        self.uncertainty = QCheckBox("Show uncertainty")
         self.volume = QPushButton("Show as isotropic volume")
         self.volume.setToolTip(
             "Add the whole reconstruction as a layer with cubic voxels, drawn as you look at it: "
@@ -103,6 +109,7 @@ class ExploreWidget(QWidget):
         inside.addWidget(self.marks)
         inside.addWidget(self.depth_label)
         inside.addLayout(self._steps())
+        inside.addWidget(self.uncertainty)
         inside.addSpacing(6)
         inside.addWidget(_title("Whole stack"))
         inside.addWidget(self.volume)
@@ -142,6 +149,7 @@ class ExploreWidget(QWidget):
         self.models.currentIndexChanged.connect(self._on_model_chosen)
         self.slider.valueChanged.connect(self.go_to)
         self.play.toggled.connect(self._on_play)
+        self.uncertainty.toggled.connect(self._show_uncertainty)
         self.volume.clicked.connect(self.show_volume)
         self.previous_section.clicked.connect(lambda: self._step("next_observed", -1))
         self.next_section.clicked.connect(lambda: self._step("next_observed", 1))
@@ -227,6 +235,10 @@ class ExploreWidget(QWidget):
         self.controls.setEnabled(model is not None)
         self.models.setEnabled(model is not None)
         self._background.forget()
+        has_uncertainty = model is not None and model.reconstruction.has_uncertainty
+        self.uncertainty.setEnabled(has_uncertainty)
+        self.uncertainty.setToolTip(TIP if has_uncertainty else NONE)
+        self.uncertainty.setChecked(self.uncertainty.isChecked() and has_uncertainty)
         if model is None:
             self._scrub = None
             self._on_view()
@@ -305,7 +317,17 @@ class ExploreWidget(QWidget):
         if self._section.layer is not None and self._scrub is not None:
             self._rest.start(REST_MS)
 
+    def _show_uncertainty(self, _checked: bool = False) -> None:
+        """Lay the uncertainty over the section at rest, or take it away."""
+        if self._scrub is not None and self.uncertainty.isChecked() and self._stage.shows_sections:
+            self._uncertainty.show(self._scrub.model, self._scrub.z)
+        elif not self.uncertainty.isChecked():
+            self._uncertainty.hide()
+
     def _on_layer_removed(self, event: Any) -> None:
+        if event.value is self._uncertainty.layer:
+            self._uncertainty.forget()
+            self.uncertainty.setChecked(False)
         if self._section.layer is not None and event.value is self._section.layer:
             self._section.forget()
             self._background.forget()
@@ -332,6 +354,7 @@ class ExploreWidget(QWidget):
                 self._steer()
 
     def _draw_sharp(self) -> None:
+        self._show_uncertainty()
         if not self._draw(sharp=True):
             self._steer(exactly=True)
 
@@ -353,10 +376,8 @@ class ExploreWidget(QWidget):
         rec, known = model.reconstruction, scrub.merged
 
         def work() -> tuple[FloatArray, float]:
-            from napari_emgauss._torch_threads import use_one_torch_thread
             from napari_emgauss.methods.emgauss.coarse import coarse
 
-            use_one_torch_thread()
             start_s = time.perf_counter()
             source = coarse(rec, visible.density, known) if drawing.moving else rec
             image = source.render(drawing.z, region=drawing.region, zoom=drawing.zoom)

@@ -16,6 +16,7 @@ STAGE_NAMES = {
     "sections": "Checking your sections",
     "teacher": "Studying your sections",
     "pseudo-sections": "Predicting between them",
+    "uncertainty": "Mapping the uncertainty",
     "warm-up": "Warm-up",
     "joint": "Learning",
     "bootstrap": "Refining",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.baselines import Interpolator
@@ -17,6 +18,8 @@ PLAIN = ("flow", "linear", "flow+blur0.7", "linear+blur0.7")
 CANDIDATES = LATERAL + PLAIN
 """What is mixed."""
 
+SHARPENING_PX = 1.5
+"""Gaussian σ that separates detail from the rest."""
 _SUM_TOLERANCE = 1e-3
 
 
@@ -31,16 +34,26 @@ class FusedInterpolator:
         Stack (n, Y, X), at least two sections.
     shares
         Share of each of `CANDIDATES`, as in `Evidence.shares`; one that is missing is 0.
+    sharpening
+        How much of the lateral candidates' detail finer than `SHARPENING_PX` is added to them once more: where a
+        network is unsure it blurs, since that has the least squared error.
     """
 
-    def __init__(self, network: LateralNetwork | None, sections: FloatArray, shares: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        network: LateralNetwork | None,
+        sections: FloatArray,
+        shares: Mapping[str, float],
+        *,
+        sharpening: float = 0.0,
+    ) -> None:
         unknown = set(shares) - set(CANDIDATES)
         if unknown:
             raise ValueError(f"shares must be among {', '.join(CANDIDATES)}, got {', '.join(sorted(unknown))}.")
         self.shares = {name: float(shares.get(name, 0.0)) for name in CANDIDATES}
         if min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > _SUM_TOLERANCE:
             raise ValueError(f"shares must be at least 0 and sum to 1, got {dict(shares)}. See Evidence.shares.")
-        self._sections = sections
+        self._sections, self._sharpening = sections, sharpening
         self._lateral = None if network is None else LateralInterpolator(network, sections)
         if self._lateral is None and any(self.shares[name] > 0 for name in LATERAL):
             raise ValueError(f"{' and '.join(LATERAL)} need a network, got None and shares {dict(shares)}.")
@@ -55,6 +68,9 @@ class FusedInterpolator:
         shares = np.array([self.shares[name] for name in parts], np.float32)
         images = np.stack(list(parts.values()))
         fused = np.tensordot(shares, images, 1)
+        if self._sharpening and (lateral := [name for name in parts if name in LATERAL]):
+            learned = sum(np.float32(self.shares[name]) * parts[name] for name in lateral)
+            fused += np.float32(self._sharpening) * (learned - gaussian_filter(learned, SHARPENING_PX))
         spread = np.sqrt(np.tensordot(shares, (images - fused) ** 2, 1))
         return fused.astype(np.float32), spread.astype(np.float32)
 

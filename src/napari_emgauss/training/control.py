@@ -43,3 +43,8 @@ class Control:
         # In short waits: a pause asked for just after a stop must not hold, and Ctrl-C must get through on Windows.
         while self.paused:
             self._running.wait(0.1)
+
+    def held(self) -> bool:
+        """Wait while paused; whether a stop is asked for."""
+        self.wait_while_paused()
+        return self.stopped

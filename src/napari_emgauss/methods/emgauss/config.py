@@ -37,8 +37,8 @@ class EmgaussConfig:
     """Distance between nodes of the motion grid."""
     motion_blur_px: float = 2.0
     """Gaussian σ that smooths the optical flow before the motion grid samples it."""
-    denoise: Literal["none", "light"] = "none"
-    """Denoise the sections before training (non-local means at the estimated noise level)."""
+    denoise: Literal["none", "light", "blur"] = "none"
+    """Denoise the sections before training: 'light' (non-local means at the estimated noise level) or 'blur' (1 px)."""
     correct_sections: Literal["auto", "none"] = "auto"
     """'auto': even out brightness and small shifts (up to 4 px) between sections, each only if the stack's own hidden
     sections are predicted clearly better with it. The result is in the evened-out frame."""
@@ -57,7 +57,7 @@ class EmgaussConfig:
     teacher: Literal["lateral", "ema"] = "lateral"
     """'lateral': a network trained on the stack's own sections, mixed with plain interpolation by evidence, predicts
     pseudo-sections ('anchored' only). 'ema': the student's moving average while bootstrapping, as published."""
-    lateral_steps: int = 2000
+    lateral_steps: int = 3000
     """Training steps of the lateral network for 11 sections of 192 × 192; larger stacks get up to 4 times as many."""
     pseudo_sections: int = 2
     """Pseudo-sections in every gap."""
@@ -301,14 +301,15 @@ _CHOICES = {
     "field": ("anchored", "mlp"),
     "compositing": ("sum", "alpha"),
     "motion": ("flow", "none"),
-    "denoise": ("none", "light"),
+    "denoise": ("none", "light", "blur"),
     "correct_sections": ("auto", "none"),
     "teacher": ("lateral", "ema"),
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # As published, with three settings that the paper leaves open or that short stacks need (docs/ablation.md):
-    # small bundles, noise on z while training, and a cap on the density of Gaussians.
+    # The published network, rates, rules and proportions of the stages, with what the paper leaves open or short stacks
+    # need (docs/ablation.md): bundles of three sections, each with a quarter of the iterations of a whole stack, noise
+    # on z, a blur against noise, and a cap on the density of Gaussians.
     "paper": {
         "teacher": "ema",
         "field": "mlp",
@@ -316,14 +317,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "spacing_px": 3.0,
         "max_gaussians": 60_000,
         "max_gaussians_per_px": 0.13,
-        "denoise": "light",
+        "denoise": "blur",
         "correct_sections": "none",
         "leave_out_damaged": False,
-        "warmup": 2000,
-        "joint": 1000,
-        "bootstrap": 15_000,
-        "z_jitter_start": 0.3,
-        "z_jitter_end": 0.3,
+        "warmup": 500,
+        "joint": 250,
+        "bootstrap": 3750,
+        "z_jitter_start": 0.5,
+        "z_jitter_end": 0.5,
         "rate_mean": 1.6e-4,
         "rate_mean_end": 1.6e-6,
         "rate_scale": 5e-3,
@@ -334,12 +335,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "rate_field_end": 1.6e-6,
         "rate_decay": 1.0,
         "densify": True,
+        "densify_start": 125,
+        "densify_stop": 2250,
+        "opacity_reset_every": 750,
         "bundle_sections": 3,
         "bundle_overlap": 1,
     },
     "fast": {"teacher": "ema", "joint": 20, "bootstrap": 10},
     "balanced": {},
-    "best": {"lateral_steps": 8000},
+    "best": {"lateral_steps": 10_000},
 }
 
 

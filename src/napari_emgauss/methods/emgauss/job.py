@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 MIN_TILE_PX = 128
 """Tiles are not made smaller than this when memory is short."""
+DENOISING_BLUR_PX = 1.0
 CONFIDENCE_NOISE_PX = 1.0
 """Gaussian σ that suppresses noise before two sections are compared."""
 CONFIDENCE_REACH_PX = 6.0
@@ -260,6 +261,8 @@ class EmgaussJob:
             out[:] = self.scaling.normalise(self.volume.section(index)[y0:y1, x0:x1])
             if denoise and self.config.denoise == "light":
                 out[:] = denoise_lightly(out)
+            elif denoise and self.config.denoise == "blur":
+                out[:] = gaussian_filter(out, DENOISING_BLUR_PX)
         return sections
 
     def _targets(

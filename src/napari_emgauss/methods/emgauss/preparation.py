@@ -72,7 +72,7 @@ def with_evidence(job: EmgaussJob, control: Control) -> EmgaussJob:
     wanted = job.config.uncertainty or job.config.adapt_spacing
     if not wanted or job.start is not None or len(job.observed) < MIN_SECTIONS or control.stopped:
         return job
-    evidence = gather_evidence(job.studied_sections(), None, seed=job.seed, should_stop=lambda: control.stopped)
+    evidence = gather_evidence(job.studied_sections(), None, seed=job.seed, should_stop=control.held)
     return job if control.stopped else dataclasses.replace(job, evidence=evidence)
 
 
@@ -84,11 +84,13 @@ def with_spacing(job: EmgaussJob, control: Control, store: CheckpointStore | Non
     saved = None if store is None else store.load_findings("spacing")
     if saved is not None:
         spacing_px = float(saved["spacing_px"])
-    elif job.evidence is None or not job.evidence.examples:
+    elif job.evidence is None or control.held():
         return job
     else:
+        # Those of a teacher from a checkpoint are gone.
+        examples = job.evidence.examples or gather_evidence(job.studied_sections(), None, seed=job.seed).examples
         try:
-            spacing_px = choose_spacing(config, job.evidence.examples, seed=job.seed, stop=lambda: control.stopped)
+            spacing_px = choose_spacing(config, examples, seed=job.seed, stop=control.held)
         except (MemoryError, torch.cuda.OutOfMemoryError):
             LOGGER.warning("no memory is left to try finer Gaussians; the spacing stays %g px", config.spacing_px)
             return job
