@@ -11,7 +11,7 @@ from napari_emgauss._napari.compare_panes import PLACES
 from napari_emgauss._napari.layers import Placement, stack_of
 from napari_emgauss._napari.models import OpenModel, open_models
 from napari_emgauss.baselines import Baseline
-from napari_emgauss.evaluation import PlainInterpolation, SideBySide, score_held_out
+from napari_emgauss.evaluation import HeldOut, PlainInterpolation, SideBySide, score_held_out
 
 
 @pytest.fixture(scope="session")
@@ -268,3 +268,37 @@ def test_closing_the_viewer_while_scoring_ends_it(make_napari_viewer, stack, tra
     widget.deleteLater()
     del widget
     qtbot.waitUntil(over.is_set, timeout=5000)
+
+
+def test_where_interpolation_is_better_it_is_offered_and_made(
+    viewer, widget, open_model, stack_layer, qtbot, monkeypatch
+):
+    monkeypatch.setattr(HeldOut, "pays", property(lambda self: False))
+    widget.scores.score(open_model.reconstruction, widget.form.volume())
+    settled(widget, qtbot)
+    assert widget.scores.instead.isVisibleTo(widget.scores)
+    assert widget.scores.instead.text().startswith("Make a layer by ")
+    widget.scores.instead.click()
+    settled(widget, qtbot)
+    layer = viewer.layers[-1]
+    method = widget.scores.result.best_plain.method
+    assert layer.metadata["napari-emgauss"]["interpolated"] == method
+    whole = eg.Volume(stack_layer.data, open_model.reconstruction.voxel_size_nm)
+    expected = PlainInterpolation(whole, range(5), method).section(1.5)
+    np.testing.assert_allclose(layer.data[9], expected, atol=0.51)
+    for index in (0, 4):
+        np.testing.assert_allclose(layer.data_to_world((6 * index, 3, 5)), stack_layer.data_to_world((index, 3, 5)))
+
+
+def test_a_reconstruction_that_pays_offers_no_interpolation(widget, open_model, qtbot, monkeypatch):
+    monkeypatch.setattr(HeldOut, "pays", property(lambda self: True))
+    widget.scores.score(open_model.reconstruction, widget.form.volume())
+    settled(widget, qtbot)
+    assert not widget.scores.instead.isVisibleTo(widget.scores)
+
+
+def test_closing_the_dock_ends_the_widget(viewer, open_model, qtbot):
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-emgauss", "Compare")
+    settled(widget, qtbot)
+    with qtbot.waitSignal(widget.destroyed, timeout=5000):
+        dock.destroyOnClose()

@@ -5,24 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 
+from napari_emgauss._napari.background import Background
 from napari_emgauss._napari.compare_drawing import CUTS, Drawing
 from napari_emgauss._napari.compare_form import CompareForm, describe_place, title
 from napari_emgauss._napari.compare_panes import Panes, PanesWindow
 from napari_emgauss._napari.compare_scores import Scores, label_of
 from napari_emgauss._napari.connections import Connections
+from napari_emgauss._napari.docked import EndsWithDock
 from napari_emgauss._napari.notify import EXPLAINED, message_of, report
-from napari_emgauss.evaluation import GreyImages, SideBySide, held_out_sections
+from napari_emgauss._napari.scroll import VerticalScroll
+from napari_emgauss.evaluation import GreyImages, PlainStack, SideBySide, held_out_sections
 from napari_emgauss.volume import Volume
 
 if TYPE_CHECKING:
@@ -45,8 +40,10 @@ class CompareWidget(QWidget):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        EndsWithDock(self)
         self._viewer = viewer
         self._connections = Connections(self)
+        self._making = Background(self, name="emgauss-interpolate")
         self._drawing = Drawing(
             self, prepared=self._take_pair, drawn=self._show, cut=self._show_cuts, failed=self._fail
         )
@@ -76,7 +73,7 @@ class CompareWidget(QWidget):
     @property
     def busy(self) -> bool:
         """Whether something is still to be drawn."""
-        return self._drawing.busy or self._settled.isActive()
+        return self._drawing.busy or self._settled.isActive() or self._making.busy
 
     def _set_up(self) -> None:
         self._settled.setSingleShot(True)
@@ -108,22 +105,16 @@ class CompareWidget(QWidget):
         for widget in (self.form, self.hint, self.body, self._scores_title, self.scores):
             self._dock.addWidget(widget)
         self._dock.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inner)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
-        bar = scroll.verticalScrollBar()
-        needed = inner.minimumSizeHint().width() + (bar.sizeHint().width() if bar else 0)
-        self.setMinimumWidth(max(needed, LEAST_WIDTH_PX))
+        outer.addWidget(VerticalScroll(inner))
+        self.setMinimumWidth(LEAST_WIDTH_PX)
 
     def _connect(self) -> None:
         self.form.model_changed.connect(self._take_model)
         self.form.baseline_changed.connect(lambda: self._prepare())
         self.scores.chosen.connect(self.form.choose_baseline)
+        self.scores.wanted.connect(self.interpolate)
         self.panes.moved.connect(self._line_moved)
         self.z.valueChanged.connect(lambda z: self.go_to(z=z))
         self.form.third_changed.connect(self._show_all)
@@ -164,6 +155,21 @@ class CompareWidget(QWidget):
             self._window.closed.connect(self._dock_body)
         self._window.take(self.body)
         self.enlarge_button.hide()
+
+    def interpolate(self, method: str) -> None:
+        """Add the stack, interpolated to cubic voxels by ``method``, as a layer."""
+        model = self.form.model
+        if model is None:
+            return
+        reconstruction = model.reconstruction
+        plain = PlainStack(self.form.volume(), method, leave_out=reconstruction.config.leave_out)
+
+        def show(volume: Volume) -> None:
+            place = model.placement.attributes(volume.voxel_size_nm, reconstruction.origin_nm)
+            name = f"{label_of(method)} (isotropic)"
+            self._viewer.add_image(volume.data, name=name, metadata=dict(volume.metadata), **place)
+
+        self._making.submit(plain.resample, done=show)
 
     def _dock_body(self) -> None:
         self._dock.insertWidget(BODY_ROW, self.body)

@@ -9,7 +9,6 @@ from qtpy.QtCore import QObject
 
 from napari_emgauss._napari.background import Background
 from napari_emgauss._napari.compare_turns import Turns
-from napari_emgauss._torch_threads import use_one_torch_thread
 from napari_emgauss.baselines import Baseline
 from napari_emgauss.evaluation import GreyImages, SideBySide
 from napari_emgauss.methods.emgauss import Reconstruction
@@ -70,7 +69,6 @@ class Drawing:
         """Draw the section at ``z``."""
 
         def work() -> dict[str, GreyImages]:
-            use_one_torch_thread()
             return {"xy": pair.grey(pair.section(z))}
 
         self._sections.submit(work, done=lambda images: self._drawn(pair, images), failed=self._failed)
@@ -83,7 +81,6 @@ class Drawing:
             return overtaken() and time.monotonic() - begun > PATIENCE_S
 
         def work() -> dict[str, GreyImages]:
-            use_one_torch_thread()
             drawn = {}
             for place, index in indices.items():
                 images = pair.cut(CUTS[place], index, stop=over)

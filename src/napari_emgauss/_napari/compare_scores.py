@@ -10,6 +10,7 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QProgressBar,
+    QPushButton,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -19,9 +20,9 @@ from qtpy.QtWidgets import (
 from napari_emgauss._napari.background import Background
 from napari_emgauss._napari.compare_turns import Turns
 from napari_emgauss._napari.notify import message_of, report
-from napari_emgauss._torch_threads import use_one_torch_thread
 from napari_emgauss.baselines import Baseline
 from napari_emgauss.evaluation import HeldOut, held_out_sections, score_held_out
+from napari_emgauss.evaluation.plain import in_words
 from napari_emgauss.methods.emgauss import Reconstruction
 from napari_emgauss.volume import Volume
 
@@ -38,9 +39,13 @@ _WORDS = {"nearest": "Nearest section", "linear": "Linear", "cubic": "Cubic", "f
 
 
 class Scores(QWidget):
-    """Scores a model in the background when told to; ``chosen`` tells which interpolation's row was clicked."""
+    """Scores a model in the background when told to.
+
+    ``chosen`` tells which interpolation's row was clicked, ``wanted`` which one a layer is to be made by.
+    """
 
     chosen = Signal(object)
+    wanted = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,6 +55,9 @@ class Scores(QWidget):
         self._done = _Done()
         self.verdict = QLabel()
         self.verdict.setWordWrap(True)
+        self.instead = QPushButton()
+        self.instead.setToolTip("Add the stack, interpolated to cubic voxels, as a layer: no model is needed for that.")
+        self.instead.clicked.connect(self._want_better)
         self.progress = QProgressBar()
         self.progress.setFormat("Scoring held-out sections: %v of %m")
         self.table = QTableWidget(0, 3)
@@ -59,7 +67,7 @@ class Scores(QWidget):
         self._poll.timeout.connect(self._show_progress)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.verdict, self.progress, self.table):
+        for widget in (self.verdict, self.instead, self.progress, self.table):
             layout.addWidget(widget)
         self.clear()
 
@@ -95,7 +103,7 @@ class Scores(QWidget):
         self._poll.stop()
         self.result = None
         self.verdict.setText("")
-        for widget in (self.verdict, self.table, self.progress):
+        for widget in (self.verdict, self.instead, self.table, self.progress):
             widget.hide()
 
     def score(self, reconstruction: Reconstruction, volume: Volume) -> None:
@@ -111,7 +119,6 @@ class Scores(QWidget):
         self._poll.start()
 
         def work() -> HeldOut | None:
-            use_one_torch_thread()
             return score_held_out(volume, reconstruction, stop=over, progress=done.tell)
 
         self._background.submit(
@@ -129,6 +136,8 @@ class Scores(QWidget):
         self._say(result.verdict())
         self.table.setRowCount(len(result.rows))
         best = result.best_plain
+        self.instead.setText(f"Make a layer by {in_words(best.method)}")
+        self.instead.setVisible(not result.pays)
         for i, row in enumerate(result.rows):
             bold = row.kind == "reconstruction" or row is best
             cells = (label_of(row.method), f"{row.psnr_db:.2f}", f"{row.ssim:.3f}")
@@ -138,6 +147,10 @@ class Scores(QWidget):
         self.table.resizeRowsToContents()
         rows = sum(self.table.rowHeight(i) for i in range(self.table.rowCount()))
         self.table.setFixedHeight(rows + self._header.sizeHint().height() + 2)
+
+    def _want_better(self) -> None:
+        if self.result is not None:
+            self.wanted.emit(self.result.best_plain.method)
 
     def _fail(self, error: BaseException) -> None:
         self._poll.stop()

@@ -8,10 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import psutil
 
 from napari_emgauss._types import AnyArray, FloatArray, Region, Triple
 from napari_emgauss.baselines import Baseline, Interpolator
-from napari_emgauss.errors import ConfigError, SectionRangeError, VolumeError
+from napari_emgauss.errors import ConfigError, OutOfMemoryError, SectionRangeError, VolumeError
 from napari_emgauss.volume import Volume, check_voxel_size
 
 FLOW_MARGIN_PX = 128
@@ -169,6 +170,23 @@ class PlainStack:
         planes = Planes(self, check_voxel_size(voxel_size_nm or (fine, fine, fine)))
         record = {"interpolated": self._plain.baseline.name, "observed": self._plain.observed.tolist()}
         return Volume(planes, planes.voxel_size_nm, self._plain.volume.origin_nm, {"napari-emgauss": record})
+
+    def resample(self, voxel_size_nm: Triple | None = None) -> Volume:
+        """Like `lazy`, in memory.
+
+        Raises
+        ------
+        OutOfMemoryError
+            It would not fit into the memory that is free.
+        """
+        volume = self.lazy(voxel_size_nm)
+        need, free = math.prod(volume.shape) * volume.dtype.itemsize, psutil.virtual_memory().available
+        if need > free:
+            raise OutOfMemoryError(
+                f"the interpolated volume takes {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free. "
+                "Write it to a file instead: napari-emgauss interpolate."
+            )
+        return Volume(np.asarray(volume.data[:]), volume.voxel_size_nm, volume.origin_nm, volume.metadata)
 
 
 def in_words(method: str) -> str:
