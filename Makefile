@@ -11,7 +11,7 @@ SCREEN := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]
 SCREEN_PACKAGES := xvfb xauth libfontconfig1 libglib2.0-0 libdbus-1-3 libgl1 libegl1 libxkbcommon0 libxkbcommon-x11-0 \
 	libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0
 
-.PHONY: demo test lint screen screenshots bench ablation clean
+.PHONY: demo test lint screen screenshots bench results downstream sizes ablation clean
 
 demo: $(VENV)/.installed
 	$(BIN)/napari-emgauss demo --output demo_output
@@ -40,9 +40,21 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.splatting
 	$(BIN)/python -m benchmarks.reconstruction $(VOLUMES)
 
+# make results VOLUMES="fib25_sample2.tif epfl_ca1_crop.tif"   docs/results.md: every method on every crop (hours)
+results: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.results $(VOLUMES) --output docs/results.md
+
+# make downstream DATA=folder   docs/downstream.md: segmentations of reconstructed and interpolated volumes
+downstream: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.downstream $(DATA) --output docs/downstream.md
+
+# make sizes   seconds and memory against the size of the volume
+sizes: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.sizes
+
 # make ablation VOLUME=fib.tif            one element of the published method changed at a time (half an hour and more)
 ablation: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks.ablation $(VOLUME) --schedule 0.25 --output benchmark_output/ablation.md
+	$(BIN)/python -m benchmarks.ablation $(VOLUME) --output benchmark_output/ablation.md
 
 clean:
 	rm -rf $(VENV) demo_output benchmark_output

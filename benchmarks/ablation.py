@@ -42,7 +42,7 @@ class Options:
     sections: int = 3
     """Number of observed sections."""
     schedule: float = 1.0
-    """Scale of all stages; 1 is the published schedule."""
+    """Scale of all stages; 1 is the preset's schedule, 4 the published one for every bundle."""
     seed: int = 0
     """Seed of all random numbers."""
     only: tuple[str, ...] = ()
