@@ -26,7 +26,7 @@ from napari_emgauss._napari.connections import Connections
 from napari_emgauss._napari.docked import EndsWithDock
 from napari_emgauss._napari.explore_layer import SectionLayer, Stage
 from napari_emgauss._napari.explore_marks import SectionMarks
-from napari_emgauss._napari.explore_uncertainty import NONE, TIP, UncertaintyLayer
+from napari_emgauss._napari.explore_uncertainty import NONE, TIP, UncertaintyLayer, mean_error
 from napari_emgauss._napari.models import OpenModel, open_models
 from napari_emgauss._napari.notify import report
 from napari_emgauss._napari.scrub import SAME_Z, Drawing, Scrubber, Visible
@@ -55,7 +55,7 @@ class ExploreWidget(QWidget):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        EndsWithDock(self)
+        EndsWithDock(self).taken_out.connect(self._leave)
         self._viewer: Any = getattr(viewer, "__wrapped__", viewer)
         self._models = open_models(viewer)
         self._scrub: Scrubber | None = None
@@ -149,7 +149,7 @@ class ExploreWidget(QWidget):
         self.models.currentIndexChanged.connect(self._on_model_chosen)
         self.slider.valueChanged.connect(self.go_to)
         self.play.toggled.connect(self._on_play)
-        self.uncertainty.toggled.connect(self._show_uncertainty)
+        self.uncertainty.toggled.connect(self._on_uncertainty)
         self.volume.clicked.connect(self.show_volume)
         self.previous_section.clicked.connect(lambda: self._step("next_observed", -1))
         self.next_section.clicked.connect(lambda: self._step("next_observed", 1))
@@ -283,7 +283,8 @@ class ExploreWidget(QWidget):
             return False
         self._steering = True
         try:
-            self._section.move(self._scrub.model, self._scrub.z, exactly=exactly)
+            for layer in (self._section, self._uncertainty):
+                layer.move(self._scrub.model, self._scrub.z, exactly=exactly)
             return self._stage.go_to(self._scrub.model, self._scrub.z)
         finally:
             self._steering = False
@@ -317,15 +318,19 @@ class ExploreWidget(QWidget):
         if self._section.layer is not None and self._scrub is not None:
             self._rest.start(REST_MS)
 
-    def _show_uncertainty(self, _checked: bool = False) -> None:
-        """Lay the uncertainty over the section at rest, or take it away."""
-        if self._scrub is not None and self.uncertainty.isChecked() and self._stage.shows_sections:
-            self._uncertainty.show(self._scrub.model, self._scrub.z)
-        elif not self.uncertainty.isChecked():
+    def _on_uncertainty(self, wanted: bool) -> None:
+        """Draw the uncertainty over the section, or take it away."""
+        if wanted:
+            self._draw_soon()
+        else:
             self._uncertainty.hide()
 
+    def _leave(self) -> None:
+        """The dock is closed: what makes no sense without it goes."""
+        self.uncertainty.setChecked(False)
+
     def _on_layer_removed(self, event: Any) -> None:
-        if event.value is self._uncertainty.layer:
+        if self._uncertainty.layer is not None and event.value is self._uncertainty.layer:
             self._uncertainty.forget()
             self.uncertainty.setChecked(False)
         if self._section.layer is not None and event.value is self._section.layer:
@@ -354,7 +359,6 @@ class ExploreWidget(QWidget):
                 self._steer()
 
     def _draw_sharp(self) -> None:
-        self._show_uncertainty()
         if not self._draw(sharp=True):
             self._steer(exactly=True)
 
@@ -371,23 +375,29 @@ class ExploreWidget(QWidget):
             return False
         drawing = scrub.resting(visible) if sharp else scrub.moving(visible)
         model = scrub.model
-        if sharp and not self._background.busy and self._section.shows(model, drawing):
+        with_error = self.uncertainty.isChecked()
+        layers = (self._section, self._uncertainty) if with_error else (self._section,)
+        if sharp and not self._background.busy and all(layer.shows(model, drawing) for layer in layers):
             return False
         rec, known = model.reconstruction, scrub.merged
 
-        def work() -> tuple[FloatArray, float]:
+        def work() -> Picture:
             from napari_emgauss.methods.emgauss.coarse import coarse
 
             start_s = time.perf_counter()
             source = coarse(rec, visible.density, known) if drawing.moving else rec
             image = source.render(drawing.z, region=drawing.region, zoom=drawing.zoom)
-            return image, time.perf_counter() - start_s
+            error = rec.uncertainty(drawing.z, region=drawing.region, zoom=drawing.zoom) if with_error else None
+            seconds = time.perf_counter() - start_s
+            if with_error and scrub.mean_error is None:
+                scrub.mean_error = mean_error(rec)
+            return Picture(image, error, seconds)
 
-        self._background.submit(work, done=lambda result: self._show(scrub, drawing, *result), failed=self._fail)
+        self._background.submit(work, done=lambda picture: self._show(scrub, drawing, picture), failed=self._fail)
         return True
 
-    def _show(self, scrub: Scrubber, drawing: Drawing, image: FloatArray, seconds: float) -> None:
-        scrub.took(drawing, seconds)
+    def _show(self, scrub: Scrubber, drawing: Drawing, picture: Picture) -> None:
+        scrub.took(drawing, picture.seconds)
         if scrub is not self._scrub:
             return
         if drawing.moving and self._waiting:
@@ -396,14 +406,18 @@ class ExploreWidget(QWidget):
         is_new = self._section.layer is None
         self._steering = True
         try:
-            is_shown = self._section.show(scrub.model, drawing, image)
+            shown = {self._section: self._section.show(scrub.model, drawing, picture.image)}
+            if picture.error is not None and self.uncertainty.isChecked():
+                shown[self._uncertainty] = self._uncertainty.show(scrub.model, drawing, picture.error)
         finally:
             self._steering = False
         if is_new and self._section.layer is not None:
             self._connections.connect(self._section.layer.events.visible, self._on_visible)
+            self._uncertainty.lift()
         # The newest picture at the present depth, even while a newer one is being drawn.
-        if not self._steer(exactly=not drawing.moving) and not is_shown:
-            self._section.refresh()
+        if not self._steer(exactly=not drawing.moving):
+            for layer in (layer for layer, is_shown in shown.items() if not is_shown):
+                layer.refresh()
         self._on_view()
 
     def _on_visible(self, _event: Any) -> None:

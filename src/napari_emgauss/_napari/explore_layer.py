@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,19 @@ class SectionLayer:
         The viewer itself, not a proxy.
     """
 
+    at_first: Mapping[str, Any] = {"name": NAME}
+    """Layer attributes that are set once, and then the user's."""
+
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self.layer: Any | None = None
         self._drawing: Drawing | None = None
         self._model: OpenModel | None = None
         self._placed_z = 0.0
+
+    def _looks(self, model: OpenModel, image: FloatArray) -> dict[str, Any]:
+        """Layer attributes that are set for every model anew."""
+        return _looks_like_stack(self._viewer, model, image)
 
     def forget(self) -> None:
         """The layer was deleted."""
@@ -64,7 +72,7 @@ class SectionLayer:
             return True
         if model is not self._model:
             self.layer.units = drawing.attributes(model)["units"]
-            for name, value in _looks(self._viewer, model, image).items():
+            for name, value in self._looks(model, image).items():
                 setattr(self.layer, name, value)
         same_shape = self.layer.data.shape[1:] == image.shape
         if same_shape:
@@ -85,8 +93,8 @@ class SectionLayer:
 
     def _create(self, model: OpenModel, drawing: Drawing, image: FloatArray) -> None:
         selected, active = set(self._viewer.layers.selection), self._viewer.layers.selection.active
-        looks = _looks(self._viewer, model, image)
-        self.layer = self._viewer.add_image(image[None], name=NAME, **drawing.attributes(model), **looks)
+        looks = {**self.at_first, **self._looks(model, image)}
+        self.layer = self._viewer.add_image(image[None], **drawing.attributes(model), **looks)
         if selected:
             self._viewer.layers.selection = selected
             self._viewer.layers.selection.active = active
@@ -103,7 +111,7 @@ class SectionLayer:
         return moved
 
 
-def _looks(viewer: Any, model: OpenModel, image: FloatArray) -> dict[str, Any]:
+def _looks_like_stack(viewer: Any, model: OpenModel, image: FloatArray) -> dict[str, Any]:
     """Contrast and colours: those of the stack, or of a layer of the same model, or the picture's own range."""
     twin = model.source_layer
     if twin is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -44,6 +45,23 @@ class Progress:
     """Estimated time to the end."""
     withheld_psnr_db: float | None
     """PSNR on the sections held out for validation, in normalised intensities; None without any."""
+
+    @classmethod
+    def outside_blocks(cls, stage: str, done: int, total: int, *, seconds: float, seconds_left: float) -> Progress:
+        """Progress of what is done before any block is trained, ``done`` of ``total`` iterations."""
+        return cls(
+            iteration=done,
+            n_iterations=total,
+            block=0,
+            n_blocks=1,
+            stage=stage,
+            loss=math.nan,
+            pseudo_loss=None,
+            n_gaussians=0,
+            seconds=seconds,
+            seconds_left=seconds_left,
+            withheld_psnr_db=None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

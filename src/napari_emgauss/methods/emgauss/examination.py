@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from napari_emgauss.errors import ConfigError, ModelFileError
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.job import EmgaussJob, training_sections
@@ -22,6 +24,7 @@ from napari_emgauss.sections import (
     SectionQuality,
     choose_corrections,
     corrected,
+    estimate_corrections,
     estimate_noise,
     inspect,
     left_out,
@@ -73,7 +76,7 @@ class SectionWatch:
             return
         self._told, seconds = now, now - self._begun
         left = seconds / self._n_read * max(self.n_expected - self._n_read, 0)
-        self._emit(_progress(self._n_iterations, seconds, left))
+        self._emit(Progress.outside_blocks(STAGE, 0, self._n_iterations, seconds=seconds, seconds_left=left))
 
 
 def examine(volume: Volume, config: EmgaussConfig, watch: SectionWatch) -> dict[str, Any] | None:
@@ -97,8 +100,7 @@ def examine(volume: Volume, config: EmgaussConfig, watch: SectionWatch) -> dict[
     wants_corrections = config.correct_sections == "auto"
     watch.n_expected = volume.n_sections * (config.leave_out_damaged + CORRECTION_PASSES * wants_corrections)
     found: dict[str, Any] = {"damaged": []}
-    # What is held out must not shape what it will judge; it stays as recorded.
-    exclude = {*config.leave_out, *config.hold_out}
+    exclude = set(config.leave_out)
     if config.leave_out_damaged:
         qualities = inspect(volume, progress=watch.tell_read, stop=watch.held)
         found["damaged"] = _damage(qualities, config)
@@ -106,8 +108,7 @@ def examine(volume: Volume, config: EmgaussConfig, watch: SectionWatch) -> dict[
         # An unusable end stays, but says nothing about its neighbour.
         exclude |= {q.index for q in qualities if q.unusable and q.index in (0, volume.n_sections - 1)}
     if wants_corrections and not watch.held():
-        chosen = choose_corrections(volume, exclude=sorted(exclude), progress=watch.tell_read, stop=watch.held)
-        found["corrections"] = _corrections_record(*chosen)
+        found["corrections"] = _corrections_record(*_chosen(volume, exclude, set(config.hold_out), watch))
     if watch.held():
         return None
     noise = estimate_noise(volume)
@@ -115,6 +116,27 @@ def examine(volume: Volume, config: EmgaussConfig, watch: SectionWatch) -> dict[
     found["noise"] = {"sigma": noise.sigma, "fraction": noise.sigma_fraction}
     found["psnr_ceiling_db"] = noise.psnr_ceiling_db if finite else None
     return found
+
+
+def _chosen(volume: Volume, exclude: set[int], hold_out: set[int], watch: SectionWatch) -> tuple[Corrections, Evidence]:
+    """Corrections and their evidence, without the sections held out, which must not shape what they will judge.
+
+    Their own corrections, which bring them into the frame they are scored in, come from a second estimate.
+    """
+    without = sorted(exclude | hold_out)
+    corrections, evidence = choose_corrections(volume, exclude=without, progress=watch.tell_read, stop=watch.held)
+    if corrections.is_none or not hold_out:
+        return corrections, evidence
+    watch.n_expected += volume.n_sections
+    own = estimate_corrections(volume, exclude=sorted(exclude), progress=watch.tell_read, stop=watch.held)
+    if not corrections.shifts_px.any():
+        own = own.without_shifts()
+    if corrections.without_shifts().is_none:
+        own = own.without_brightness()
+    values = {name: np.array(array) for name, array in vars(corrections).items()}
+    for name, array in values.items():
+        array[sorted(hold_out)] = getattr(own, name)[sorted(hold_out)]
+    return Corrections(**values), evidence
 
 
 def examined(job: EmgaussJob, found: Mapping[str, Any]) -> EmgaussJob:
@@ -247,19 +269,3 @@ def _corrections_record(corrections: Corrections, evidence: Evidence) -> dict[st
     if entry["used"]:
         entry |= {name: values.tolist() for name, values in vars(corrections).items()}
     return entry
-
-
-def _progress(n_iterations: int, seconds: float, seconds_left: float) -> Progress:
-    return Progress(
-        iteration=0,
-        n_iterations=n_iterations,
-        block=0,
-        n_blocks=1,
-        stage=STAGE,
-        loss=math.nan,
-        pseudo_loss=None,
-        n_gaussians=0,
-        seconds=seconds,
-        seconds_left=seconds_left,
-        withheld_psnr_db=None,
-    )

@@ -7,7 +7,6 @@ without it. The predictions become targets, and anchors of their own Gaussians, 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -180,7 +179,8 @@ class Watch:
     def tell_step(self, step: int, total: int, _: float) -> None:
         """Progress of the training."""
         seconds = time.monotonic() - self._begun - self._paused
-        self.last = _progress(STAGE, step, total + self._after, seconds, seconds / step * (total - step))
+        left = seconds / step * (total - step)
+        self.last = Progress.outside_blocks(STAGE, step, total + self._after, seconds=seconds, seconds_left=left)
         if self._due() or step == total:
             self._emit(self.last)
 
@@ -195,7 +195,7 @@ class Watch:
             self._others_since = now
         elif self._due():
             left = (now - self._others_since) / (done - 1) * (total - done)
-            before = self.last or _progress(stage, 0, self._after, 0.0, 0.0)
+            before = self.last or Progress.outside_blocks(stage, 0, self._after, seconds=0.0, seconds_left=0.0)
             self._emit(replace(before, stage=stage, seconds_left=left))
 
     def _due(self) -> bool:
@@ -232,19 +232,3 @@ def train_teacher(sections: FloatArray, factor: float, *, steps: int, seed: int,
     )
     evidence = None if watch.stopped else gather_evidence(sections, network, seed=seed, should_stop=watch.held)
     return None if evidence is None or watch.stopped else Teacher(network, evidence)
-
-
-def _progress(stage: str, step: int, total: int, seconds: float, seconds_left: float) -> Progress:
-    return Progress(
-        iteration=step,
-        n_iterations=total,
-        block=0,
-        n_blocks=1,
-        stage=stage,
-        loss=math.nan,
-        pseudo_loss=None,
-        n_gaussians=0,
-        seconds=seconds,
-        seconds_left=seconds_left,
-        withheld_psnr_db=None,
-    )
