@@ -332,37 +332,127 @@ def test_playing_turns_at_both_ends():
 
 
 def uncertainty_layers(viewer):
-    return [layer for layer in viewer.layers if layer.name.startswith("Uncertainty")]
+    return [layer for layer in viewer.layers if "uncertainty" in layer.name]
 
 
-def test_the_uncertainty_lies_exactly_over_the_section_and_follows_it(viewer, explore, settle):
+@pytest.fixture
+def uncertain(viewer, explore, settle):
+    """Explore z at 1.5 with its uncertainty shown."""
     explore.go_to(1.5)
     settle(explore)
-    viewer.layers.selection.active = viewer.layers["stack"]
     explore.uncertainty.setChecked(True)
+    settle(explore)
+    return explore
+
+
+def test_the_uncertainty_lies_exactly_over_the_section(viewer, uncertain, model):
     (layer,) = uncertainty_layers(viewer)
-    rec, section = explore.model.reconstruction, explore.layer
-    np.testing.assert_allclose(layer.data[0], rec.uncertainty(1.5, zoom=0.25))
-    corners = [np.array([[-0.5] * 3, np.array(each.data.shape) - 0.5]) for each in (layer, section)]
-    over, under = (each.data_to_world(c) for each, cs in zip((layer, section), corners, strict=True) for c in cs[:1])
-    np.testing.assert_allclose(over, under, atol=1e-6)
-    assert viewer.layers.selection.active is viewer.layers["stack"]
-    explore.go_to(2.25)
+    assert layer.name == "stack · uncertainty"
+    assert viewer.layers[-1] is layer
+    assert layer.data.shape == uncertain.layer.data.shape
+    for name in ("scale", "translate", "units", "axis_labels"):
+        np.testing.assert_array_equal(getattr(layer, name), getattr(uncertain.layer, name))
+    np.testing.assert_array_equal(layer.data[0], model.reconstruction.uncertainty(1.5))
+    assert np.array_equal(layer._slice.image.raw, layer.data[0])  # it is on the canvas, too
+    assert (layer.colormap.name, layer.blending, layer.opacity) == ("inferno", "additive", 0.6)
+    middles = [model.reconstruction.uncertainty(i + 0.5).mean() for i in range(4)]
+    assert list(layer.contrast_limits) == pytest.approx([0, 2 * np.mean(middles)], rel=0.1)
+
+
+def test_the_uncertainty_follows_z_also_by_less_than_a_section(viewer, uncertain, model, settle):
+    (layer,) = uncertainty_layers(viewer)
+    limits = list(layer.contrast_limits)
+    for z in (1.6, 3.25, 0):
+        uncertain.go_to(z)
+        settle(uncertain)
+        np.testing.assert_array_equal(layer.data[0], model.reconstruction.uncertainty(z))
+        np.testing.assert_array_equal(layer.translate, uncertain.layer.translate)
+        assert np.array_equal(layer._slice.image.raw, layer.data[0])
+    assert list(layer.contrast_limits) == limits
+
+
+def test_the_uncertainty_disturbs_neither_selection_nor_camera(viewer, explore, stack_layer, settle):
+    viewer.layers.selection = {stack_layer}
+    viewer.scene.camera.zoom, viewer.scene.camera.center = 900, (0, 1.4, -0.6)
+    for shown in (True, False):
+        explore.uncertainty.setChecked(shown)
+        settle(explore)
+        assert len(uncertainty_layers(viewer)) == shown
+        assert viewer.layers.selection == {stack_layer}
+        assert viewer.layers.selection.active is stack_layer
+        assert viewer.scene.camera.zoom == 900
+        assert viewer.scene.camera.center[1:] == pytest.approx((1.4, -0.6))
+
+
+def test_uncertainty_that_is_switched_off_while_it_is_drawn_stays_off(viewer, explore, settle):
+    for shown in (True, False, True, False):
+        explore.uncertainty.setChecked(shown)
     settle(explore)
-    np.testing.assert_allclose(layer.data[0], rec.uncertainty(2.25, zoom=0.25))
-    assert layer.translate[0] == pytest.approx(section.translate[0])
-    explore.uncertainty.setChecked(False)
+    assert [layer.name for layer in viewer.layers] == ["stack", "Explore z"]
+
+
+def test_a_deleted_uncertainty_layer_is_not_forced_back(viewer, uncertain, settle):
+    viewer.layers.remove(uncertainty_layers(viewer)[0])
+    assert not uncertain.uncertainty.isChecked()
+    uncertain.go_to(1.25)
+    settle(uncertain)
     assert not uncertainty_layers(viewer)
 
 
-def test_a_deleted_uncertainty_layer_is_not_forced_back(viewer, explore, settle):
+def test_the_uncertainty_stays_on_top_of_a_section_that_was_deleted_and_came_back(viewer, uncertain, settle):
+    viewer.layers.remove(uncertain.layer)
+    uncertain.go_to(2.5)
+    settle(uncertain)
+    assert [layer.name for layer in viewer.layers] == ["stack", "Explore z", "stack · uncertainty"]
+
+
+def test_the_uncertainty_goes_with_its_model(viewer, uncertain, model, settle):
+    rec, place = model.reconstruction, model.placement
+    other = open_models(viewer).add(OpenModel("other", rec, place))
+    uncertain.models.setCurrentIndex(1)
+    settle(uncertain)
+    (layer,) = uncertainty_layers(viewer)
+    assert layer.name == "other · uncertainty"
+    np.testing.assert_array_equal(layer.translate, uncertain.layer.translate)
+    without = eg.Reconstruction(**{**vars(rec), "uncertainty_map": None})
+    bare = open_models(viewer).add(OpenModel("bare", without, place))
+    uncertain.models.setCurrentIndex(2)
+    assert not uncertainty_layers(viewer)
+    uncertain.models.setCurrentIndex(0)
+    uncertain.uncertainty.setChecked(True)
+    settle(uncertain)
+    for each in (bare, other, model):
+        assert len(uncertainty_layers(viewer)) == 1
+        open_models(viewer).remove(each)
+        settle(uncertain)
+    assert not uncertainty_layers(viewer)
+
+
+def test_uncertainty_that_was_asked_for_in_another_view_comes_with_the_sections(viewer, explore, settle):
+    viewer.dims.ndisplay = 3
     explore.uncertainty.setChecked(True)
     settle(explore)
-    viewer.layers.remove(uncertainty_layers(viewer)[0])
-    assert not explore.uncertainty.isChecked()
-    explore.go_to(1.25)
-    settle(explore)
     assert not uncertainty_layers(viewer)
+    viewer.dims.ndisplay = 2
+    settle(explore)
+    assert len(uncertainty_layers(viewer)) == 1
+
+
+def test_closing_the_dock_takes_the_uncertainty_away(viewer, model, qtbot):
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-emgauss", "Explore z")
+    widget.uncertainty.setChecked(True)
+    qtbot.waitUntil(lambda: not widget.busy)
+    assert uncertainty_layers(viewer)
+    widget.go_to(2.2)  # the dock is closed while this is drawn
+    with qtbot.waitSignal(widget.destroyed, timeout=5000):
+        dock.destroyOnClose()
+    assert not uncertainty_layers(viewer)
+
+
+def test_the_viewer_can_be_closed_with_the_uncertainty_shown(viewer, uncertain, qtbot):
+    uncertain.go_to(2.2)
+    viewer.close()
+    qtbot.wait(50)
 
 
 def test_a_model_without_uncertainty_says_so(viewer, stack_layer, trained):

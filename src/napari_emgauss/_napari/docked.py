@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QWidget
 
 
@@ -10,8 +10,11 @@ class EndsWithDock(QObject):
     """Destroys a widget once it is taken out of its dock.
 
     napari's × button destroys the dock but only lets go of the widget, which would live on unseen with its threads,
-    timers and connections, kept by the slots it is connected to.
+    timers and connections, kept by the slots it is connected to. ``taken_out`` tells just before, while the widget and
+    the viewer are still whole.
     """
+
+    taken_out = Signal()
 
     def __init__(self, widget: QWidget) -> None:
         super().__init__(widget)
@@ -20,6 +23,7 @@ class EndsWithDock(QObject):
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Wait for the widget to lose its parent."""
         if watched is not None and event is not None and self._is_taken_out(watched, event):
+            self.taken_out.emit()
             watched.deleteLater()
         return False
 

@@ -24,14 +24,14 @@ from superqt import QLabeledDoubleSlider
 from napari_emgauss._napari.background import Background
 from napari_emgauss._napari.connections import Connections
 from napari_emgauss._napari.docked import EndsWithDock
+from napari_emgauss._napari.explore_drawing import Picture, draw, mean_error
 from napari_emgauss._napari.explore_layer import SectionLayer, Stage
 from napari_emgauss._napari.explore_marks import SectionMarks
-from napari_emgauss._napari.explore_uncertainty import NONE, TIP, UncertaintyLayer, mean_error
+from napari_emgauss._napari.explore_uncertainty import NONE, TIP, UncertaintyLayer
 from napari_emgauss._napari.models import OpenModel, open_models
 from napari_emgauss._napari.notify import report
 from napari_emgauss._napari.scrub import SAME_Z, Drawing, Scrubber, Visible
 from napari_emgauss._napari.virtual import VirtualVolume
-from napari_emgauss._types import FloatArray
 
 if TYPE_CHECKING:
     import napari
@@ -235,6 +235,7 @@ class ExploreWidget(QWidget):
         self.controls.setEnabled(model is not None)
         self.models.setEnabled(model is not None)
         self._background.forget()
+        self._uncertainty.hide()
         has_uncertainty = model is not None and model.reconstruction.has_uncertainty
         self.uncertainty.setEnabled(has_uncertainty)
         self.uncertainty.setToolTip(TIP if has_uncertainty else NONE)
@@ -252,6 +253,8 @@ class ExploreWidget(QWidget):
         self.marks.set_sections(n, held_out=config.hold_out, left_out=config.leave_out)
         self._show_position()
         self._on_view()
+        if self._section.layer is not None:
+            self._draw_soon()
 
     def _step(self, kind: str, direction: int) -> None:
         if self._scrub is not None:
@@ -312,6 +315,8 @@ class ExploreWidget(QWidget):
             text = HIDDEN
         self.status.setText(text)
         self.status.setVisible(bool(text))
+        if not text and self.uncertainty.isChecked() and self._uncertainty.layer is None:
+            self._rest.start(REST_MS)
 
     def _on_camera(self, _event: Any) -> None:
         """Draw what came into view, or sharper, once the view rests."""
@@ -379,36 +384,29 @@ class ExploreWidget(QWidget):
         layers = (self._section, self._uncertainty) if with_error else (self._section,)
         if sharp and not self._background.busy and all(layer.shows(model, drawing) for layer in layers):
             return False
-        rec, known = model.reconstruction, scrub.merged
+        rec, merged, density = model.reconstruction, scrub.merged, visible.density
+        is_unknown = with_error and not self._uncertainty.knows(model)
 
-        def work() -> Picture:
-            from napari_emgauss.methods.emgauss.coarse import coarse
+        def work() -> tuple[Picture, float | None]:
+            picture = draw(rec, drawing, density=density, merged=merged, with_error=with_error)
+            return picture, mean_error(rec) if is_unknown else None
 
-            start_s = time.perf_counter()
-            source = coarse(rec, visible.density, known) if drawing.moving else rec
-            image = source.render(drawing.z, region=drawing.region, zoom=drawing.zoom)
-            error = rec.uncertainty(drawing.z, region=drawing.region, zoom=drawing.zoom) if with_error else None
-            seconds = time.perf_counter() - start_s
-            if with_error and scrub.mean_error is None:
-                scrub.mean_error = mean_error(rec)
-            return Picture(image, error, seconds)
-
-        self._background.submit(work, done=lambda picture: self._show(scrub, drawing, picture), failed=self._fail)
+        self._background.submit(work, done=lambda result: self._take(scrub, drawing, *result), failed=self._fail)
         return True
 
-    def _show(self, scrub: Scrubber, drawing: Drawing, picture: Picture) -> None:
+    def _take(self, scrub: Scrubber, drawing: Drawing, picture: Picture, mean: float | None) -> None:
         scrub.took(drawing, picture.seconds)
         if scrub is not self._scrub:
             return
+        if mean is not None:
+            self._uncertainty.tell(scrub.model, mean)
         if drawing.moving and self._waiting:
             # The next picture is drawn by the worker while this one is shown.
             self._draw_waiting()
         is_new = self._section.layer is None
         self._steering = True
         try:
-            shown = {self._section: self._section.show(scrub.model, drawing, picture.image)}
-            if picture.error is not None and self.uncertainty.isChecked():
-                shown[self._uncertainty] = self._uncertainty.show(scrub.model, drawing, picture.error)
+            unseen = self._show(scrub.model, drawing, picture)
         finally:
             self._steering = False
         if is_new and self._section.layer is not None:
@@ -416,9 +414,16 @@ class ExploreWidget(QWidget):
             self._uncertainty.lift()
         # The newest picture at the present depth, even while a newer one is being drawn.
         if not self._steer(exactly=not drawing.moving):
-            for layer in (layer for layer, is_shown in shown.items() if not is_shown):
+            for layer in unseen:
                 layer.refresh()
         self._on_view()
+
+    def _show(self, model: OpenModel, drawing: Drawing, picture: Picture) -> list[SectionLayer]:
+        """Put a picture into its layers; those that the canvas does not show it of yet."""
+        shown = {self._section: self._section.show(model, drawing, picture.image)}
+        if picture.error is not None and self.uncertainty.isChecked() and self._uncertainty.knows(model):
+            shown[self._uncertainty] = self._uncertainty.show(model, drawing, picture.error)
+        return [layer for layer, is_shown in shown.items() if not is_shown]
 
     def _on_visible(self, _event: Any) -> None:
         self._draw_soon()

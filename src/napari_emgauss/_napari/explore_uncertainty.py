@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from napari_emgauss._napari.explore_layer import SectionLayer
 from napari_emgauss._napari.models import OpenModel
-from napari_emgauss._napari.scrub import Drawing
 from napari_emgauss._types import FloatArray
-from napari_emgauss.methods.emgauss import Reconstruction
 
-SCALE_ZOOM = 0.125
-"""The map is smooth: its mean is the same at this resolution."""
 TIP = "Overlay the absolute error to expect of every pixel, in the stack's intensities."
 NONE = (
     "This model has no map of its uncertainty: it is made at the end of a whole training, with at least three sections."
@@ -19,18 +16,27 @@ NONE = (
 
 
 class UncertaintyLayer(SectionLayer):
-    """A layer exactly over the drawn section, while it is wanted."""
+    """A layer exactly over the drawn section, while it is wanted.
 
-    at_first = {"colormap": "inferno", "blending": "additive", "opacity": 0.6}  # noqa: RUF012 - never changed
+    Parameters
+    ----------
+    viewer
+        The viewer itself, not a proxy.
+    """
+
+    at_first: Mapping[str, Any] = {"colormap": "inferno", "blending": "additive", "opacity": 0.6}
 
     def __init__(self, viewer: Any) -> None:
         super().__init__(viewer)
-        self._highest = 1.0
+        self._mean: tuple[OpenModel, float] | None = None
 
-    def take(self, model: OpenModel, drawing: Drawing, image: FloatArray, *, mean: float) -> bool:
-        """As `show`, given the model's mean error."""
-        self._highest = 2 * mean or 1.0
-        return self.show(model, drawing, image)
+    def knows(self, model: OpenModel) -> bool:
+        """Whether it was told the mean error of ``model``."""
+        return self._mean is not None and self._mean[0] is model
+
+    def tell(self, model: OpenModel, mean_error: float) -> None:
+        """Take the mean error of ``model``, which its colours are scaled to."""
+        self._mean = model, mean_error
 
     def move(self, model: OpenModel, z: float, *, exactly: bool) -> None:
         """Put the map of this very depth there exactly; that of another depth would mislead."""
@@ -47,17 +53,11 @@ class UncertaintyLayer(SectionLayer):
         """Take it away."""
         layer = self.layer
         self.forget()
+        self._mean = None
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
 
     def _looks(self, model: OpenModel, image: FloatArray) -> dict[str, Any]:
         """One scale for all depths, so that sections look as certain as they are beside the gaps."""
-        return {"name": f"{model.name} · uncertainty", "contrast_limits": (0.0, self._highest)}
-
-
-def mean_error(reconstruction: Reconstruction) -> float:
-    """Mean error to expect in the middle of the gaps, where it is highest, in the stack's intensities."""
-    sections = reconstruction.observed
-    middles = [(low + high) / 2 for low, high in zip(sections, sections[1:], strict=False)]
-    means = [float(reconstruction.uncertainty(z, zoom=SCALE_ZOOM).mean()) for z in middles]
-    return sum(means) / len(means)
+        assert self._mean is not None
+        return {"name": f"{model.name} · uncertainty", "contrast_limits": (0.0, 2 * self._mean[1] or 1.0)}
