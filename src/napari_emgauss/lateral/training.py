@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from napari_emgauss._threads import for_each
 from napari_emgauss._torch_threads import one_torch_thread, use_one_torch_thread
+from napari_emgauss._triton import load_triton
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.lateral.config import LateralConfig, gaps_px
@@ -108,6 +109,7 @@ def _optimise(
 ) -> None:
     config, rng = network.config, np.random.default_rng(seed)
     student = copy.deepcopy(network.rows).train().requires_grad_()
+    load_triton()
     optimiser = torch.optim.AdamW(student.parameters(), lr=rate, weight_decay=config.weight_decay)
     device = next(student.parameters()).device
     running = math.nan

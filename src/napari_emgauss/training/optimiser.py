@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from napari_emgauss._triton import load_triton
 from napari_emgauss.forward import SectionModel
 from napari_emgauss.gaussians import Gaussians
 from napari_emgauss.gaussians.density import Surgery
@@ -21,6 +22,7 @@ def make_adam(model: SectionModel, schedule: Schedule) -> torch.optim.Adam:
         chosen = [p for name, p in model.named_parameters() if name.startswith(prefix)]
         if chosen and schedule.rates[prefix].start > 0:
             groups.append({"params": chosen, "name": prefix, "lr": 0.0})
+    load_triton()
     return torch.optim.Adam(groups, eps=EPSILON)
 
 
