@@ -38,7 +38,7 @@ def spot_layer(viewer, spot):
 @pytest.fixture(scope="module")
 def spot_model(spot) -> eg.Reconstruction:
     volume = Volume(spot, (48, 8, 8), (500, 1250, -750))
-    return eg.reconstruct(volume, preset="fast", joint=60, bootstrap=0)
+    return eg.reconstruct(volume, preset="fast", joint=60, bootstrap=0, leave_out_damaged=False)
 
 
 @pytest.fixture

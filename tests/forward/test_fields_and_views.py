@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -186,3 +188,23 @@ def test_anchored_gaussians_start_as_their_section_smoothed(sections):
 def test_impossible_views_are_refused(region, zoom):
     with pytest.raises(ConfigError):
         View(region, zoom)
+
+
+@pytest.mark.parametrize(("z", "drawn_sets"), [(0.0, [0]), (0.3, [0, 1]), (1.0, [1]), (2.2, [1, 2]), (3.0, [2])])
+def test_split_gaussians_draw_the_same_and_share_their_memory(anchored, z, drawn_sets):
+    model = copy.deepcopy(anchored)
+    torch.nn.init.normal_(model.field.up)
+    sets = model.field.split(model.gaussians)
+    drawn = model(z, sets)
+    torch.testing.assert_close(drawn, model(z))
+    drawn.sum().backward()
+    assert [k for k, rows in enumerate(sets) if rows["intensity"].grad is not None] == drawn_sets
+    with torch.no_grad():
+        for rows in sets:
+            rows["intensity"] += 1
+    torch.testing.assert_close(model.gaussians.intensity, anchored.gaussians.intensity + 1)
+
+
+def test_the_canonical_set_is_not_split():
+    field, gaussians = mlp()
+    assert field.split(gaussians) is None

@@ -22,7 +22,8 @@ from napari_emgauss.lateral import (
 )
 from napari_emgauss.lateral.alignment import Neighbours
 from napari_emgauss.lateral.config import gaps_px
-from napari_emgauss.lateral.fusion import PLAIN, SHARPENING_PX
+from napari_emgauss.lateral.evidence import SHARPENING, TOLERATED_DB, _harmless_sharpening
+from napari_emgauss.lateral.fusion import PLAIN, SHARPENING_PX, learned_detail
 from napari_emgauss.lateral.rows import RowNetwork
 from napari_emgauss.lateral.samples import draw
 
@@ -303,3 +304,18 @@ def test_sharpening_adds_detail_of_the_lateral_part_only(sections, trained):
     np.testing.assert_allclose(sharp - plain, 0.5 * (straight - gaussian_filter(straight, SHARPENING_PX)), atol=1e-5)
     unlearned = [FusedInterpolator(None, sections, {"linear": 1.0}, sharpening=a).section(2.4)[0] for a in (0.0, 1.0)]
     np.testing.assert_array_equal(*unlearned)
+
+
+def test_sharpening_is_as_strong_as_hidden_sections_allow():
+    rng = np.random.default_rng(0)
+    truth = gaussian_filter(rng.standard_normal((64, 64)), 2).astype(np.float32)
+    around = np.stack([truth] * 3)
+    shares = np.array([0.0, 1.0])
+    blurred, exact = (np.stack([0 * truth, gaussian_filter(truth, sigma)]) for sigma in (1.5, 0.3))
+    names = ("linear", "straight")
+    assert _harmless_sharpening([(blurred, around)], shares, names) == SHARPENING
+    strength = _harmless_sharpening([(exact, around)], shares, names)
+    assert 0 < strength < 0.2
+    mixed = exact[1] + strength * learned_detail({"straight": exact[1]}, {"straight": 1.0})
+    assert mse(mixed, truth) == pytest.approx(mse(exact[1], truth) * 10 ** (TOLERATED_DB / 10), rel=1e-3)
+    assert _harmless_sharpening([(blurred, around)], shares[::-1], names) == 0

@@ -40,7 +40,7 @@ def test_merging_keeps_integral_centre_and_spread(count):
 
 
 @pytest.mark.parametrize("z", [0.0, 0.4, 1.0, 1.7, 2.0])
-@pytest.mark.parametrize(("zoom", "likeness"), [(0.1, 0.7), (0.2, 0.9), (0.3, 0.9)])
+@pytest.mark.parametrize(("zoom", "likeness"), [(0.1, 0.7), (0.2, 0.85), (0.3, 0.9)])
 def test_small_views_look_alike(result, z, zoom, likeness):
     """At 0.1 the structures of this phantom are a pixel wide: cells of two pixels must blur them."""
     quick = coarse(result, zoom, {})

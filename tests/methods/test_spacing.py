@@ -83,7 +83,7 @@ def test_where_z_is_unlike_y_and_x_the_result_is_no_worse_than_any_plain_method(
     stack = Volume(truth, (8, 8, 8)).every(FACTOR)
     plain = ("linear", "cubic", "flow", "linear+blur0.7", "linear+blur1.0", "flow+blur0.7", "flow+blur1.0")
     best = max(withheld_psnr_db(Interpolator(stack, name).section, truth) for name in plain)
-    lateral = {"lateral_steps": 150} if preset_name == "balanced" else {}
+    lateral = {"lateral_steps": 300} if preset_name == "balanced" else {}
     result = eg.reconstruct(stack, preset=preset_name, uncertainty=False, **lateral)
     assert withheld_psnr_db(result.render, truth) > best - 0.05
 

@@ -6,6 +6,7 @@ import pytest
 from napari_emgauss.phantom import phantom
 from napari_emgauss.sections import Corrections, choose_corrections, estimate_corrections, improves
 from napari_emgauss.sections.corrections import shifted
+from napari_emgauss.sections.evidence import Evidence
 from napari_emgauss.volume import Volume
 
 
@@ -63,3 +64,9 @@ def test_no_correction_changes_nothing(still):
     evidence = improves(still, none)
     assert evidence.mean_after_db == pytest.approx(evidence.mean_before_db)
     assert not evidence.convincing
+
+
+def test_evidence_of_perfectly_predicted_sections_stays_finite():
+    perfect = Evidence(sections=(1, 2), before_db=(np.inf, 30.0), after_db=(40.0, np.inf))
+    assert perfect.gain_db == pytest.approx((40 - 100 + 100 - 30) / 2)
+    assert not perfect.convincing

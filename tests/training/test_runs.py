@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from napari_emgauss.errors import ConfigError, FileFormatError, OutOfMemoryError
-from napari_emgauss.methods.emgauss import reconstruct
+from napari_emgauss.methods.emgauss import preset, reconstruct
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.phantom import phantom
 from napari_emgauss.training import CheckpointStore, Control, Finished, FinishReason, Preview, Progress
@@ -338,3 +338,15 @@ def test_a_loss_that_is_not_finite_is_reported(stack, monkeypatch):
     monkeypatch.setattr("napari_emgauss.training.loop.photometric_loss", broken)
     with pytest.raises(FloatingPointError, match="learning rates"):
         reconstruct(stack, **TINY)
+
+
+def test_an_iteration_moves_the_gaussians_of_one_section_only():
+    job = EmgaussJob(phantom((25, 40, 40)).every(6), preset("fast", **TINY), torch.device("cpu"), 0)
+    trainer = BlockTrainer(job.build(0))
+    before = trainer.task.model.gaussians.intensity.detach().clone()
+    trainer.step()
+    moved = (trainer.task.model.gaussians.intensity.detach() != before).nonzero().ravel()
+    offsets = trainer.task.model.field.offsets
+    first = next(k for k in range(5) if offsets[k] <= moved[0] < offsets[k + 1])
+    assert moved[-1] < offsets[first + 1]
+    assert len(moved) > 0.5 * (offsets[first + 1] - offsets[first])  # the others are beyond the border

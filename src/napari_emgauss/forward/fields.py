@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import bisect
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,6 +21,9 @@ from torch.nn.functional import grid_sample
 
 if TYPE_CHECKING:
     from napari_emgauss.gaussians import Gaussians
+
+Rows = Mapping[str, Tensor]
+"""Parameters of some Gaussians by name."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,23 @@ class Deformed:
 class DeformationField(nn.Module):
     """Base of the fields."""
 
-    def deform(self, gaussians: Gaussians, z: float) -> Deformed:
-        """Gaussians that contribute at section coordinate ``z``."""
+    def deform(self, gaussians: Gaussians, z: float, sets: Sequence[Rows] | None = None) -> Deformed:
+        """Gaussians that contribute at section coordinate ``z``.
+
+        Parameters
+        ----------
+        gaussians
+            All of the block.
+        z
+            Where.
+        sets
+            The same Gaussians as `split` gave them, to be drawn in their place.
+        """
         raise NotImplementedError
+
+    def split(self, gaussians: Gaussians) -> list[Rows] | None:
+        """Sets of ``gaussians`` of which only some are drawn at any z; None if all of them always are."""
+        return None
 
 
 def positional_encoding(x: Float[Tensor, "n d"], n_frequencies: int) -> Float[Tensor, "n e"]:
@@ -91,7 +110,7 @@ class MlpField(DeformationField):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def deform(self, gaussians: Gaussians, z: float) -> Deformed:
+    def deform(self, gaussians: Gaussians, z: float, sets: Sequence[Rows] | None = None) -> Deformed:
         """Add the network's offsets; the means enter it detached, so that Φ does not steer the canonical set.
 
         While Φ is frozen at its start, where it moves nothing, the network is not evaluated.
@@ -159,25 +178,30 @@ class AnchoredField(DeformationField):
         self.up = nn.Parameter(up.detach().clone().float())
         self.down = nn.Parameter(down.detach().clone().float())
 
-    def deform(self, gaussians: Gaussians, z: float) -> Deformed:
-        """Gaussians of the one or two sections around ``z``."""
+    def deform(self, gaussians: Gaussians, z: float, sets: Sequence[Rows] | None = None) -> Deformed:
+        """Gaussians of the one or two sections around ``z``; of ``sets`` (`split`), if given."""
         i = min(max(bisect.bisect_right(self.z_anchors, z) - 1, 0), len(self.z_anchors) - 2)
         t = (z - self.z_anchors[i]) / (self.z_anchors[i + 1] - self.z_anchors[i])
-        first, middle, last = self.offsets[i : i + 3]
-        lower, upper = slice(first, middle if t < 1 else first), slice(middle, last if t > 0 else middle)
-        active = slice(lower.start if t < 1 else middle, upper.stop)
-        mean_lower, mean_upper = gaussians.mean_px[lower], gaussians.mean_px[upper]
-        if 0 < t < 1:
-            mean_lower = mean_lower + t * self._sample(self.up[i], mean_lower.detach())
-            mean_upper = mean_upper + (1 - t) * self._sample(self.down[i], mean_upper.detach())
-        fade = torch.cat([mean_lower.new_full((len(mean_lower),), 1 - t), mean_upper.new_full((len(mean_upper),), t)])
-        return Deformed(
-            torch.cat([mean_lower, mean_upper]),
-            gaussians.log_scale[active],
-            gaussians.angle_rad[active],
-            fade,
-            gaussians.intensity[active],
-        )
+        drawn = []
+        for owner, nearness, way, motion in ((i, 1 - t, t, self.up[i]), (i + 1, t, 1 - t, self.down[i])):
+            if nearness > 0:
+                own = gaussians.rows(*self.offsets[owner : owner + 2]) if sets is None else sets[owner]
+                mean_px = own["mean_px"]
+                if way > 0:
+                    mean_px = mean_px + way * self._sample(motion, mean_px.detach())
+                fade = mean_px.new_full((len(mean_px),), nearness)
+                drawn.append((mean_px, own["log_scale"], own["angle_rad"], fade, own["intensity"]))
+        return Deformed(*(torch.cat(values) for values in zip(*drawn, strict=True)))
+
+    def split(self, gaussians: Gaussians) -> list[Rows]:
+        """Each section's own Gaussians, as parameters that share the memory of ``gaussians``.
+
+        An optimiser of these spends nothing on the sections that were not drawn.
+        """
+        return [
+            {name: nn.Parameter(values) for name, values in gaussians.rows(*owned, detached=True).items()}
+            for owned in pairwise(self.offsets)
+        ]
 
     def _sample(self, grid: Tensor, mean_px: Tensor) -> Tensor:
         """Bilinear sample (N, 2) of a motion grid (2, gy, gx)."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from napari_emgauss.forward.fields import DeformationField
+from napari_emgauss.forward.fields import DeformationField, Rows
 from napari_emgauss.forward.view import View, draw
 from napari_emgauss.gaussians import Gaussians
 
@@ -49,9 +51,9 @@ class SectionModel(nn.Module):
         """The whole block at its own resolution."""
         return View((0, self.shape[0], 0, self.shape[1]))
 
-    def forward(self, z: float) -> Float[Tensor, "h w"]:
-        """Differentiable image of the whole block at ``z``."""
-        splats = self.field.deform(self.gaussians, z)
+    def forward(self, z: float, sets: Sequence[Rows] | None = None) -> Float[Tensor, "h w"]:
+        """Differentiable image of the whole block at ``z``, drawn from ``sets`` if its Gaussians were split."""
+        splats = self.field.deform(self.gaussians, z, sets)
         return draw(splats, self.full_view, mode=self.mode, background=torch.as_tensor(self.background), cull=False)
 
     @torch.inference_mode()

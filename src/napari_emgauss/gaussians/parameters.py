@@ -46,6 +46,11 @@ class Gaussians(nn.Module):
         """Parameters by name, detached views."""
         return {name: getattr(self, name).detach() for name in PARAMETER_NAMES}
 
+    def rows(self, first: int, last: int, *, detached: bool = False) -> dict[str, Tensor]:
+        """Parameters of the Gaussians ``first`` .. ``last`` (excluded) by name; they share this set's memory."""
+        values = self.values() if detached else {name: getattr(self, name) for name in PARAMETER_NAMES}
+        return {name: value[first:last] for name, value in values.items()}
+
 
 def conics_from(
     log_scale: Float[Tensor, "n 2"], angle_rad: Float[Tensor, " n"], *, blur_px: float = 0.0

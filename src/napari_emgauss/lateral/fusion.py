@@ -23,6 +23,12 @@ SHARPENING_PX = 1.5
 _SUM_TOLERANCE = 1e-3
 
 
+def learned_detail(parts: Mapping[str, FloatArray], shares: Mapping[str, float]) -> FloatArray:
+    """What is finer than `SHARPENING_PX` in the part (Y, X) of a mixture that the network has made."""
+    learned = sum(np.float32(shares[name]) * parts[name] for name in LATERAL if name in parts)
+    return np.asarray(learned - gaussian_filter(learned, SHARPENING_PX), np.float32)
+
+
 class FusedInterpolator:
     """Sections at any real z as a mixture of the lateral network, flow and linear interpolation.
 
@@ -68,9 +74,8 @@ class FusedInterpolator:
         shares = np.array([self.shares[name] for name in parts], np.float32)
         images = np.stack(list(parts.values()))
         fused = np.tensordot(shares, images, 1)
-        if self._sharpening and (lateral := [name for name in parts if name in LATERAL]):
-            learned = sum(np.float32(self.shares[name]) * parts[name] for name in lateral)
-            fused += np.float32(self._sharpening) * (learned - gaussian_filter(learned, SHARPENING_PX))
+        if self._sharpening and any(name in LATERAL for name in parts):
+            fused += np.float32(self._sharpening) * learned_detail(parts, self.shares)
         spread = np.sqrt(np.tensordot(shares, (images - fused) ** 2, 1))
         return fused.astype(np.float32), spread.astype(np.float32)
 

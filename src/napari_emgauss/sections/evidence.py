@@ -29,6 +29,8 @@ MARGIN_SHARE = 2 / 3
 """Share of the hidden sections that must get better."""
 BLUR_PX = 1.0
 """Gaussian σ of both predictions. Resampling takes some noise away, which scores by itself; after a blur it cannot."""
+PERFECT_DB = 100.0
+"""A prediction without any error counts as this much."""
 _RIM_PX = 6
 
 
@@ -91,8 +93,8 @@ class Evidence:
 
     @property
     def _gains(self) -> list[float]:
-        # Two perfect predictions, of equal sections, differ by nothing.
-        return [0.0 if a == b else a - b for a, b in zip(self.after_db, self.before_db, strict=True)]
+        # Sections without contrast are predicted perfectly.
+        return [min(a, PERFECT_DB) - min(b, PERFECT_DB) for a, b in zip(self.after_db, self.before_db, strict=True)]
 
 
 def improves(

@@ -13,10 +13,18 @@ from torch import Tensor
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.forward import SectionModel
+from napari_emgauss.forward.fields import Rows
 from napari_emgauss.gaussians import DensityControl, Gaussians
 from napari_emgauss.losses import photometric_loss
 from napari_emgauss.training.control import Control
-from napari_emgauss.training.optimiser import adam_state, apply_surgery, load_adam_state, make_adam, set_rates
+from napari_emgauss.training.optimiser import (
+    adam_state,
+    apply_surgery,
+    load_adam_state,
+    make_adam,
+    set_rates,
+    trained_parameters,
+)
 from napari_emgauss.training.schedule import Schedule
 from napari_emgauss.training.teacher import EmaTeacher
 
@@ -61,12 +69,14 @@ class BlockTrainer:
     teacher: EmaTeacher | None = None
     rng: np.random.Generator = field(init=False)
     generator: torch.Generator = field(init=False)
+    sets: list[Rows] | None = field(init=False)
+    """What the Gaussians are split into, if an iteration draws only some of them."""
     adam: torch.optim.Adam = field(init=False)
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.task.seed)
         self.generator = torch.Generator().manual_seed(self.task.seed)
-        self.adam = make_adam(self.task.model, self.task.schedule)
+        self._take_parameters()
 
     @property
     def done(self) -> bool:
@@ -85,7 +95,7 @@ class BlockTrainer:
         if pseudo and self.teacher is not None:
             z = schedule.unobserved(i, [target.z for target in task.observed], self.rng)
             target = self.teacher.target(z).clone()
-            loss = photometric_loss(task.model(z), target, lambda_dssim=schedule.lambda_dssim)
+            loss = photometric_loss(task.model(z, self.sets), target, lambda_dssim=schedule.lambda_dssim)
             torch.autograd.backward(schedule.weight(i) * loss)
             self.pseudo_loss = _running(self.pseudo_loss, float(loss.detach()))
         else:
@@ -93,7 +103,7 @@ class BlockTrainer:
             z = schedule.jittered(i, [target.z for target in task.observed], index, self.rng)
             section = task.observed[index]
             loss = photometric_loss(
-                task.model(z), section.image, weight=section.weight, lambda_dssim=schedule.lambda_dssim
+                task.model(z, self.sets), section.image, weight=section.weight, lambda_dssim=schedule.lambda_dssim
             )
             torch.autograd.backward(loss)
             self.loss = _running(self.loss, float(loss.detach()))
@@ -115,6 +125,16 @@ class BlockTrainer:
         ]
         self.withheld_psnr_db = float(np.mean([-10 * np.log10(max(e, 1e-12)) for e in errors]))
         return self.withheld_psnr_db
+
+    @property
+    def _parameters(self) -> dict[str, Tensor]:
+        return trained_parameters(self.task.model, self.sets)
+
+    def _take_parameters(self) -> None:
+        """Split the model's Gaussians and start an optimiser for them."""
+        model = self.task.model
+        self.sets = model.field.split(model.gaussians)
+        self.adam = make_adam(self._parameters, self.task.schedule)
 
     def _adapt_density(self, iteration: int) -> None:
         density, model = self.task.density, self.task.model
@@ -142,7 +162,7 @@ class BlockTrainer:
     def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
         """Tensors and JSON values from which `restore` continues exactly."""
         tensors = {f"model/{n}": t for n, t in self.task.model.state_dict().items()}
-        tensors |= {f"adam/{n}": t for n, t in adam_state(self.adam, self.task.model).items()}
+        tensors |= {f"adam/{n}": t for n, t in adam_state(self.adam, self._parameters).items()}
         tensors["generator"] = self.generator.get_state()
         if self.teacher is not None:
             tensors |= {f"teacher/{n}": t for n, t in self.teacher.model.state_dict().items()}
@@ -161,8 +181,8 @@ class BlockTrainer:
         """Continue from a `state`; raises ``KeyError`` or ``RuntimeError`` when it is not this task's."""
         task, schedule = self.task, self.task.schedule
         load_model_state(task.model, _under("model/", tensors))
-        self.adam = make_adam(task.model, schedule)
-        load_adam_state(self.adam, task.model, _under("adam/", tensors))
+        self._take_parameters()
+        load_adam_state(self.adam, self._parameters, _under("adam/", tensors))
         if teacher := _under("teacher/", tensors):
             self.teacher = EmaTeacher(task.model, schedule.ema_decay)
             load_model_state(self.teacher.model, teacher)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor, nn
 
 from napari_emgauss._triton import load_triton
 from napari_emgauss.forward import SectionModel
+from napari_emgauss.forward.fields import Rows
 from napari_emgauss.gaussians import Gaussians
 from napari_emgauss.gaussians.density import Surgery
 from napari_emgauss.training.schedule import Schedule
@@ -15,11 +18,24 @@ EPSILON = 1e-15
 """Adam's ε of 3DGS: gradients of a mean over many pixels are tiny."""
 
 
-def make_adam(model: SectionModel, schedule: Schedule) -> torch.optim.Adam:
+def trained_parameters(model: SectionModel, sets: Sequence[Rows] | None) -> dict[str, Tensor]:
+    """Parameters of ``model`` by name, with the ``sets`` that its Gaussians were split into in their place.
+
+    Adam passes over parameters without a gradient: those of sets that were not drawn cost nothing and stay put.
+    """
+    named: dict[str, Tensor] = dict(model.named_parameters())
+    if sets is None:
+        return named
+    field = {name: parameter for name, parameter in named.items() if not name.startswith("gaussians.")}
+    own = {f"gaussians.{name}/{k}": parameter for k, rows in enumerate(sets) for name, parameter in rows.items()}
+    return own | field
+
+
+def make_adam(parameters: Mapping[str, Tensor], schedule: Schedule) -> torch.optim.Adam:
     """One group per rate; the group's ``name`` is the prefix that selects its parameters."""
     groups = []
     for prefix in schedule.rates:
-        chosen = [p for name, p in model.named_parameters() if name.startswith(prefix)]
+        chosen = [p for name, p in parameters.items() if name.startswith(prefix)]
         if chosen and schedule.rates[prefix].start > 0:
             groups.append({"params": chosen, "name": prefix, "lr": 0.0})
     load_triton()
@@ -60,15 +76,17 @@ def _carry(value: Tensor, key: str, name: str, moments: Surgery) -> Tensor:
     return moments.apply(name, value) if key.startswith("exp_avg") else value
 
 
-def adam_state(adam: torch.optim.Adam, model: SectionModel) -> dict[str, Tensor]:
-    """Adam's state as flat tensors, named after the parameters."""
-    names = {id(p): n for n, p in model.named_parameters()}
-    return {f"{names[id(p)]}:{key}": torch.as_tensor(v) for p, state in adam.state.items() for key, v in state.items()}
+def adam_state(adam: torch.optim.Adam, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Adam's state as flat tensors, named after the ``parameters``."""
+    return {
+        f"{name}:{key}": torch.as_tensor(v)
+        for name, p in parameters.items()
+        for key, v in adam.state.get(p, {}).items()
+    }
 
 
-def load_adam_state(adam: torch.optim.Adam, model: SectionModel, state: dict[str, Tensor]) -> None:
+def load_adam_state(adam: torch.optim.Adam, parameters: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
     """Inverse of `adam_state`."""
-    parameters = dict(model.named_parameters())
     for key, value in state.items():
         name, _, field = key.rpartition(":")
         parameter = parameters[name]

@@ -82,17 +82,17 @@ class EmgaussConfig:
     lambda_dssim: float = 0.2
     """Weight of 1 - SSIM in the loss; L1 has the rest."""
 
-    rate_mean: float = 0.02
+    rate_mean: float = 0.08
     """Learning rate of the means per iteration: px ('anchored') or half-sections ('mlp', as in 3DGS)."""
-    rate_mean_end: float = 0.002
+    rate_mean_end: float = 0.008
     """The same at the end."""
-    rate_scale: float = 5e-3
+    rate_scale: float = 0.02
     """Learning rate of the log-scales."""
-    rate_angle: float = 5e-3
+    rate_angle: float = 0.02
     """Learning rate of the rotations."""
     rate_opacity: float = 0.0
     """Learning rate of the opacity logits."""
-    rate_intensity: float = 1e-2
+    rate_intensity: float = 0.04
     """Learning rate of the intensities."""
     rate_field: float = 0.02
     """Learning rate of the field: px per iteration for the motion grid, network weights for the MLP."""

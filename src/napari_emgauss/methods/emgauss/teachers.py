@@ -40,8 +40,6 @@ STUDIED_SECTIONS, STUDIED_PX = 64, 1024
 """Most sections, and most pixels along y and x, that the network is trained on: 256 MiB."""
 MARGIN_PX = 32
 """What is read around a tile so that its predictions do not depend on where it was cut."""
-SHARPENING = 1.0
-"""Costs little PSNR and gains SSIM and FSIM (docs/teacher.md)."""
 LEAST_ERROR = 0.01
 """In normalised intensities: below it more confidence is no better."""
 PROGRESS_EVERY_S = 0.1
@@ -64,7 +62,7 @@ class Teacher:
         images, and how much each pixel is to count: the inverse of the error to expect, over its mean; both
         (n - 1, n_pseudo, Y, X).
         """
-        source = FusedInterpolator(self.network, sections, self.evidence.shares, sharpening=SHARPENING)
+        source = FusedInterpolator(self.network, sections, self.evidence.shares, sharpening=self.evidence.sharpening)
         linear, compared = Interpolator(sections, "linear"), [Interpolator(sections, name) for name in COMPARED]
         out = np.empty((len(sections) - 1, n_pseudo, *sections.shape[1:]), np.float32)
         confidence = np.ones_like(out)
@@ -88,6 +86,7 @@ class Teacher:
             "shares": {name: round(share, 4) for name, share in self.evidence.shares.items()},
             "hidden_psnr_db": {name: round(psnr, 3) for name, psnr in self.evidence.psnr_db.items()},
             "n_hidden": self.evidence.n_hidden,
+            "sharpening": round(self.evidence.sharpening, 3),
         }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -97,6 +96,7 @@ class Teacher:
             "shares": evidence.shares,
             "psnr_db": evidence.psnr_db,
             "n_hidden": evidence.n_hidden,
+            "sharpening": evidence.sharpening,
             "calibration": [evidence.calibration.base, *evidence.calibration.weights],
         }
 
@@ -110,6 +110,7 @@ class Teacher:
                 psnr_db={str(k): float(v) for k, v in values["psnr_db"].items()},
                 n_hidden=int(values["n_hidden"]),
                 calibration=Calibration(base=base, weights=tuple(weights)),
+                sharpening=float(values["sharpening"]),
             )
             return cls(LateralNetwork.from_state(tensors), evidence)
         except (KeyError, TypeError, ValueError, AttributeError, ModelFileError) as error:
