@@ -37,12 +37,13 @@ def spans(n: int, length: int, overlap: int) -> list[Span]:
 def fade(all_spans: Sequence[Span], index: int, position: FloatArray | float) -> FloatArray:
     """Weight of span ``index`` at ``position``: 1 inside, linear across each overlap; all spans' weights sum to 1.
 
-    Positions are coordinates of samples within the span; a span (a, b) holds the samples a .. b - 1.
+    Positions are coordinates of samples; a span (a, b) holds the samples a .. b - 1.
     """
     # Spans that are little longer than twice their overlap can meet in threes, hence the division.
     near = range(max(index - 2, 0), min(index + 3, len(all_spans)))
     total = np.sum([_trapezium(all_spans, other, position) for other in near], axis=0)
-    return np.asarray(_trapezium(all_spans, index, position) / total, np.float32)
+    weight = _trapezium(all_spans, index, position)
+    return np.asarray(weight / np.where(weight > 0, total, 1), np.float32)
 
 
 def _trapezium(all_spans: Sequence[Span], index: int, position: FloatArray | float) -> FloatArray:

@@ -1,3 +1,6 @@
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -55,11 +58,39 @@ def test_it_merges_once_and_draws_less(result):
     quick = coarse(result, 0.2, known)
     assert coarse(result, 0.19, known) is quick
     quick.render(0.5, zoom=0.2)
-    merged = quick.models[0]._sections[0]
+    block = result.plan.blocks[0]
+    merged = quick.models[0]._merged[0, block]
     assert len(merged["intensity"]) < result.models[0].field.offsets[1] / 3
     for z in (0.1, 1.5, 0.9):
         quick.render(z, zoom=0.2)
-    assert quick.models[0]._sections[0] is merged
+    assert quick.models[0]._merged[0, block] is merged
+
+
+def test_only_tiles_in_view_are_merged_and_few_sections_are_kept(result, monkeypatch):
+    quick = coarse(result, 0.2, {})
+    quick.render(0.5, region=(0, 20, 0, 20), zoom=0.2)
+    assert {block for _, block in quick.models[0]._merged} == {result.plan.blocks[0]}
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.coarse.KEPT_SECTIONS", 2)
+    for z in (0.5, 1.5):
+        quick.render(z, zoom=0.2)
+    assert {anchor for anchor, _ in quick.models[0]._merged} == {1, 2}
+
+
+def test_tiles_of_unlike_brightness_fade_into_each_other_as_they_do_in_full(result):
+    levels = torch.linspace(-0.3, 0.3, len(result.models))
+    models = [copy.deepcopy(model) for model in result.models]
+    for model, level in zip(models, levels, strict=True):
+        model.background += level
+    uneven = replace(result, models=tuple(models))
+    for region in (None, (40, 140, 30, 150)):
+        even_error, error = (
+            np.abs(
+                coarse(source, 0.2, {}).render(0.5, region=region, zoom=0.2)
+                - source.render(0.5, region=region, zoom=0.2)
+            )
+            for source in (result, uneven)
+        )
+        assert error == pytest.approx(even_error, abs=1)
 
 
 def test_what_is_not_small_or_cannot_be_merged_is_left_as_it_is(result, stack):

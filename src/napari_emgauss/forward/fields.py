@@ -188,7 +188,7 @@ class AnchoredField(DeformationField):
                 own = gaussians.rows(*self.offsets[owner : owner + 2]) if sets is None else sets[owner]
                 mean_px = own["mean_px"]
                 if way > 0:
-                    mean_px = mean_px + way * self._sample(motion, mean_px.detach())
+                    mean_px = mean_px + way * self.sample(motion, mean_px.detach())
                 fade = mean_px.new_full((len(mean_px),), nearness)
                 drawn.append((mean_px, own["log_scale"], own["angle_rad"], fade, own["intensity"]))
         return Deformed(*(torch.cat(values) for values in zip(*drawn, strict=True)))
@@ -203,7 +203,7 @@ class AnchoredField(DeformationField):
             for owned in pairwise(self.offsets)
         ]
 
-    def _sample(self, grid: Tensor, mean_px: Tensor) -> Tensor:
+    def sample(self, grid: Tensor, mean_px: Tensor) -> Tensor:
         """Bilinear sample (N, 2) of a motion grid (2, gy, gx)."""
         size = mean_px.new_tensor([max(self.shape[1] - 1, 1), max(self.shape[0] - 1, 1)])
         corners = (mean_px.flip(-1) / size * 2 - 1)[None, None]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import bisect
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from napari_emgauss.forward import AnchoredField, SectionModel, View
-from napari_emgauss.gaussians import Gaussians
+from napari_emgauss.blocks import Block, Plan, fade
+from napari_emgauss.forward import AnchoredField, SectionModel, View, draw
+from napari_emgauss.forward.fields import Deformed
 from napari_emgauss.methods.emgauss.cuts import can_cut
 
 if TYPE_CHECKING:
@@ -24,8 +26,10 @@ CELL_OUTPUT_PX = 2.0
 """Width of a cell, whose Gaussians become one, in pixels of the view."""
 CELLS_PX = tuple(5.0 * 2 ** (k / 2) for k in range(12))
 """Widths of cells; a few, so that small changes of the view do not merge anew."""
+NEAR_CELLS = 4
+"""Cells by which Gaussians of a tile may reach beyond it."""
 KEPT_SECTIONS = 6
-"""Sections that each block keeps merged."""
+"""Sections that are kept merged."""
 
 
 def coarse(reconstruction: Reconstruction, zoom: float, known: dict[float, Reconstruction]) -> Reconstruction:
@@ -45,49 +49,91 @@ def coarse(reconstruction: Reconstruction, zoom: float, known: dict[float, Recon
         return reconstruction
     cell = fitting[-1]
     if cell not in known:
-        models = tuple(_Merged(model, cell) for model in reconstruction.models)
-        known[cell] = replace(reconstruction, models=models)  # type: ignore[arg-type]
+        plan, blocks = reconstruction.plan, reconstruction.plan.blocks
+        whole = Plan(plan.z, *(((0, size),) for size in reconstruction.shape[1:]))
+        bundles = [
+            [(block, model) for block, model in zip(blocks, reconstruction.models, strict=True) if block.z == z]
+            for z in range(len(plan.z))
+        ]
+        models = tuple(_Mosaic(plan, tiles, cell) for tiles in bundles)
+        known[cell] = replace(reconstruction, plan=whole, models=models)  # type: ignore[arg-type]
     return known[cell]
 
 
-class _Merged:
-    """Stands in for a block's model: merges the two sections around a coordinate when they are first drawn."""
+class _Mosaic:
+    """Stands in for the models of a bundle: one set of Gaussians over all its tiles, merged when first drawn.
 
-    def __init__(self, model: SectionModel, cell_px: float) -> None:
-        self.model, self.cell_px = model, cell_px
-        self._sections: OrderedDict[int, dict[str, Tensor]] = OrderedDict()
-        self._gap: tuple[int, SectionModel] | None = None
+    A tile's weight, by which neighbours cross-fade, goes into the intensities of its Gaussians.
+    """
 
+    def __init__(self, plan: Plan, tiles: Sequence[tuple[Block, SectionModel]], cell_px: float) -> None:
+        self.plan, self.tiles, self.cell_px = plan, tiles, cell_px
+        self._merged: OrderedDict[tuple[int, Block], dict[str, Tensor]] = OrderedDict()
+        levels = [float(torch.as_tensor(model.background)) for _, model in tiles]
+        self._levels = np.array(levels, np.float32).reshape(len(plan.y), len(plan.x))
+
+    @torch.inference_mode()
     def render(self, z: float, view: View) -> Float[Tensor, "h w"]:
-        """As `SectionModel.render`."""
-        field = self.model.field
-        assert isinstance(field, AnchoredField)
+        """As `SectionModel.render`; the view is one of the whole section."""
+        field = self._field(self.tiles[0][1])
         gap = min(max(bisect.bisect_right(field.z_anchors, z) - 1, 0), len(field.z_anchors) - 2)
-        if self._gap is None or self._gap[0] != gap:
-            self._gap = gap, self._between(field, gap)
-        return self._gap[1].render(z, view)
+        t = (z - field.z_anchors[gap]) / (field.z_anchors[gap + 1] - field.z_anchors[gap])
+        drawn = []
+        for block, model in self._visible(view):
+            for anchor, nearness, way, side in ((gap, 1 - t, t, "up"), (gap + 1, t, 1 - t, "down")):
+                if nearness > 0:
+                    own = self._section(block, model, anchor)
+                    mean_px = own["mean_px"] + way * own[side] if way > 0 else own["mean_px"]
+                    nearnesses = torch.full_like(own["angle_rad"], nearness)
+                    drawn.append((mean_px, own["log_scale"], own["angle_rad"], nearnesses, own["intensity"]))
+        splats = Deformed(*(torch.cat(values) for values in zip(*drawn, strict=True)))
+        return draw(splats, view, mode="sum", background=self._background(view).to(splats.mean_px.device))
 
-    def _between(self, field: AnchoredField, gap: int) -> SectionModel:
-        """Model of the two sections around a gap."""
-        sections = [self._section(field, anchor) for anchor in (gap, gap + 1)]
-        first = len(sections[0]["intensity"])
-        gaussians = Gaussians({name: torch.cat([section[name] for section in sections]) for name in sections[0]})
-        grids = field.up[gap : gap + 1], field.down[gap : gap + 1]
-        moved = AnchoredField(field.z_anchors[gap : gap + 2], [0, first, len(gaussians)], field.shape, *grids)
-        level = float(torch.as_tensor(self.model.background))
-        merged = SectionModel(gaussians, moved, self.model.shape, mode="sum", background=level)
-        return merged.to(gaussians.mean_px.device)
+    def _visible(self, view: View) -> list[tuple[Block, SectionModel]]:
+        """Tiles that reach into the view, or could after their motion."""
+        near = NEAR_CELLS * self.cell_px
+        y0, y1, x0, x1 = view.region
+        found = []
+        for block, model in self.tiles:
+            top, bottom, left, right = self.plan.region(block)
+            if top - near < y1 and bottom + near > y0 and left - near < x1 and right + near > x0:
+                found.append((block, model))
+        return found
 
-    @torch.no_grad()
-    def _section(self, field: AnchoredField, anchor: int) -> dict[str, Tensor]:
-        if anchor not in self._sections:
-            owned = slice(field.offsets[anchor], field.offsets[anchor + 1])
-            values = {name: value[owned] for name, value in self.model.gaussians.values().items()}
-            self._sections[anchor] = merge_in_cells(values, self.cell_px)
-        self._sections.move_to_end(anchor)
-        while len(self._sections) > KEPT_SECTIONS:
-            self._sections.popitem(last=False)
-        return self._sections[anchor]
+    def _background(self, view: View) -> Float[Tensor, "h w"]:
+        """The tiles' levels, cross-faded like the tiles."""
+        fades = []
+        for axis, spans in enumerate((self.plan.y, self.plan.x)):
+            position = view.region[2 * axis] - 0.5 + (np.arange(view.shape[axis]) + 0.5) / view.zoom
+            fades.append(np.stack([fade(spans, k, position) for k in range(len(spans))]))
+        return torch.from_numpy(fades[0].T @ self._levels @ fades[1])
+
+    def _section(self, block: Block, model: SectionModel, anchor: int) -> dict[str, Tensor]:
+        """Merged Gaussians of a tile's section in pixels of the whole one, with their motion over a gap."""
+        key = anchor, block
+        if key not in self._merged:
+            field = self._field(model)
+            owned = field.offsets[anchor : anchor + 2]
+            values = merge_in_cells(model.gaussians.rows(*owned, detached=True), self.cell_px)
+            mean_px = values["mean_px"]
+            for side, grids, gap in (("up", field.up, anchor), ("down", field.down, anchor - 1)):
+                if 0 <= gap < len(grids):
+                    values[side] = field.sample(grids[gap], mean_px)
+            y0, _, x0, _ = self.plan.region(block)
+            values["mean_px"] = mean_px + mean_px.new_tensor([y0, x0])
+            y, x = values["mean_px"].cpu().numpy().T
+            weight = fade(self.plan.y, block.y, y) * fade(self.plan.x, block.x, x)
+            values["intensity"] = values["intensity"] * torch.from_numpy(weight).to(mean_px.device)
+            self._merged[key] = values
+        self._merged.move_to_end(key)
+        while len(self._merged) > KEPT_SECTIONS * len(self.tiles):
+            self._merged.popitem(last=False)
+        return self._merged[key]
+
+    @staticmethod
+    def _field(model: SectionModel) -> AnchoredField:
+        assert isinstance(model.field, AnchoredField)
+        return model.field
 
 
 def merge_in_cells(values: Mapping[str, Tensor], cell_px: float) -> dict[str, Tensor]:

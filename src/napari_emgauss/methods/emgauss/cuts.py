@@ -108,7 +108,7 @@ def _near_line(
     near = (g.mean_px[owned, across] - at_px).abs().le(reach).nonzero()[:, 0] + owned.start
     conics, _ = conics_from(g.log_scale[near], g.angle_rad[near])
     first, shared, last = conics[:, 2 * across], conics[:, 1], conics[:, 2 * along]
-    motion, (progress, fade) = field._sample(grid, g.mean_px[near]), course
+    motion, (progress, fade) = field.sample(grid, g.mean_px[near]), course
     means = g.mean_px[near] + progress[:, None, None] * motion
     offset = at_px - means[..., across]
     exponent = 0.5 * (first - shared * shared / last) * offset**2
