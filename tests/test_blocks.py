@@ -41,6 +41,12 @@ def test_tiles_of_a_wide_section_fade_into_each_other():
     assert total == pytest.approx(np.ones((100, 90)), abs=1e-5)
 
 
+def test_a_span_weighs_nothing_where_it_is_not():
+    cut = spans(100, 20, 4)
+    assert fade(cut, 0, np.array([-5.0, 0.0, 25.0, 99.0, 130.0])) == pytest.approx([1, 1, 0, 0, 0])
+    assert sum(fade(cut, k, np.array([-5.0, 130.0])) for k in range(len(cut))) == pytest.approx([1, 1])
+
+
 def test_blocks_that_do_not_overlap_are_refused():
     with pytest.raises(ConfigError, match="at least 1"):
         spans(100, 8, 0)

@@ -93,6 +93,25 @@ def test_tiles_of_unlike_brightness_fade_into_each_other_as_they_do_in_full(resu
         assert error == pytest.approx(even_error, abs=1)
 
 
+def test_cells_wider_than_the_tiles_overlap_leave_no_seam(result):
+    """Drawn from one brightness, so that nothing but the weights can make a seam."""
+    models = [copy.deepcopy(model) for model in result.models]
+    for model in models:
+        model.gaussians.intensity.data.fill_(1.0)
+        model.gaussians.log_scale.data.fill_(float(np.log(2.1)))
+        model.gaussians.angle_rad.data.zero_()
+    flat = replace(result, models=tuple(models))
+    picture, truth = (source.render(0.0, zoom=0.04) for source in (coarse(flat, 0.04, {}), flat))
+    assert np.abs(picture - truth).max() < 0.15 * truth.mean()
+
+
+def test_few_widths_of_cells_are_kept(result):
+    known = {}
+    for zoom in (0.3, 0.2, 0.1, 0.05):
+        coarse(result, zoom, known)
+    assert len(known) == 2
+
+
 def test_what_is_not_small_or_cannot_be_merged_is_left_as_it_is(result, stack):
     assert coarse(result, 0.9, {}) is result
     published = eg.reconstruct(stack, preset="paper", warmup=1, joint=1, bootstrap=0, mlp_depth=2, mlp_width=8)

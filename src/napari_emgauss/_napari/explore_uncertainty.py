@@ -53,7 +53,6 @@ class UncertaintyLayer(SectionLayer):
         """Take it away."""
         layer = self.layer
         self.forget()
-        self._mean = None
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
 

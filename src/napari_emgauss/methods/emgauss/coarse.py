@@ -28,6 +28,8 @@ CELLS_PX = tuple(5.0 * 2 ** (k / 2) for k in range(12))
 """Widths of cells; a few, so that small changes of the view do not merge anew."""
 NEAR_CELLS = 4
 """Cells by which Gaussians of a tile may reach beyond it."""
+KEPT_ZOOMS = 2
+"""Widths of cells that are kept merged."""
 KEPT_SECTIONS = 6
 """Sections that are kept merged."""
 
@@ -49,6 +51,8 @@ def coarse(reconstruction: Reconstruction, zoom: float, known: dict[float, Recon
         return reconstruction
     cell = fitting[-1]
     if cell not in known:
+        while len(known) >= KEPT_ZOOMS:
+            del known[next(iter(known))]
         plan, blocks = reconstruction.plan, reconstruction.plan.blocks
         whole = Plan(plan.z, *(((0, size),) for size in reconstruction.shape[1:]))
         bundles = [
@@ -113,22 +117,29 @@ class _Mosaic:
         key = anchor, block
         if key not in self._merged:
             field = self._field(model)
-            owned = field.offsets[anchor : anchor + 2]
-            values = merge_in_cells(model.gaussians.rows(*owned, detached=True), self.cell_px)
+            own = model.gaussians.rows(*field.offsets[anchor : anchor + 2], detached=True)
+            # Before merging: a cell may be wider than the tiles' overlap.
+            weighted = own["intensity"] * self._weight(block, own["mean_px"])
+            values = merge_in_cells({**own, "intensity": weighted}, self.cell_px)
             mean_px = values["mean_px"]
             for side, grids, gap in (("up", field.up, anchor), ("down", field.down, anchor - 1)):
                 if 0 <= gap < len(grids):
                     values[side] = field.sample(grids[gap], mean_px)
-            y0, _, x0, _ = self.plan.region(block)
-            values["mean_px"] = mean_px + mean_px.new_tensor([y0, x0])
-            y, x = values["mean_px"].cpu().numpy().T
-            weight = fade(self.plan.y, block.y, y) * fade(self.plan.x, block.x, x)
-            values["intensity"] = values["intensity"] * torch.from_numpy(weight).to(mean_px.device)
+            values["mean_px"] = mean_px + self._origin(block, mean_px)
             self._merged[key] = values
         self._merged.move_to_end(key)
         while len(self._merged) > KEPT_SECTIONS * len(self.tiles):
             self._merged.popitem(last=False)
         return self._merged[key]
+
+    def _weight(self, block: Block, mean_px: Tensor) -> Tensor:
+        """Weight of a tile at positions (N, 2) in its own pixels."""
+        y, x = (mean_px + self._origin(block, mean_px)).cpu().numpy().T
+        return torch.from_numpy(fade(self.plan.y, block.y, y) * fade(self.plan.x, block.x, x)).to(mean_px.device)
+
+    def _origin(self, block: Block, like: Tensor) -> Tensor:
+        top, _, left, _ = self.plan.region(block)
+        return like.new_tensor([top, left])
 
     @staticmethod
     def _field(model: SectionModel) -> AnchoredField:
@@ -167,6 +178,5 @@ def merge_in_cells(values: Mapping[str, Tensor], cell_px: float) -> dict[str, Te
         "mean_px": corner + torch.stack([y, x], -1),
         "log_scale": 0.5 * torch.log(torch.stack([large, small], -1)),
         "angle_rad": 0.5 * torch.atan2(2 * yx, yy - xx),
-        "opacity_logit": torch.zeros_like(y),
         "intensity": sums[:, 1] / (2 * math.pi * torch.sqrt(large * small)),
     }

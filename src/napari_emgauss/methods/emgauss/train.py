@@ -244,8 +244,8 @@ def fingerprint(job: EmgaussJob) -> str:
 def estimate_memory_bytes(job: EmgaussJob) -> int:
     """Peak of training beyond the input: the largest block, its sections, weights, parameters, gradients and moments.
 
-    A Gaussian has 8 float32 parameters, held 6 times (value, gradient, two moments, teacher, working copy); the MLP
-    keeps its activations of every Gaussian for the backward pass; finished blocks keep their values once.
+    A Gaussian has 8 float32 parameters, held 6 times at most (value, gradient, two moments, teacher, working copy); the
+    MLP keeps its activations of every Gaussian for the backward pass; finished blocks keep their values once.
     """
     c = job.config
     total, peak = 0, 0
