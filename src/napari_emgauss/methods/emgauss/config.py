@@ -83,7 +83,7 @@ class EmgaussConfig:
     """Weight of 1 - SSIM in the loss; L1 has the rest."""
 
     rate_mean: float = 0.08
-    """Learning rate of the means per iteration that draws them: px ('anchored') or half-sections ('mlp', as in 3DGS)."""
+    """Learning rate of the means per iteration drawing them: px ('anchored') or half-sections ('mlp', as in 3DGS)."""
     rate_mean_end: float = 0.008
     """The same at the end."""
     rate_scale: float = 0.02
