@@ -121,7 +121,7 @@ class VirtualVolume:
                 f"the model must keep its shape {self.shape}, got {planes.shape}. Open it as another volume."
             )
         with self._lock:
-            self._planes, self.version = planes, self.version + 1
+            self._reconstruction, self._planes, self.version = reconstruction, planes, self.version + 1
             self._cache.clear()
             self._cached_bytes = 0
         self._refresh()
