@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_emgauss._napari.layers import Placement
+from napari_emgauss._napari.layers import Placement, camera_of
 from napari_emgauss._napari.stack_form import (
     ASK_VOXEL_SIZE,
     IN_VIEW,
@@ -69,6 +69,27 @@ def test_a_layer_in_pixels_is_asked_for_and_given_its_voxel_size(form, viewer):
     assert tuple(layer.scale) == (50, 4, 4)
     assert tuple(layer.translate) == (50, 8, 12)
     assert Placement.of(layer).nm_per_unit == (1, 1, 1)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2)])
+def test_entering_the_voxel_size_changes_nothing_on_the_canvas(form, viewer, order):
+    layer = viewer.add_image(np.arange(9 * 40 * 40, dtype=np.uint16).reshape(9, 40, 40), translate=(1, 2, 3))
+    viewer.dims.order = order
+    viewer.dims.set_current_step(order[0], 6)
+    camera = camera_of(viewer)
+    camera.center, camera.zoom = (0, 7, 11), 3
+
+    def on_the_canvas():
+        axes = list(order[1:])
+        return np.array(camera.center[1:]) / layer.scale[axes], camera.zoom * layer.scale[2]
+
+    (middle_px, px), section = on_the_canvas(), layer._slice.image.raw.copy()
+    for box, value in zip(form.voxel, (50, 4, 4), strict=True):
+        box.setValue(value)
+    form.apply_voxel_size()
+    assert on_the_canvas()[0] == pytest.approx(middle_px)
+    assert on_the_canvas()[1] == pytest.approx(px)
+    assert np.array_equal(layer._slice.image.raw, section)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_emgauss._napari.layers import UNIT_NM
+from napari_emgauss._napari.layers import UNIT_NM, camera_of
 from napari_emgauss._napari.models import OpenModel
 from napari_emgauss._napari.scrub import Drawing, Scrubber, Visible
 from napari_emgauss._types import FloatArray
@@ -131,9 +131,8 @@ class Stage:
 
     @property
     def camera(self) -> Any:
-        """The viewer's camera; it moved in napari 0.9."""
-        scene = getattr(self._viewer, "scene", None)
-        return self._viewer.camera if scene is None else scene.camera
+        """The viewer's camera."""
+        return camera_of(self._viewer)
 
     @property
     def shows_sections(self) -> bool:

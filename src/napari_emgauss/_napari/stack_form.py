@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from napari_emgauss._napari.connections import Connections
-from napari_emgauss._napari.layers import Placement, stack_of
+from napari_emgauss._napari.layers import Placement, same_view, stack_of
 from napari_emgauss._napari.notify import message_of
 from napari_emgauss._napari.regions import region_in_view, region_of_rectangle
 from napari_emgauss._types import Region, Triple
@@ -177,9 +177,10 @@ class StackForm(QWidget):
         if layer is None or np.allclose(_layer_voxel_nm(layer) or (0, 0, 0), size_nm, rtol=1e-4):
             return
         position_px = np.asarray(layer.translate) / np.asarray(layer.scale)
-        layer.units = ("nm",) * 3
-        layer.scale = size_nm
-        layer.translate = position_px * np.asarray(size_nm)
+        with same_view(self._viewer, layer):
+            layer.units = ("nm",) * 3
+            layer.scale = size_nm
+            layer.translate = position_px * np.asarray(size_nm)
 
     def refresh(self, event: Any = None) -> None:
         """Follow layers as they come, go and are renamed."""
