@@ -354,7 +354,7 @@ def test_the_uncertainty_lies_exactly_over_the_section(viewer, uncertain, model)
         np.testing.assert_array_equal(getattr(layer, name), getattr(uncertain.layer, name))
     np.testing.assert_array_equal(layer.data[0], model.reconstruction.uncertainty(1.5))
     assert np.array_equal(layer._slice.image.raw, layer.data[0])  # it is on the canvas, too
-    assert (layer.colormap.name, layer.blending, layer.opacity) == ("inferno", "additive", 0.6)
+    assert (layer.colormap.name, layer.blending) == ("error to expect", "multiplicative")
     middles = [model.reconstruction.uncertainty(i + 0.5).mean() for i in range(4)]
     assert list(layer.contrast_limits) == pytest.approx([0, 2 * np.mean(middles)], rel=0.1)
 

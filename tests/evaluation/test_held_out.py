@@ -1,5 +1,7 @@
 """Scores on held-out sections: of known images, against plain interpolation that saw the same sections."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -183,3 +185,12 @@ def test_models_and_stacks_that_cannot_be_scored_are_refused(long_stack, stack, 
         score_held_out(stack, trained_in_part)
     with pytest.raises(ConfigError, match="plain interpolations"):
         score_held_out(long_stack, trained_in_part, methods=("emgauss",))
+
+
+def test_a_quick_look_that_does_not_pay_names_the_slower_preset(scored):
+    assert scored.preset == "fast"
+    losing = replace(made_up((20.0, 0.3), ("linear", 21.0, 0.4)), preset="fast")
+    assert "'balanced'" in losing.verdict()
+    assert "'balanced'" not in replace(losing, preset="balanced").verdict()
+    winning = replace(made_up((22.0, 0.5), ("linear", 21.0, 0.4)), preset="fast")
+    assert "'balanced'" not in winning.verdict()

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from napari.utils.colormaps import Colormap
+
 from napari_emgauss._napari.explore_layer import SectionLayer
 from napari_emgauss._napari.models import OpenModel
 from napari_emgauss._types import FloatArray
 
-TIP = "Overlay the absolute error to expect of every pixel, in the stack's intensities."
+TINT = Colormap([[1, 1, 1], [1, 1, 1], [1, 0.3, 0.05]], name="error to expect", display_name="error to expect")
+"""Multiplied with the section: up to the mean error it leaves it as it is, up to twice as much it turns it red."""
+TIP = "Tint the section where a large absolute error is to be expected: red at twice the mean error."
 NONE = (
     "This model has no map of its uncertainty: it is made at the end of a whole training, with at least three sections."
 )
@@ -24,7 +28,7 @@ class UncertaintyLayer(SectionLayer):
         The viewer itself, not a proxy.
     """
 
-    at_first: Mapping[str, Any] = {"colormap": "inferno", "blending": "additive", "opacity": 0.6}
+    at_first: Mapping[str, Any] = {"colormap": TINT, "blending": "multiplicative"}
 
     def __init__(self, viewer: Any) -> None:
         super().__init__(viewer)

@@ -66,10 +66,13 @@ class HeldOut:
         Means, the reconstruction first.
     sections
         Scores of every method on every held-out section.
+    preset
+        That the reconstruction was trained with, if known.
     """
 
     rows: tuple[HeldOutScore, ...]
     sections: tuple[HeldOutSectionScore, ...]
+    preset: str = ""
 
     def __str__(self) -> str:
         return f"{self.table()}\n\n{self.verdict()}"
@@ -113,6 +116,8 @@ class HeldOut:
         where = f"On your {ours.n} held-out sections" if ours.n > 1 else "On your one held-out section"
         rival = f"{in_words(best.method)}, the best plain interpolation"
         hint = " So few sections give only a hint." if ours.n < FEW_SECTIONS else ""
+        if not self.pays and self.preset == "fast":
+            hint += " The preset 'balanced', which studies your sections first, may do better."
         return f"{where} EMGauss is {_judged(gain_db, gain_ssim, rival)}.{hint}"
 
 
@@ -179,7 +184,8 @@ def score_held_out(
             score = score_section(scale.to_unit(source(float(section))), truth, with_fsim=False)
             scores.append(HeldOutSectionScore(name, section, score.psnr_db, score.ssim))
             progress(len(scores), total)
-    return HeldOut(tuple(_mean(name, scores) for name in sources), tuple(scores))
+    rows = tuple(_mean(name, scores) for name in sources)
+    return HeldOut(rows, tuple(scores), str(reconstruction.record.get("preset", "")))
 
 
 def held_out_sections(reconstruction: Reconstruction) -> tuple[int, ...]:
