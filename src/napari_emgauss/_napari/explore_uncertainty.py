@@ -11,8 +11,13 @@ from napari_emgauss._napari.explore_layer import SectionLayer
 from napari_emgauss._napari.models import OpenModel
 from napari_emgauss._types import FloatArray
 
-TINT = Colormap([[1, 1, 1], [1, 1, 1], [1, 0.3, 0.05]], name="error to expect", display_name="error to expect")
-"""Multiplied with the section: up to the mean error it leaves it as it is, up to twice as much it turns it red."""
+TINT = Colormap(
+    [[1, 1, 1], [1, 1, 1], [1, 0.3, 0.05]],
+    controls=[0, 0.35, 1],
+    name="error to expect",
+    display_name="error to expect",
+)
+"""Multiplied with the section: small errors leave it as it is, twice the mean error turns it red."""
 TIP = "Tint the section where a large absolute error is to be expected: red at twice the mean error."
 NONE = (
     "This model has no map of its uncertainty: it is made at the end of a whole training, with at least three sections."
