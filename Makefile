@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	$(BIN)/napari-emgauss demo --output demo_output
 
 test: $(VENV)/.installed-dev lint screen
-	QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=85
+	QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
