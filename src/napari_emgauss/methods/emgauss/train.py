@@ -19,7 +19,7 @@ import torch
 from napari_emgauss import __version__
 from napari_emgauss._torch_threads import one_torch_thread
 from napari_emgauss.errors import BackendUnavailableError, ConfigError, OutOfMemoryError
-from napari_emgauss.methods.emgauss.config import EmgaussConfig, merged, preset
+from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.examination import examined
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.preparation import (
@@ -29,6 +29,7 @@ from napari_emgauss.methods.emgauss.preparation import (
     with_teacher,
     with_uncertainty,
 )
+from napari_emgauss.methods.emgauss.presets import merged, preset
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.teachers import Watch
 from napari_emgauss.training import CheckpointStore, Control, Event, Finished, FinishReason, Progress, run
