@@ -13,6 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.evaluation.results import Evaluation
+from napari_emgauss.io.atomic import replacing
 
 COLUMN_INCH = 2.05
 MARGIN_INCH = 0.32
@@ -52,7 +53,8 @@ def draw(evaluation: Evaluation, path: Path) -> None:
     _label_rows(axes, truth.y_voxel)
     _error_scale(axes[1, 0], shown)
     _scale_bar(axes[0, 0], truth.section.shape, dx_nm)
-    figure.savefig(path)
+    with replacing(path, overwrite=True, n_bytes=0) as temporary:
+        figure.savefig(temporary, format=path.suffix.removeprefix(".") or "png")
 
 
 def _show(axes: Axes, image: FloatArray, aspect: float, colours: str, limits: tuple[float, ...]) -> AxesImage:

@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_emgauss._types import FloatArray, Triple
 from napari_emgauss.evaluation.sources import Kind
+from napari_emgauss.io.atomic import replacing
 
 SSIM_WINDOW = "Gaussian 11 × 11, σ 1.5 px, population covariance"
 
@@ -164,7 +165,10 @@ class Evaluation:
     def to_csv(self, path: str | Path) -> None:
         """Write one row per method (scope mean), phase and withheld section; cells that do not apply are empty."""
         columns = ["scope", "phase", "z_voxel", *(f.name for f in fields(MethodScore))]
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
+        with (
+            replacing(Path(path), overwrite=True, n_bytes=0) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, columns, restval="")
             writer.writeheader()
             for scope, rows in (("mean", self.methods), ("phase", self.phases), ("section", self.sections)):
@@ -183,7 +187,9 @@ class Evaluation:
             "phases": [_record(p) for p in self.phases],
             "sections": [_record(s) for s in self.sections],
         }
-        Path(path).write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        with replacing(Path(path), overwrite=True, n_bytes=len(text)) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
     def figure(self, path: str | Path) -> None:
         """Write a figure: a withheld section, each method's, their errors, and an xz plane. Format by the suffix."""
