@@ -275,9 +275,8 @@ class ExploreWidget(ExploreForm):
         if self._waiting:
             self._waiting = False
             self._frame.start(FRAME_MS)
-            is_late = self._background.busy
-            # In time, the picture takes napari's slider along when it comes: slicing once instead of twice.
-            if not self._draw(sharp=False) or is_late:
+            # The picture takes napari's slider along when it comes: slicing large layers takes longer than drawing.
+            if not self._draw(sharp=False):
                 self._steer()
 
     def _draw_sharp(self) -> None:

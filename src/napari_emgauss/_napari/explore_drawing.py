@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from dataclasses import dataclass
 
-from napari_emgauss._napari.scrub import Drawing
+from napari_emgauss._napari.scrub import COARSEST, Drawing
 from napari_emgauss._types import FloatArray
 from napari_emgauss.methods.emgauss import Reconstruction
 
@@ -50,12 +51,17 @@ def draw(
     from napari_emgauss.methods.emgauss.coarse import coarse
 
     start_s = time.perf_counter()
-    source = coarse(reconstruction, density, merged) if drawing.moving else reconstruction
+    source = coarse(reconstruction, _merging_zoom(drawing, density), merged) if drawing.moving else reconstruction
     image = source.render(drawing.z, region=drawing.region, zoom=drawing.zoom)
     error = None
     if with_error:
         error = reconstruction.uncertainty(drawing.z, region=drawing.region, zoom=drawing.zoom)
     return Picture(image, error, time.perf_counter() - start_s)
+
+
+def _merging_zoom(drawing: Drawing, density: float) -> float:
+    """Resolution that merged Gaussians must serve: one of two, since merging anew takes longer than drawing."""
+    return density if drawing.zoom > density * math.sqrt(COARSEST) else density * COARSEST
 
 
 def mean_error(reconstruction: Reconstruction) -> float:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import bisect
-import math
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from torch import Tensor
 from napari_emgauss.blocks import Block, Plan, fade
 from napari_emgauss.forward import AnchoredField, SectionModel, View, draw
 from napari_emgauss.forward.fields import Deformed
+from napari_emgauss.methods.emgauss.cells import NEAR_CELLS, merge_in_cells
 from napari_emgauss.methods.emgauss.cuts import can_cut
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ CELL_OUTPUT_PX = 2.0
 """Width of a cell, whose Gaussians become one, in pixels of the view."""
 CELLS_PX = tuple(5.0 * 2 ** (k / 2) for k in range(12))
 """Widths of cells; a few, so that small changes of the view do not merge anew."""
-NEAR_CELLS = 4
-"""Cells by which Gaussians of a tile may reach beyond it."""
 KEPT_ZOOMS = 2
 """Widths of cells that are kept merged."""
 KEPT_SECTIONS = 6
@@ -120,7 +118,7 @@ class _Mosaic:
             own = model.gaussians.rows(*field.offsets[anchor : anchor + 2], detached=True)
             # Before merging: a cell may be wider than the tiles' overlap.
             weighted = own["intensity"] * self._weight(block, own["mean_px"])
-            values = merge_in_cells({**own, "intensity": weighted}, self.cell_px)
+            values = merge_in_cells({**own, "intensity": weighted}, self.cell_px, model.shape)
             mean_px = values["mean_px"]
             for side, grids, gap in (("up", field.up, anchor), ("down", field.down, anchor - 1)):
                 if 0 <= gap < len(grids):
@@ -145,38 +143,3 @@ class _Mosaic:
     def _field(model: SectionModel) -> AnchoredField:
         assert isinstance(model.field, AnchoredField)
         return model.field
-
-
-def merge_in_cells(values: Mapping[str, Tensor], cell_px: float) -> dict[str, Tensor]:
-    """One Gaussian for all those whose centres share a square cell, with their integral, mean and covariance.
-
-    Means and covariances are weighted by the absolute integrals: intensities may have either sign.
-    """
-    cells = torch.floor(values["mean_px"] / cell_px)
-    corners = cells * cell_px
-    cells -= cells.min(0).values
-    n_columns = int(cells[:, 1].max()) + 1
-    cell = (cells[:, 0] * n_columns + cells[:, 1]).long()
-    variance = torch.exp(2 * values["log_scale"])
-    cos, sin = torch.cos(values["angle_rad"]), torch.sin(values["angle_rad"])
-    # Counted from the cell's corner: squares of whole positions would leave float32 no digits for the variance.
-    (a, b), (y, x) = variance.unbind(-1), (values["mean_px"] - corners).unbind(-1)
-    integral = 2 * math.pi * torch.sqrt(a * b) * values["intensity"]
-    yy, yx, xx = cos * cos * a + sin * sin * b, cos * sin * (a - b), sin * sin * a + cos * cos * b
-    weight = integral.abs().clamp(min=1e-12)
-    columns = weight, integral, *(weight * m for m in (y, x, yy + y * y, yx + y * x, xx + x * x))
-    sums = torch.stack([torch.bincount(cell, column) for column in columns], -1)
-    filled = sums[:, 0].nonzero()[:, 0]
-    sums = sums[filled]
-    y, x, yy, yx, xx = (sums[:, 2:] / sums[:, :1]).unbind(-1)
-    yy, yx, xx = yy - y * y, yx - y * x, xx - x * x
-    first = torch.floor(values["mean_px"].min(0).values / cell_px)
-    corner = (torch.stack([filled // n_columns, filled % n_columns], -1) + first) * cell_px
-    middle, half = (yy + xx) / 2, torch.hypot((yy - xx) / 2, yx)
-    large, small = middle + half, (middle - half).clamp(min=1e-6)
-    return {
-        "mean_px": corner + torch.stack([y, x], -1),
-        "log_scale": 0.5 * torch.log(torch.stack([large, small], -1)),
-        "angle_rad": 0.5 * torch.atan2(2 * yx, yy - xx),
-        "intensity": sums[:, 1] / (2 * math.pi * torch.sqrt(large * small)),
-    }
