@@ -17,7 +17,7 @@ from napari_emgauss.methods.emgauss import EmgaussConfig, preset
 PRESET_NOTES = {
     "fast": "A first look, in seconds to a few minutes.",
     "balanced": "The default: first studies how your tissue continues, some minutes.",
-    "best": "Studies four times as long as 'balanced'.",
+    "best": "Studies three times as long as 'balanced', for a little more.",
     "paper": "EMGauss as published: slow on a CPU, and not better.",
 }
 DEVICES = {"Automatic": "auto", "CPU": "cpu", "GPU (CUDA)": "cuda"}

@@ -60,14 +60,15 @@ class RowNetwork(nn.Module):
 
     def coefficients(self, rows: Tensor, gap_px: Tensor) -> Tensor:
         """The cⱼ (batch, coefficients, X), nearly all of the work."""
-        state: Tensor = self.entry(rows - rows.mean((1, 2), keepdim=True))
-        modulation = self.modulation(_log_gap(gap_px)).view(len(rows), len(self.along), 2, -1, 1)
+        # As images of one line with the channels last, which convolutions need not rearrange: a sixth faster.
+        lines = (rows - rows.mean((1, 2), keepdim=True))[:, :, None].contiguous(memory_format=torch.channels_last)
+        state = _convolved(lines, self.entry)
+        modulation = self.modulation(_log_gap(gap_px)).view(len(rows), len(self.along), 2, -1, 1, 1)
         for index, (along, across) in enumerate(zip(self.along, self.across, strict=True)):
-            inner = along(functional.silu(state))
+            inner = _convolved(functional.silu(state), along)
             inner = inner * (1 + modulation[:, index, 0]) + modulation[:, index, 1]
-            state = state + across(functional.silu(inner))
-        result: Tensor = self.exit(functional.silu(state))
-        return result
+            state = state + _convolved(functional.silu(inner), across)
+        return _convolved(functional.silu(state), self.exit)[:, :, 0]
 
     @torch.no_grad()
     def _initialise(self, generator: torch.Generator) -> None:
@@ -81,6 +82,14 @@ class RowNetwork(nn.Module):
         for zero in (*self.across, self.modulation):
             zero.weight.zero_()
             zero.bias.zero_()
+
+
+def _convolved(lines: Tensor, layer: nn.Module) -> Tensor:
+    """``layer`` along the lines (batch, channels, 1, X)."""
+    assert isinstance(layer, nn.Conv1d)
+    weight = layer.weight[:, :, None].contiguous(memory_format=torch.channels_last)
+    padding, dilation = int(layer.padding[0]), int(layer.dilation[0])
+    return functional.conv2d(lines, weight, layer.bias, padding=(0, padding), dilation=(1, dilation))
 
 
 def _log_gap(gap_px: Tensor) -> Tensor:
