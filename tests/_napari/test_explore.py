@@ -7,9 +7,11 @@ from napari.layers import Image
 
 import napari_emgauss as eg
 from napari_emgauss._napari.explore import DELETED, HIDDEN, NO_MODEL, OTHER_VIEW, ExploreWidget
+from napari_emgauss._napari.explore_drawing import draw
 from napari_emgauss._napari.layers import Placement
 from napari_emgauss._napari.models import OpenModel, open_models
 from napari_emgauss._napari.scrub import RESTING_PX, Drawing, Scrubber, Visible
+from napari_emgauss.phantom import phantom
 
 
 @pytest.fixture
@@ -317,6 +319,17 @@ def test_slow_sections_are_drawn_coarser_while_they_move_and_sharp_at_rest(train
     for _ in range(20):
         scrub.took(scrub.moving(view), 0.001)
     assert scrub.moving(view).zoom == 1
+
+
+def test_moving_sections_are_merged_at_one_of_two_resolutions():
+    """Merging takes longer than drawing, and the resolution that keeps up is found in many small steps."""
+    rec = eg.reconstruct(phantom((13, 160, 176), seed=1).every(6), preset="fast", joint=2, bootstrap=0)
+    merged = {}
+    for detail in (1, 0.9, 0.8, 0.64, 0.5, 0.7, 1):
+        picture = Drawing(0.5, (0, 160, 0, 176), 0.25 * detail, moving=True)
+        draw(rec, picture, density=0.25, merged=merged, with_error=False)
+    fine, coarse = sorted(merged)
+    assert coarse == pytest.approx(2 * fine)
 
 
 def test_playing_turns_at_both_ends():
