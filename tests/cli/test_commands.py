@@ -1,4 +1,5 @@
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -144,6 +145,22 @@ def test_a_reconstruction_that_does_not_pay_is_told_with_the_better_one(folder, 
     text = capsys.readouterr().out
     assert "On your one held-out section EMGauss is" in text
     assert ("napari-emgauss interpolate" in text) == offered
+
+
+def test_the_better_one_that_is_offered_can_be_typed_as_it_stands(folder, capsys, monkeypatch):
+    from napari_emgauss.evaluation import HeldOut
+
+    monkeypatch.setattr(HeldOut, "pays", property(lambda self: False))
+    (folder / "two words").mkdir()
+    stack = folder / "two words" / "stack.tif"
+    stack.write_bytes((folder / "stack.tif").read_bytes())
+    settings = ["--voxel-size-nm", "50", "8", "8", "--leave-out", "1", "--hold-out", "3"]
+    assert main(["reconstruct", str(stack), *settings, *QUICK]) == 0
+    (offer,) = (line for line in capsys.readouterr().out.splitlines() if "napari-emgauss interpolate" in line)
+    command = shlex.split(offer.partition("napari-emgauss ")[2])
+    assert main(command) == 0
+    assert eg.read(command[2]).voxel_size_nm == pytest.approx((8, 8, 8))
+    assert command[command.index("--leave-out") + 1 :] == ["1"]
 
 
 def test_evaluate_prints_the_table_and_writes_it(folder, capsys):

@@ -289,8 +289,8 @@ class ReconstructWidget(QWidget):
         if result is not None:
             device = "CPU" if result.device == "cpu" else "GPU"
             self.costs.setText(
-                f"About {duration(result.seconds)} and {format_bytes(result.memory_bytes)} of memory on this "
-                f"machine ({device}), measured by a short trial."
+                f"About {duration(result.seconds)} on this machine ({device}), by a short trial, and "
+                f"{format_bytes(result.memory_bytes)} of memory."
             )
 
     def _list_models(self, _: Any = None) -> None:

@@ -23,7 +23,7 @@ DEMO_FACTOR = 6
 DEMO_METHODS = ("linear", "linear+blur0.7", "flow+blur0.7")
 
 DEMO_LATERAL_STEPS = 500
-"""A quarter of the default: a demonstration should not take minutes."""
+"""A sixth of the default: a demonstration should not take minutes."""
 
 
 def evaluate(options: Evaluate) -> int:

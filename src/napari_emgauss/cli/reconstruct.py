@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ def run(options: Reconstruct) -> int:
     for text in (describe_sections(result.record), describe_evidence(result.record)):
         if text:
             console.print(text)
-    judge(volume, result, options.stack, console)
+    judge(volume, result, options, console)
     if options.export is not None and not stopped:
         export_volume(result.lazy(), options.export, overwrite=options.overwrite, console=console)
     else:
@@ -69,7 +70,7 @@ def run(options: Reconstruct) -> int:
     return 130 if stopped else 0
 
 
-def judge(volume: Volume, result: Reconstruction, stack: Path, console: Console) -> None:
+def judge(volume: Volume, result: Reconstruction, options: Reconstruct, console: Console) -> None:
     """Say whether the reconstruction pays on the sections held out; if not, how to have the better one."""
     from napari_emgauss.evaluation import held_out_sections, score_held_out
 
@@ -80,9 +81,21 @@ def judge(volume: Volume, result: Reconstruction, stack: Path, console: Console)
         return
     console.print(scores.verdict())
     if not scores.pays:
-        target = stack.with_name(f"{without_suffix(stack.name)}.interpolated.ome.tif")
-        method = scores.best_plain.method
-        console.print(f"Plain interpolation: napari-emgauss interpolate {stack} {target} --method {method}")
+        console.print(f"Plain interpolation: {interpolation_command(options, result, scores.best_plain.method)}")
+
+
+def interpolation_command(options: Reconstruct, result: Reconstruction, method: str) -> str:
+    """What to type for plain interpolation of the same sections."""
+    stack = options.stack
+    target = stack.with_name(f"{without_suffix(stack.name)}.interpolated.ome.tif")
+    words: list[object] = ["napari-emgauss", "interpolate", stack, target, "--method", method]
+    if options.voxel_size_nm is not None:
+        words += ["--voxel-size-nm", *(f"{size:g}" for size in options.voxel_size_nm)]
+    if options.dataset is not None:
+        words += ["--dataset", options.dataset]
+    if result.config.leave_out:
+        words += ["--leave-out", *result.config.leave_out]
+    return shlex.join(map(str, words))
 
 
 def default_output(stack: Path) -> Path:
