@@ -65,3 +65,16 @@ def test_nothing_is_delivered_once_the_widget_is_gone(qtbot, widget):
     assert not any(t.name == "emgauss-test" for t in threading.enumerate())
     background.submit(work, done=seen.append)
     assert not background.busy
+
+
+def test_what_is_forgotten_while_it_is_worked_on_is_not_delivered(qtbot, widget):
+    background, seen, begun, hold = Background(widget, name="emgauss-test"), [], threading.Event(), threading.Event()
+    background.submit(lambda: begun.set() or hold.wait(5), done=seen.append)
+    begun.wait(5)
+    background.forget()
+    hold.set()
+    qtbot.waitUntil(lambda: not background.busy)
+    background.submit(lambda: "new", done=seen.append)
+    qtbot.waitUntil(lambda: bool(seen))
+    assert seen == ["new"]
+    destroy(qtbot, widget)

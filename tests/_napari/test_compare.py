@@ -302,3 +302,12 @@ def test_closing_the_dock_ends_the_widget(viewer, open_model, qtbot):
     settled(widget, qtbot)
     with qtbot.waitSignal(widget.destroyed, timeout=5000):
         dock.destroyOnClose()
+
+
+def test_it_follows_the_slider_in_the_viewer_s_own_unit(viewer, widget, open_model, stack_layer, qtbot):
+    settled(widget, qtbot)
+    depth_um = float(stack_layer.translate[0] + 3 * stack_layer.scale[0])
+    viewer.add_image(np.zeros((3, 20, 20), np.uint8), scale=(50, 10, 10), units=("nm",) * 3)
+    viewer.dims.set_point(0, 1000 * depth_um)  # napari goes to its nearest step
+    assert widget.z.value() == pytest.approx((viewer.dims.point[0] - 500) / 48)
+    assert widget.z.value() == pytest.approx(3, abs=0.5)

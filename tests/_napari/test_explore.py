@@ -1,4 +1,5 @@
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -8,9 +9,11 @@ from napari.layers import Image
 import napari_emgauss as eg
 from napari_emgauss._napari.explore import DELETED, HIDDEN, NO_MODEL, OTHER_VIEW, ExploreWidget
 from napari_emgauss._napari.explore_drawing import draw
+from napari_emgauss._napari.explore_loading import Loader
 from napari_emgauss._napari.layers import Placement
 from napari_emgauss._napari.models import OpenModel, open_models
 from napari_emgauss._napari.scrub import RESTING_PX, Drawing, Scrubber, Visible
+from napari_emgauss._napari.stack_form import StackForm
 from napari_emgauss.phantom import phantom
 
 
@@ -480,3 +483,62 @@ def test_closing_the_dock_ends_the_widget(viewer, model, qtbot):
     dock, widget = viewer.window.add_plugin_dock_widget("napari-emgauss", "Explore z")
     with qtbot.waitSignal(widget.destroyed, timeout=5000):
         dock.destroyOnClose()
+
+
+def test_a_transposed_view_shows_the_same_part(viewer, explore, model):
+    camera = explore._stage.camera
+    centre = camera.center
+    explore.go_to(1.5)
+    zoom = camera.zoom = 5 * camera.zoom
+    camera.center = (centre[0], centre[1] + 0.1, centre[2] - 0.05)
+    before = explore._stage.visible(explore._scrub)
+    viewer.dims.order = (0, 2, 1)
+    camera.zoom, camera.center = zoom, (centre[0], centre[2] - 0.05, centre[1] + 0.1)
+    after = explore._stage.visible(explore._scrub)
+    rows, columns = (viewer.canvas.size[k] for k in (0, 1))
+    assert after.density == pytest.approx(before.density)
+    for axis, extent in ((0, columns / rows), (2, rows / columns)):
+        middles = [sum(view.region[axis : axis + 2]) / 2 for view in (before, after)]
+        lengths = [view.region[axis + 1] - view.region[axis] for view in (before, after)]
+        assert middles[1] == pytest.approx(middles[0], abs=1)
+        assert lengths[1] == pytest.approx(lengths[0] * extent, abs=2)
+
+
+def test_the_section_is_no_stack_to_train_on(explore, viewer, stack_layer, settle, qtbot):
+    form = StackForm(viewer)
+    qtbot.addWidget(form)
+    explore.go_to(1.5)
+    settle(explore)
+    assert explore.layer in viewer.layers
+    assert [form.layers.itemData(i) for i in range(form.layers.count())] == [stack_layer]
+
+
+def test_a_section_deleted_while_it_is_drawn_does_not_come_back(explore, viewer, settle, monkeypatch):
+    explore.go_to(1.5)
+    settle(explore)
+    begun, hold = threading.Event(), threading.Event()
+
+    def slow(*arguments, **options):
+        begun.set()
+        hold.wait(5)
+        return draw(*arguments, **options)
+
+    monkeypatch.setattr("napari_emgauss._napari.explore.draw", slow)
+    explore.go_to(2.5)
+    begun.wait(5)
+    viewer.layers.remove(explore.layer)
+    hold.set()
+    settle(explore)
+    assert explore.layer is None
+    assert not any(layer.name == "Explore z" for layer in viewer.layers)
+
+
+def test_the_thread_that_loads_planes_does_not_keep_their_timer(qtbot):
+    loader, begun, hold = Loader(lambda key, block: None), threading.Event(), threading.Event()
+    loader.request([("a", lambda: begun.set() or (hold.wait(5) and np.zeros(1)))])
+    begun.wait(5)
+    itself = weakref.ref(loader)
+    del loader
+    gc.collect()
+    assert itself() is None
+    hold.set()

@@ -2,7 +2,9 @@ import threading
 
 import numpy as np
 import pytest
+from napari.utils import progress
 from qtpy.QtCore import QSettings
+from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
 
 from napari_emgauss._napari import reconstruct as module
 from napari_emgauss._napari.models import OpenModel, open_models
@@ -182,9 +184,12 @@ def test_closing_the_dock_while_training_leaves_nothing(viewer, stack_layer, qtb
     long_training(widget)
     widget.train()
     begun(widget, qtbot)
+    qtbot.waitUntil(lambda: PREVIEW_NAME in viewer.layers, timeout=WAIT_MS)
     dock.destroyOnClose()  # what its × does
     qtbot.waitUntil(lambda: not any(t.name == "emgauss-training" for t in threading.enumerate()), timeout=WAIT_MS)
     viewer.add_image(np.zeros((3, 20, 20)))
+    assert PREVIEW_NAME not in viewer.layers
+    assert not progress._all_instances
 
 
 def test_running_out_of_memory_is_told_and_the_widget_goes_on(widget, viewer, qtbot, told, monkeypatch):
@@ -260,7 +265,7 @@ def test_a_model_is_saved_opened_and_gone_on_with(widget, viewer, qtbot, tmp_pat
     finished(widget, qtbot)
     (first,) = open_models(viewer)
     path = tmp_path / "model.emgauss"
-    widget.next_steps.save(path)
+    widget.next_steps.save(path, *widget._models)
     qtbot.waitUntil(path.exists, timeout=WAIT_MS)
     again = open_models(viewer).add(OpenModel("again", load(path), first.placement))
     widget.start_from.setCurrentIndex(widget.start_from.findData(again))
@@ -311,3 +316,47 @@ def test_an_impossible_setting_is_explained_before_training(widget, qtbot):
     set_field(widget, "tile_px", 3)
     widget.settings._fields["tile_px"].editingFinished.emit()
     qtbot.waitUntil(lambda: "tile_px must be" in widget.costs.text().lower(), timeout=WAIT_MS)
+
+
+def test_a_model_can_be_saved_until_it_is_closed(widget, viewer, qtbot):
+    assert not widget.next_steps.isVisibleTo(widget)
+    widget.train()
+    finished(widget, qtbot)
+    long_training(widget)
+    widget.train()
+    assert not widget.next_steps.isVisibleTo(widget)
+    widget.panel.discard_button.click()
+    finished(widget, qtbot)
+    assert widget.next_steps.isVisibleTo(widget)
+    another = ReconstructWidget(viewer)
+    qtbot.addWidget(another)
+    assert another.next_steps.isVisibleTo(another)
+    (model,) = open_models(viewer)
+    open_models(viewer).remove(model)
+    assert not widget.next_steps.isVisibleTo(widget)
+
+
+def test_a_model_file_is_replaced_only_when_that_is_wanted(widget, viewer, trained, qtbot, monkeypatch, tmp_path):
+    model = open_models(viewer).add(OpenModel("stack · fast", trained))
+    path = tmp_path / "a.emgauss"
+    path.write_bytes(b"precious")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "a"), ""))
+    for button in (QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes):
+        assert path.read_bytes() == b"precious"
+        monkeypatch.setattr(QMessageBox, "question", lambda *_, button=button: button)
+        widget.next_steps.save_button.click()
+    qtbot.waitUntil(lambda: path.read_bytes() != b"precious", timeout=WAIT_MS)
+    assert load(path).n_gaussians == model.reconstruction.n_gaussians
+
+
+def test_of_several_models_one_is_chosen_to_be_saved(widget, viewer, trained, qtbot, monkeypatch, tmp_path):
+    for name in ("old", "new"):
+        open_models(viewer).add(OpenModel(name, trained))
+    saved = []
+    monkeypatch.setattr(widget.next_steps, "ask_and_save", lambda model: saved.append(model.name))
+    widget.next_steps.save_button.click()
+    (menu,) = widget.next_steps.findChildren(QMenu)
+    assert [action.text() for action in menu.actions()] == ["new", "old"]
+    menu.actions()[1].trigger()
+    assert saved == ["old"]
+    menu.close()

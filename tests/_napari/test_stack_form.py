@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from qtpy.QtCore import QLocale, Qt
 
 from napari_emgauss._napari.layers import Placement, camera_of
 from napari_emgauss._napari.stack_form import (
@@ -144,3 +145,66 @@ def test_double_precision_layers_are_read_as_float32(form, viewer):
     volume = form.volume()
     assert volume.dtype == np.float32
     assert np.array_equal(volume.section(1), layer.data[1].astype(np.float32))
+
+
+@pytest.fixture
+def german():
+    before = QLocale()
+    QLocale.setDefault(QLocale("de_DE"))
+    yield
+    QLocale.setDefault(before)
+
+
+def test_a_decimal_point_is_one_in_every_language_and_a_comma_too(german, viewer, qtbot):
+    viewer.add_image(np.zeros((5, 20, 20), np.uint8), scale=(48, 4.5, 4.5), units=("nm",) * 3)
+    form = StackForm(viewer)
+    qtbot.addWidget(form)
+    box = form.voxel[1]
+    assert box.text() == "y 4.5"
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert form.voxel_size_nm == (48, 4.5, 4.5)
+    box.selectAll()
+    qtbot.keyClicks(box, "3,125")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert form.voxel_size_nm == (48, 3.125, 4.5)
+
+
+def test_the_layer_keeps_a_voxel_size_of_many_digits(form, viewer):
+    layer = viewer.add_image(np.zeros((5, 20, 20), np.uint8), scale=(40, 4 / 3, 4 / 3), units=("nm",) * 3)
+    form.choose(layer)
+    form.apply_voxel_size()
+    assert tuple(layer.scale) == (40, 4 / 3, 4 / 3)
+
+
+def test_the_part_is_looked_at_again_when_the_drawing_or_the_view_changes(form, viewer, stack_layer, qtbot):
+    form.part.setCurrentText(RECTANGLE)
+    assert "draw a rectangle first" in form.summary.text().lower()
+    with qtbot.waitSignal(form.changed):
+        corners = np.array([[0, 0], [0, 30], [20, 30], [20, 0]]) * 0.008 + (1.25, -0.75)
+        viewer.add_shapes([corners], shape_type="polygon", units=("um", "um"))
+    assert "21 × 31" in form.summary.text()
+    form.part.setCurrentText(IN_VIEW)
+    summaries = []
+    for factor in (1.2, 1.5):
+        with qtbot.waitSignal(form.changed):
+            camera_of(viewer).zoom *= factor
+        summaries.append(form.summary.text())
+        assert form.summary.text() == form.volume().describe()
+    assert summaries[0] != summaries[1]
+
+
+def test_a_flipped_layer_is_explained(form, viewer, stack_layer):
+    stack_layer.scale = stack_layer.scale * np.array((1, -1, 1))
+    assert "flipped" in form.summary.text()
+    with pytest.raises(VolumeError, match="must be positive"):
+        form.volume()
+
+
+def test_other_layers_change_nothing_that_was_entered(form, viewer, stack_layer):
+    pixels = viewer.add_image(np.zeros((5, 20, 20), np.uint8), name="pixels")
+    other = viewer.add_image(np.zeros((5, 20, 20), np.uint8), name="other")
+    form.choose(pixels)
+    for box, value in zip(form.voxel, (40, 4, 4), strict=True):
+        box.setValue(value)
+    other.scale = (3, 2, 2)
+    assert form.voxel_size_nm == (40, 4, 4)

@@ -60,7 +60,7 @@ def test_sample_train_pause_resume_scrub_export_reopen(viewer, qtbot, tmp_path):
     qtbot.waitUntil(lambda: not export.running and path.exists(), timeout=WAIT_MS)
     layer = viewer.layers["EM phantom isotropic"]
     assert layer.data.shape == (61, 128, 128)
-    reconstruct.next_steps.save(tmp_path / "phantom.emgauss")
+    reconstruct.next_steps.save(tmp_path / "phantom.emgauss", *open_models(viewer))
     qtbot.waitUntil((tmp_path / "phantom.emgauss").exists, timeout=WAIT_MS)
 
     (volume,) = viewer.open(path, plugin=PLUGIN)

@@ -45,6 +45,7 @@ class Background:
         self._waiting: _Request[Any] | None = None
         self._working = False
         self._closed = False
+        self._n_forgotten = 0
         self._results: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._name = name
         self._thread: threading.Thread | None = None
@@ -83,8 +84,9 @@ class Background:
         self._timer.start()
 
     def forget(self) -> None:
-        """Drop the waiting request and the results not yet delivered."""
+        """Drop the waiting request, the result of the present one and those not yet delivered."""
         with self._wake:
+            self._n_forgotten += 1
             self._waiting = None
             self._results.clear()
 
@@ -110,6 +112,7 @@ class Background:
                 if self._closed:
                     return
                 request, self._waiting, self._working = self._waiting, None, True
+                n_forgotten = self._n_forgotten
             assert request is not None
             try:
                 outcome: tuple[Callable[[Any], None], Any] = (request.done, request.work())
@@ -118,7 +121,7 @@ class Background:
             del request
             with self._wake:
                 self._working = False
-                if not self._closed:
+                if not self._closed and self._n_forgotten == n_forgotten:
                     self._results.append(outcome)
             del outcome
 

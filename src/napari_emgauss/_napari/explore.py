@@ -258,6 +258,7 @@ class ExploreWidget(ExploreForm):
         if self._section.layer is not None and event.value is self._section.layer:
             self._section.forget()
             self._background.forget()
+            self._waiting = False
             self._rest.stop()
             self.play.setChecked(False)
             self.status.setText(DELETED)

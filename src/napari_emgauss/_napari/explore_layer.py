@@ -26,7 +26,7 @@ class SectionLayer:
         The viewer itself, not a proxy.
     """
 
-    at_first: Mapping[str, Any] = {"name": NAME}
+    at_first: Mapping[str, Any] = {"name": NAME, "metadata": {"napari-emgauss": {"drawn": "section"}}}
     """Layer attributes that are set once, and then the user's."""
 
     def __init__(self, viewer: Any) -> None:
@@ -165,10 +165,13 @@ class Stage:
         rec, nm = scrub.model.reconstruction, self._nm_per_unit(scrub.model)
         if len(self._viewer.layers) == 0:
             return Visible((0, rec.shape[1], 0, rec.shape[2]), 1.0)
-        camera, canvas = self.camera, getattr(self._viewer, "canvas", None)
-        size = (2048, 2048) if canvas is None else canvas.size
+        camera, canvas, dims = self.camera, getattr(self._viewer, "canvas", None), self._viewer.dims
+        # Down and right on the canvas are y and x, or x and y in a transposed view.
+        order = [tuple(dims.displayed).index(axis) for axis in (dims.ndim - 2, dims.ndim - 1)]
+        size = [((2048, 2048) if canvas is None else canvas.size)[k] for k in order]
+        middle = [camera.center[-2:][k] for k in order]
         pairs = list(zip(nm[1:], rec.origin_nm[1:], rec.voxel_size_nm[1:], strict=True))
-        centre = [(c * f - o) / v for c, (f, o, v) in zip(camera.center[-2:], pairs, strict=True)]
+        centre = [(c * f - o) / v for c, (f, o, v) in zip(middle, pairs, strict=True)]
         densities = [camera.zoom * v / f for f, _, v in pairs]
         extent = [n / d for n, d in zip(size, densities, strict=True)]
         return scrub.visible((centre[0], centre[1]), (extent[0], extent[1]), max(densities))

@@ -11,6 +11,7 @@ from napari_emgauss._napari.notify import report
 from napari_emgauss._types import AnyArray
 
 Work = Callable[[], AnyArray]
+Result = tuple[Hashable, AnyArray | BaseException]
 POLL_MS = 8
 
 
@@ -28,28 +29,19 @@ class Loader:
 
     def __init__(self, loaded: Callable[[Hashable, AnyArray], None]) -> None:
         self._loaded = loaded
-        self._lock = threading.Lock()
-        self._queue: list[tuple[Hashable, Work]] = []
-        self._current: Hashable | None = None
-        self._running = False
-        self._results: list[tuple[Hashable, AnyArray | BaseException]] = []
+        self._queue = _Queue()
         self._timer: QTimer | None = None
 
     @property
     def busy(self) -> bool:
         """Whether something is being computed or waits to be delivered."""
-        with self._lock:
-            return self._running or bool(self._results)
+        return self._queue.busy
 
     def request(self, requests: Sequence[tuple[Hashable, Work]]) -> None:
         """Compute these, the first one first, instead of what waits; to be called in the GUI thread."""
-        with self._lock:
-            pending = {self._current, *(key for key, _ in self._results)}
-            self._queue = [request for request in requests if request[0] not in pending]
-            start = bool(self._queue) and not self._running
-            self._running = self._running or start
-        if start:
-            threading.Thread(target=self._run, name="emgauss-planes", daemon=True).start()
+        if self._queue.replace(requests):
+            # The queue's method, not this object's: a thread that ends last would destroy the timer.
+            threading.Thread(target=self._queue.work_off, name="emgauss-planes", daemon=True).start()
         if self._timer is None:
             self._timer = QTimer()
             self._timer.setInterval(POLL_MS)
@@ -58,9 +50,7 @@ class Loader:
 
     def deliver(self) -> None:
         """Hand over what is ready; called by the timer."""
-        with self._lock:
-            results, self._results = self._results, []
-            idle = not self._running
+        results, idle = self._queue.take()
         if idle and self._timer is not None:
             self._timer.stop()
         for key, result in results:
@@ -69,16 +59,49 @@ class Loader:
             else:
                 self._loaded(key, result)
 
-    def _run(self) -> None:
+
+class _Queue:
+    """What waits to be computed and what was, shared by the GUI thread and the one that computes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[Hashable, Work]] = []
+        self._current: Hashable | None = None
+        self._running = False
+        self._results: list[Result] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is not yet taken."""
+        with self._lock:
+            return self._running or bool(self._results)
+
+    def replace(self, requests: Sequence[tuple[Hashable, Work]]) -> bool:
+        """Let ``requests`` wait, but for what is being computed or done; whether a thread must be started."""
+        with self._lock:
+            pending = {self._current, *(key for key, _ in self._results)}
+            self._waiting = [request for request in requests if request[0] not in pending]
+            start = bool(self._waiting) and not self._running
+            self._running = self._running or start
+            return start
+
+    def take(self) -> tuple[list[Result], bool]:
+        """The results so far, and whether none will follow."""
+        with self._lock:
+            results, self._results = self._results, []
+            return results, not self._running
+
+    def work_off(self) -> None:
+        """Compute until nothing waits; what the thread runs."""
         from napari_emgauss._torch_threads import use_one_torch_thread
 
         use_one_torch_thread()
         while True:
             with self._lock:
-                if not self._queue:
+                if not self._waiting:
                     self._current, self._running = None, False
                     return
-                self._current, work = self._queue.pop(0)
+                self._current, work = self._waiting.pop(0)
             try:
                 result: AnyArray | BaseException = work()
             except BaseException as error:  # noqa: BLE001 - handed to the GUI thread

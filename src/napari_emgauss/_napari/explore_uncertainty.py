@@ -33,7 +33,11 @@ class UncertaintyLayer(SectionLayer):
         The viewer itself, not a proxy.
     """
 
-    at_first: Mapping[str, Any] = {"colormap": TINT, "blending": "multiplicative"}
+    at_first: Mapping[str, Any] = {
+        "colormap": TINT,
+        "blending": "multiplicative",
+        "metadata": {"napari-emgauss": {"drawn": "uncertainty"}},
+    }
 
     def __init__(self, viewer: Any) -> None:
         super().__init__(viewer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, QTimer
@@ -17,6 +16,8 @@ from napari_emgauss._napari.export_part import PartForm
 from napari_emgauss._napari.export_target import TargetForm
 from napari_emgauss._napari.models import OpenModel, open_models
 from napari_emgauss._napari.notify import message_of, report
+from napari_emgauss._napari.part_watch import PartWatch
+from napari_emgauss._napari.replacing import may_replace
 from napari_emgauss._napari.wording import duration
 from napari_emgauss.errors import DiskSpaceError, OutOfMemoryError
 from napari_emgauss.io import WriteCancelled
@@ -56,7 +57,6 @@ class ExportWidget(QWidget):
         self._seconds: dict[Any, float] = {}
         self._measuring: Any = None
         self._started = 0.0
-        self._watched: weakref.WeakSet[Any] = weakref.WeakSet()
         self.part_form = PartForm(viewer, open_models(viewer))
         self.target_form = TargetForm()
         self.summary, self.status = _text(), _text()
@@ -94,18 +94,13 @@ class ExportWidget(QWidget):
         self.target_form.changed.connect(self._later)
         self.export_button.clicked.connect(lambda: self.start())
         self.cancel_button.clicked.connect(lambda: self.cancel())
-        camera, layers, dims = self._viewer.scene.camera.events, self._viewer.layers.events, self._viewer.dims.events
-        for event in (camera.center, camera.zoom, dims.order, dims.ndisplay):
-            self._connections.connect(event, self._view_moved)
-        for event in (layers.inserted, layers.removed, self._viewer.layers.selection.events.active):
-            self._connections.connect(event, self._shapes_changed)
+        PartWatch(self._connections, self._viewer, view_moved=self._view_moved, shapes_changed=self._shapes_changed)
         application = QApplication.instance()
         assert application is not None
         for slot in (self._ending.__call__, self._background.close):
             self._connections.connect(application.aboutToQuit, slot)
         self._connections.connect(open_models(self._viewer).removed, self._forget_times)
         self._suggest()
-        self._shapes_changed()
 
     def start(self) -> None:
         """Export as chosen, unless something is missing or the file may not be replaced."""
@@ -117,7 +112,7 @@ class ExportWidget(QWidget):
         except (ValueError, OutOfMemoryError, DiskSpaceError) as error:
             self._failed(error)
             return
-        if path is not None and not self.target_form.may_replace(path):
+        if path is not None and not may_replace(self, path):
             return
         self._refresh()
         job = ExportJob(part, path, in_memory=in_memory)
@@ -206,15 +201,11 @@ class ExportWidget(QWidget):
     def _suggest(self) -> None:
         self.target_form.suggest(self.part_form.model)
 
-    def _view_moved(self, event: Any = None) -> None:
+    def _view_moved(self) -> None:
         if self.part_form.depends_on_view:
             self._later()
 
-    def _shapes_changed(self, event: Any = None) -> None:
-        for layer in self._viewer.layers:
-            if hasattr(layer, "selected_data") and hasattr(layer.events, "data") and layer not in self._watched:
-                self._watched.add(layer)
-                self._connections.connect(layer.events.data, self._shapes_changed)
+    def _shapes_changed(self) -> None:
         if self.part_form.depends_on_shapes:
             self._later()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox, QWidget
 
 from napari_emgauss._napari.connections import Connections
+from napari_emgauss._napari.length_box import LengthBox
 from napari_emgauss._napari.models import OpenModel, OpenModels
 from napari_emgauss._napari.regions import region_in_view, region_of_rectangle
 from napari_emgauss._types import Region, Triple
@@ -204,21 +205,9 @@ def _section_box() -> QSpinBox:
     return box
 
 
-class _NmBox(QDoubleSpinBox):
-    """A length without trailing zeros."""
-
-    def textFromValue(self, value: float) -> str:
-        return f"{value:.7g}"
-
-
-def _nm_box(axis: str) -> QDoubleSpinBox:
-    box = _NmBox()
+def _nm_box(axis: str) -> LengthBox:
+    box = LengthBox(f"{axis} ", least=0.001)
     box.setStyleSheet(NARROW)
-    box.setRange(0.001, 1e6)
-    box.setDecimals(3)
-    box.setPrefix(f"{axis} ")
     box.setSuffix(" nm")
-    box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-    box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     box.setToolTip(f"Voxel size along {axis} in nanometres.")
     return box

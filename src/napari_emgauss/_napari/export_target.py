@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
-    QMessageBox,
     QPushButton,
     QWidget,
 )
@@ -114,20 +113,6 @@ class TargetForm(QWidget):
         if path:
             self.path_edit.setText(path)
             self.take_path()
-
-    def may_replace(self, path: Path) -> bool:
-        """Whether ``path`` is free, or the user agrees to replace it."""
-        if not path.exists():
-            return True
-        buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(
-            self,
-            "Replace the file?",
-            f"{path.name} already exists in {path.parent}. Replace it?",
-            buttons.Yes | buttons.No,
-            buttons.No,
-        )
-        return bool(answer == buttons.Yes)
 
     def _take_format(self) -> None:
         text = self.path_edit.text().strip()

@@ -116,6 +116,11 @@ def stack_of(
         As `from_layer`.
     """
     data = layer.data[0] if layer.multiscale else layer.data
+    if min(layer.scale) <= 0:
+        raise VolumeError(
+            f"layer {layer.name!r} is flipped: its scale {tuple(float(s) for s in layer.scale)} must be positive. Flip "
+            "its data instead."
+        )
     attributes = {
         name: getattr(layer, name) for name in ("rgb", "rotate", "shear", "scale", "translate", "units", "metadata")
     }

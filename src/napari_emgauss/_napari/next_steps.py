@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QMenu, QPushButton, QWidget
 
 from napari_emgauss._napari.background import Background
-from napari_emgauss._napari.models import OpenModel
+from napari_emgauss._napari.connections import Connections
+from napari_emgauss._napari.models import OpenModel, open_models
+from napari_emgauss._napari.replacing import may_replace
 
-PLUGIN = "napari-emgauss"
+PLUGIN, SUFFIX = "napari-emgauss", ".emgauss"
 WIDGETS = {
     "Explore z": "Scrub through the depths between the sections.",
     "Compare": "See it beside plain interpolation, with scores on held-out sections.",
@@ -19,13 +22,15 @@ WIDGETS = {
 
 
 class NextSteps(QWidget):
-    """Buttons for the newest model; hidden until there is one."""
+    """Buttons for the open models; hidden until there is one, and while another is trained."""
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self._viewer = viewer
+        self._models = open_models(viewer)
+        self._allowed = True
+        self._connections = Connections(self)
         self._background = Background(self, name="emgauss-save")
-        self._model: OpenModel | None = None
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(QLabel("Next:"), 0, 0, 1, 2)
@@ -35,36 +40,52 @@ class NextSteps(QWidget):
             self.buttons[name].clicked.connect(lambda _=False, name=name: self.open(name))
             layout.addWidget(self.buttons[name], 1 + i // 2, i % 2)
         self.save_button = _button("Save model…", "Keep it in a file (.emgauss) to open again or train further.")
-        self.save_button.clicked.connect(lambda: self.ask_and_save())
+        self.save_button.clicked.connect(lambda: self._choose_and_save())
         layout.addWidget(self.save_button, 2, 1)
-        self.hide()
+        for signal in (self._models.added, self._models.removed):
+            self._connections.connect(signal, self._update)
+        self._update()
 
-    def show_model(self, model: OpenModel) -> None:
-        """Offer the steps for ``model``."""
-        self._model = model
-        self.show()
+    def allow(self, *, allowed: bool) -> None:
+        """Show the buttons, if there is a model, or hide them."""
+        self._allowed = allowed
+        self._update()
 
     def open(self, name: str) -> None:
         """Open another widget of the plugin beside this one."""
         self._viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
 
-    def ask_and_save(self) -> None:
+    def ask_and_save(self, model: OpenModel) -> None:
         """Ask where and save."""
-        if self._model is None:
+        suggestion = model.name.split(" · ")[0] + SUFFIX
+        name, _ = QFileDialog.getSaveFileName(self, "Save model", suggestion, f"EMGauss model (*{SUFFIX})")
+        if not name:
             return
-        suggestion = self._model.name.split(" · ")[0] + ".emgauss"
-        path, _ = QFileDialog.getSaveFileName(self, "Save model", suggestion, "EMGauss model (*.emgauss)")
-        if path:
-            self.save(Path(path if path.endswith(".emgauss") else f"{path}.emgauss"))
+        path = Path(name if name.endswith(SUFFIX) else f"{name}{SUFFIX}")
+        # The dialog has asked about the name as it was typed.
+        if str(path) == name or may_replace(self, path):
+            self.save(path, model)
 
-    def save(self, path: Path) -> None:
-        """Save the model in the background."""
-        if self._model is None:
-            return
+    def save(self, path: Path, model: OpenModel) -> None:
+        """Save a model in the background."""
         from napari.utils.notifications import show_info
 
-        reconstruction = self._model.reconstruction
+        reconstruction = model.reconstruction
         self._background.submit(lambda: reconstruction.save(path), done=lambda saved: show_info(f"Saved {saved}"))
+
+    def _choose_and_save(self) -> None:
+        models = list(self._models)
+        if len(models) == 1:
+            self.ask_and_save(models[0])
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for model in reversed(models):
+            menu.addAction(model.name, lambda model=model: self.ask_and_save(model))
+        menu.popup(self.save_button.mapToGlobal(self.save_button.rect().bottomLeft()))
+
+    def _update(self, _: OpenModel | None = None) -> None:
+        self.setVisible(self._allowed and len(self._models) > 0)
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -48,7 +48,7 @@ class ReconstructWidget(QWidget):
         super().__init__()
         self._viewer = getattr(viewer, "__wrapped__", viewer)
         self._models = open_models(self._viewer)
-        EndsWithDock(self)
+        EndsWithDock(self).taken_out.connect(self._leave)
         self._connections = Connections(self)
         self._background = Background(self, name="emgauss-estimate")
         self._levels = Background(self, name="emgauss-plain-level")
@@ -219,7 +219,13 @@ class ReconstructWidget(QWidget):
         early = " (stopped early)" if end.reason is FinishReason.STOPPED else ""
         evidence = f"{describe_sections(reconstruction.record)} {describe_evidence(reconstruction.record)}".strip()
         self.panel.show_idle(f"Done{early} in {duration(end.seconds)}: {model.name}. {evidence}".strip())
-        self.next_steps.show_model(model)
+
+    def _leave(self) -> None:
+        """The dock is closed: what shows its training goes."""
+        if self._preview is not None:
+            self._preview.remove()
+        self._preview = None
+        self.panel.leave()
 
     def _failed(self, error: BaseException) -> None:
         self.panel.show_idle(message_of(error))
@@ -246,6 +252,7 @@ class ReconstructWidget(QWidget):
 
     def _show_plain_level(self, volume: Volume, arguments: dict[str, Any]) -> None:
         hold_out, leave_out = arguments.get("hold_out", ()), arguments.get("leave_out", ())
+        self._levels.forget()
         if hold_out:
             self._levels.submit(
                 lambda: plain_psnr_db(volume, hold_out, leave_out),
@@ -309,7 +316,7 @@ class ReconstructWidget(QWidget):
         for widget in (self.stack, self.check, self.settings, self.start_from):
             widget.setEnabled(editable)
         self.costs.setVisible(editable)
-        self.next_steps.hide()
+        self.next_steps.allow(allowed=editable)
         if editable:
             self._edited()
 

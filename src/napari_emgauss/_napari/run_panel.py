@@ -84,6 +84,10 @@ class RunPanel(QWidget):
         self._activity.close()
         self._activity_at = None
 
+    def leave(self) -> None:
+        """The dock is closed."""
+        self._activity.close()
+
     def show_progress(self, records: list[Progress]) -> None:
         """Newest progress and the points of the curves since the last call."""
         latest = records[-1]

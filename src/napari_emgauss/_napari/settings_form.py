@@ -7,7 +7,7 @@ import typing
 from typing import Any
 
 import docstring_parser
-from qtpy.QtCore import QSettings, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QLocale, QSettings, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QDoubleValidator, QIcon
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QLineEdit, QSpinBox, QWidget
 from superqt import QCollapsible
@@ -143,7 +143,9 @@ def _editor(kind: Any) -> QWidget:
         return number
     if kind is float:
         line = QLineEdit()
-        line.setValidator(QDoubleValidator())
+        validator = QDoubleValidator()
+        validator.setLocale(QLocale.c())  # numbers are written and read with a decimal point
+        line.setValidator(validator)
         return line
     raise TypeError(f"no editor for a setting of type {kind}")
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QWidget
+from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from napari_emgauss._napari.connections import Connections
 from napari_emgauss._napari.layers import Placement, same_view, stack_of
+from napari_emgauss._napari.length_box import LengthBox
 from napari_emgauss._napari.notify import message_of
+from napari_emgauss._napari.part_watch import PartWatch
 from napari_emgauss._napari.regions import region_in_view, region_of_rectangle
 from napari_emgauss._types import Region, Triple
 from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
@@ -18,6 +20,8 @@ from napari_emgauss.volume import Volume
 
 WHOLE, IN_VIEW, RECTANGLE = "Whole sections", "Part in view", "Rectangle of a Shapes layer"
 HOLD_OUT = {"None: train on every section": 0, "Every 4th section": 4, "Every 8th section": 8}
+SETTLED_MS = 200
+"""Rest after the view or a drawing changed before the part is looked at again."""
 ASK_VOXEL_SIZE = "Enter the voxel size: the distance between sections (z) and between pixels (y, x)."
 
 
@@ -109,6 +113,16 @@ class StackForm(QWidget):
         self.part.currentIndexChanged.connect(self._edited)
         self.leave_out_edit.editingFinished.connect(self._edited)
         self.hold_out_choice.currentIndexChanged.connect(self._edited)
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLED_MS)
+        self._settle.timeout.connect(self._edited)
+        PartWatch(
+            self._connections,
+            self._viewer,
+            view_moved=lambda: self._part_changed(IN_VIEW),
+            shapes_changed=lambda: self._part_changed(RECTANGLE),
+        )
 
     @property
     def layer(self) -> Any | None:
@@ -174,7 +188,7 @@ class StackForm(QWidget):
     def apply_voxel_size(self) -> None:
         """Give the layer the voxel size that was entered, so that results overlay it."""
         layer, size_nm = self.layer, self.voxel_size_nm
-        if layer is None or np.allclose(_layer_voxel_nm(layer) or (0, 0, 0), size_nm, rtol=1e-4):
+        if layer is None or np.allclose(_layer_voxel_nm(layer) or (0, 0, 0), size_nm, rtol=1e-6):
             return
         position_px = np.asarray(layer.translate) / np.asarray(layer.scale)
         with same_view(self._viewer, layer):
@@ -194,7 +208,7 @@ class StackForm(QWidget):
                     self._named.append(layer)
                     self._connections.connect(layer.events.name, self.refresh)
                     for changing in (layer.events.scale, layer.events.units):
-                        self._connections.connect(changing, self._take_layer)
+                        self._connections.connect(changing, self._layer_changed)
         self._named = [layer for layer in self._named if layer in self._viewer.layers]
         index = next((i for i in range(self.layers.count()) if self.layers.itemData(i) is chosen), 0)
         self.layers.setCurrentIndex(index if self.layers.count() else -1)
@@ -208,7 +222,15 @@ class StackForm(QWidget):
             if self.layers.itemData(i) is layer:
                 self.layers.setCurrentIndex(i)
 
-    def _take_layer(self, event: Any = None) -> None:
+    def _layer_changed(self, event: Any) -> None:
+        if event.source is self.layer:
+            self._take_layer()
+
+    def _part_changed(self, choice: str) -> None:
+        if self.part.currentText() == choice:
+            self._settle.start()
+
+    def _take_layer(self, _: Any = None) -> None:
         if self._filling:
             return
         self._filling = True
@@ -234,22 +256,9 @@ def narrow(choice: QComboBox) -> None:
     choice.setMinimumContentsLength(8)
 
 
-class _NmBox(QDoubleSpinBox):
-    """Shows 48 rather than 48.000."""
-
-    def textFromValue(self, value: float) -> str:
-        """Text of ``value``."""
-        return f"{value:g}"
-
-
-def _nm_box(axis: str) -> QDoubleSpinBox:
-    box = _NmBox()
-    box.setRange(0, 1e6)
-    box.setDecimals(3)
-    box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
+def _nm_box(axis: str) -> LengthBox:
+    box = LengthBox(f"{axis} ")
     box.setSpecialValueText(f"{axis}?")
-    box.setPrefix(f"{axis} ")
-    box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     box.setMinimumWidth(64)
     box.setToolTip(f"Voxel size along {axis} in nanometres" + (" (distance between sections)." if axis == "z" else "."))
     return box

@@ -229,10 +229,11 @@ def assemble(
 
 
 def fingerprint(job: EmgaussJob) -> str:
-    """Hash of settings, seed, shape and a sample of the intensities."""
+    """Hash of settings, seed, shape, voxel size and a sample of the intensities."""
     digest = hashlib.sha256()
     settings = dataclasses.asdict(job.config)
-    digest.update(json.dumps([settings, job.seed, job.volume.shape, job.volume.dtype.name], sort_keys=True).encode())
+    stack = [job.volume.shape, job.volume.dtype.name, job.volume.voxel_size_nm]
+    digest.update(json.dumps([settings, job.seed, *stack], sort_keys=True).encode())
     for index in (job.observed[0], job.observed[len(job.observed) // 2], job.observed[-1]):
         digest.update(np.asarray(job.volume.data[index]).tobytes())
     if job.start is not None:
