@@ -43,7 +43,7 @@ def take(theme: str, folder: Path, size: tuple[int, int]) -> None:
     viewer.open_sample(PLUGIN, "phantom")
     reconstruct = open_widget(viewer, "Reconstruct")
     reconstruct.settings.preset.setCurrentText("balanced")  # not what was used last
-    until(lambda: "measured" in reconstruct.costs.text())
+    until(lambda: "short trial" in reconstruct.costs.text())
     shoot("reconstruct")
     reconstruct.stack.hold_out_choice.setCurrentIndex(1)
     for setting, value in (("lateral_steps", 150), ("joint", 60)):
