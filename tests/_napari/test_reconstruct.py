@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from napari.utils import progress
 from qtpy.QtCore import QSettings
-from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
+from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox
 
 from napari_emgauss._napari import reconstruct as module
 from napari_emgauss._napari.models import OpenModel, open_models
+from napari_emgauss._napari.next_steps import NextSteps
 from napari_emgauss._napari.reconstruct import ReconstructWidget
 from napari_emgauss._napari.training import PREVIEW_NAME
 from napari_emgauss.methods.emgauss import load
@@ -330,6 +331,7 @@ def test_a_model_can_be_saved_until_it_is_closed(widget, viewer, qtbot):
     assert widget.next_steps.isVisibleTo(widget)
     another = ReconstructWidget(viewer)
     qtbot.addWidget(another)
+    assert not any(isinstance(window, NextSteps) for window in QApplication.topLevelWidgets())
     assert another.next_steps.isVisibleTo(another)
     (model,) = open_models(viewer)
     open_models(viewer).remove(model)

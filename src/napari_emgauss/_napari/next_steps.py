@@ -44,7 +44,8 @@ class NextSteps(QWidget):
         layout.addWidget(self.save_button, 2, 1)
         for signal in (self._models.added, self._models.removed):
             self._connections.connect(signal, self._update)
-        self._update()
+        if len(self._models) == 0:  # else it is shown with its parent; by itself it would be a window
+            self.hide()
 
     def allow(self, *, allowed: bool) -> None:
         """Show the buttons, if there is a model, or hide them."""
