@@ -73,8 +73,9 @@ def test_the_fingerprint_tells_stacks_settings_and_seeds_apart(stack):
         job(stack, joint=31),
         dataclasses.replace(job(stack), seed=1),
         job(eg.Volume(other, stack.voxel_size_nm)),
+        job(eg.Volume(stack.data, (50.0, *stack.voxel_size_nm[1:]))),
     ]
-    assert len({fingerprint(j) for j in jobs}) == 4
+    assert len({fingerprint(j) for j in jobs}) == 5
     assert fingerprint(jobs[0]) == fingerprint(job(stack))
 
 

@@ -16,7 +16,7 @@ from napari_emgauss._napari.compare_scores import Scores, label_of
 from napari_emgauss._napari.connections import Connections
 from napari_emgauss._napari.docked import EndsWithDock
 from napari_emgauss._napari.notify import EXPLAINED, message_of, report
-from napari_emgauss._napari.regions import world_nm
+from napari_emgauss._napari.regions import section_in_view
 from napari_emgauss._napari.scroll import VerticalScroll
 from napari_emgauss.evaluation import GreyImages, PlainStack, SideBySide, held_out_sections
 from napari_emgauss.volume import Volume
@@ -280,9 +280,7 @@ class CompareWidget(QWidget):
             return
         moved, self._viewer_z = self._viewer_z != point[-3], point[-3]
         if moved:
-            r = model.reconstruction
-            depth_nm = point[-3] * world_nm(self._viewer, model.placement.nm_per_unit)[0]
-            self.go_to(z=(depth_nm - r.origin_nm[0]) / r.voxel_size_nm[0])
+            self.go_to(z=section_in_view(self._viewer, model.reconstruction, model.placement.nm_per_unit))
 
     def _take_theme(self, _: Any = None) -> None:
         from napari.utils.theme import get_theme

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_emgauss._napari.layers import UNIT_NM, camera_of
+from napari_emgauss._napari.layers import camera_of
 from napari_emgauss._napari.models import OpenModel
+from napari_emgauss._napari.regions import on_canvas, section_in_view, world_nm
 from napari_emgauss._napari.scrub import Drawing, Scrubber, Visible
 from napari_emgauss._types import FloatArray
 
@@ -144,11 +145,9 @@ class Stage:
 
     def z(self, model: OpenModel) -> float:
         """Section coordinate of napari's slider."""
-        dims, rec = self._viewer.dims, model.reconstruction
-        if dims.ndim < 3:
+        if self._viewer.dims.ndim < 3:
             return 0.0
-        depth_nm = float(dims.point[dims.ndim - 3]) * self._nm_per_unit(model)[0]
-        return (depth_nm - rec.origin_nm[0]) / rec.voxel_size_nm[0]
+        return section_in_view(self._viewer, model.reconstruction, model.placement.nm_per_unit)
 
     def go_to(self, model: OpenModel, z: float) -> bool:
         """Move napari's slider, which shows its nearest step but slices at this depth; whether it was elsewhere."""
@@ -157,28 +156,18 @@ class Stage:
         if dims.ndim < 3:
             return False
         before = dims.point
-        dims.set_point(dims.ndim - 3, depth_nm / self._nm_per_unit(model)[0])
+        dims.set_point(dims.ndim - 3, depth_nm / world_nm(self._viewer, model.placement.nm_per_unit)[0])
         return bool(dims.point != before)
 
     def visible(self, scrub: Scrubber) -> Visible | None:
         """What of a section is on the canvas."""
-        rec, nm = scrub.model.reconstruction, self._nm_per_unit(scrub.model)
+        rec = scrub.model.reconstruction
         if len(self._viewer.layers) == 0:
             return Visible((0, rec.shape[1], 0, rec.shape[2]), 1.0)
-        camera, canvas, dims = self.camera, getattr(self._viewer, "canvas", None), self._viewer.dims
-        # Down and right on the canvas are y and x, or x and y in a transposed view.
-        order = [tuple(dims.displayed).index(axis) for axis in (dims.ndim - 2, dims.ndim - 1)]
-        size = [((2048, 2048) if canvas is None else canvas.size)[k] for k in order]
-        middle = [camera.center[-2:][k] for k in order]
-        pairs = list(zip(nm[1:], rec.origin_nm[1:], rec.voxel_size_nm[1:], strict=True))
+        middle, size = on_canvas(self._viewer)
+        nm = world_nm(self._viewer, scrub.model.placement.nm_per_unit)[1:]
+        pairs = list(zip(nm, rec.origin_nm[1:], rec.voxel_size_nm[1:], strict=True))
         centre = [(c * f - o) / v for c, (f, o, v) in zip(middle, pairs, strict=True)]
-        densities = [camera.zoom * v / f for f, _, v in pairs]
-        extent = [n / d for n, d in zip(size, densities, strict=True)]
-        return scrub.visible((centre[0], centre[1]), (extent[0], extent[1]), max(densities))
-
-    def _nm_per_unit(self, model: OpenModel) -> tuple[float, float, float]:
-        """Length of the viewer's own units, which another layer may have set."""
-        names = [str(unit) for unit in (getattr(self._viewer.dims, "units", None) or ())][-3:]
-        if len(names) == 3 and all(name in UNIT_NM for name in names):
-            return UNIT_NM[names[0]], UNIT_NM[names[1]], UNIT_NM[names[2]]
-        return model.placement.nm_per_unit
+        extent = [length * f / v for length, (f, _, v) in zip(size, pairs, strict=True)]
+        density = max(self.camera.zoom * v / f for f, _, v in pairs)
+        return scrub.visible((centre[0], centre[1]), (extent[0], extent[1]), density)

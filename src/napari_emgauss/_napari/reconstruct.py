@@ -16,7 +16,7 @@ from napari_emgauss._napari.layers import Placement
 from napari_emgauss._napari.models import OpenModel, open_models
 from napari_emgauss._napari.next_steps import NextSteps
 from napari_emgauss._napari.notify import EXPLAINED, message_of, report
-from napari_emgauss._napari.regions import world_nm
+from napari_emgauss._napari.regions import section_in_view
 from napari_emgauss._napari.run_panel import RunPanel
 from napari_emgauss._napari.scroll import VerticalScroll
 from napari_emgauss._napari.section_check import SectionCheck
@@ -243,8 +243,7 @@ class ReconstructWidget(QWidget):
         if self.run is None or self._trained is None or self._viewer.dims.ndim < 3:
             return
         volume, _, placement = self._trained
-        z_nm = self._viewer.dims.point[-3] * world_nm(self._viewer, placement.nm_per_unit)[0]
-        z = (z_nm - volume.origin_nm[0]) / volume.voxel_size_nm[0]
+        z = section_in_view(self._viewer, volume, placement.nm_per_unit)
         last = volume.n_sections - 1
         if abs(z - round(z)) < 1e-3:
             z = round(z) + (0.5 if z < last - 0.5 else -0.5)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from napari_emgauss._napari.layers import UNIT_NM
+from napari_emgauss._napari.layers import UNIT_NM, camera_of
 from napari_emgauss._types import Region, Triple
 from napari_emgauss.errors import VolumeError
 
@@ -52,15 +52,26 @@ def region_in_view(viewer: Any, grid: Grid, nm_per_unit: Triple) -> Region:
     displayed = tuple(viewer.dims.displayed)
     if len(displayed) != 2 or set(displayed) != {ndim - 2, ndim - 1}:
         raise VolumeError("'Part in view' needs a view of xy sections. Reset the view, or choose another region.")
-    height, width = viewer.canvas.size
-    size = dict(zip(displayed, (height, width), strict=True))
-    centre = dict(zip(displayed, viewer.scene.camera.center[-2:], strict=True))
+    middle, extent = on_canvas(viewer)
     scale = world_nm(viewer, nm_per_unit)[1:]
-    half = [size[axis] / viewer.scene.camera.zoom / 2 for axis in (ndim - 2, ndim - 1)]
-    middle = [float(centre[axis]) for axis in (ndim - 2, ndim - 1)]
-    low = [(m - h) * s for m, h, s in zip(middle, half, scale, strict=True)]
-    high = [(m + h) * s for m, h, s in zip(middle, half, scale, strict=True)]
+    low = [(m - e / 2) * s for m, e, s in zip(middle, extent, scale, strict=True)]
+    high = [(m + e / 2) * s for m, e, s in zip(middle, extent, scale, strict=True)]
     return _region(low, high, grid, what="view")
+
+
+def on_canvas(viewer: Any) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Middle and size (y, x), in world units, of what the canvas shows of xy sections, transposed or not."""
+    dims, camera, canvas = viewer.dims, camera_of(viewer), getattr(viewer, "canvas", None)
+    size = (2048, 2048) if canvas is None else canvas.size
+    y, x = (tuple(dims.displayed).index(axis) for axis in (dims.ndim - 2, dims.ndim - 1))
+    middle, zoom = camera.center[-2:], camera.zoom
+    return (float(middle[y]), float(middle[x])), (size[y] / zoom, size[x] / zoom)
+
+
+def section_in_view(viewer: Any, grid: Grid, nm_per_unit: Triple) -> float:
+    """Section coordinate of the viewer's slider, which may lie outside the stack; see `region_in_view`."""
+    depth_nm = float(viewer.dims.point[-3]) * world_nm(viewer, nm_per_unit)[0]
+    return (depth_nm - grid.origin_nm[0]) / grid.voxel_size_nm[0]
 
 
 def region_of_rectangle(viewer: Any, grid: Grid, nm_per_unit: Triple) -> Region:

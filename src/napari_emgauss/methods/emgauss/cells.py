@@ -78,7 +78,7 @@ def _sum_in_cells(
         cos, sin = math.cos(angle_rad[i]), math.sin(angle_rad[i])
         integral = 2 * math.pi * math.sqrt(a * b) * intensity[i]
         weight = max(abs(integral), _LEAST_WEIGHT)
-        cell = sums[int(row), int(column)]
+        cell = sums[row, column]
         cell[0] += weight
         cell[1] += integral
         cell[2] += weight * y
