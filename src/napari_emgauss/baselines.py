@@ -156,8 +156,7 @@ class Interpolator:
         return image
 
     def _both_flows(self, lower: int) -> tuple[FloatArray, FloatArray]:
-        below, above = _as_bytes(self._load(lower), self._load(lower + 1))
-        return optical_flow(below, above), optical_flow(above, below)
+        return both_flows(self._load(lower), self._load(lower + 1))
 
     def _read(self, index: int) -> FloatArray:
         if isinstance(self._sections, Volume):
@@ -190,6 +189,24 @@ def interpolate(
         See `Baseline`.
     """
     return Interpolator(sections, Baseline(method=method, blur_px=blur_px)).section(z)
+
+
+def both_flows(below: FloatArray, above: FloatArray, *, halved: bool = False) -> tuple[FloatArray, FloatArray]:
+    """Flow from ``below`` to ``above`` and back, images (Y, X) in any intensity unit; see `optical_flow`.
+
+    With ``halved`` it is that of images of half the size: a quarter of the time, and smoother.
+    """
+    first, second = _as_bytes(below, above)
+    if not halved:
+        return optical_flow(first, second), optical_flow(second, first)
+    size = tuple(max(1, side // 2) for side in below.shape[::-1])
+    first, second = (np.asarray(cv2.resize(i, size, interpolation=cv2.INTER_AREA), np.uint8) for i in (first, second))
+    scale = np.divide(below.shape, first.shape).astype(np.float32)
+    up, down = (
+        np.asarray(cv2.resize(flow * scale, below.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+        for flow in (optical_flow(first, second), optical_flow(second, first))
+    )
+    return up, down
 
 
 def optical_flow(start: npt.NDArray[np.uint8], end: npt.NDArray[np.uint8]) -> FloatArray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_emgauss.phantom import phantom
-from napari_emgauss.sections import Corrections, choose_corrections, estimate_corrections, improves
+from napari_emgauss.sections import Corrections, Estimate, choose_corrections, estimate_corrections, improves
 from napari_emgauss.sections.corrections import shifted
 from napari_emgauss.sections.evidence import Evidence
 from napari_emgauss.volume import Volume
@@ -36,9 +36,28 @@ def test_a_still_stack_is_left_alone(still):
 
 def test_jitter_is_taken_back(disturbed):
     volume, shifts, _ = disturbed
-    found = estimate_corrections(volume)
+    found = estimate_corrections(volume).whole
     before, after = (np.abs(high_pass(s)).mean() for s in (shifts, shifts + found.shifts_px))
     assert after < 0.4 * before
+
+
+def test_shifts_are_found_to_a_fraction_of_a_pixel(disturbed):
+    volume, shifts, _ = disturbed
+    found = estimate_corrections(volume).whole
+    left = high_pass(shifts + found.shifts_px)
+    assert np.sqrt(np.mean(left**2)) < 0.5
+
+
+def test_what_moves_half_of_a_section_is_tissue(still):
+    rng = np.random.default_rng(2)
+    data = np.stack([still.section(i) for i in range(still.n_sections)])
+    middle = data.shape[2] // 2
+    for section, (dy, dx) in zip(data, rng.uniform(-2.5, 2.5, (len(data), 2)), strict=True):
+        section[:, :middle] = shifted(section, (dy, dx))[:, :middle]
+        section[:, middle:] = shifted(section, (-dy, -dx))[:, middle:]
+    corrections, evidence = choose_corrections(Volume(data, still.voxel_size_nm))
+    assert corrections.is_none
+    assert evidence.gain_db < evidence.margin_db
 
 
 def test_hidden_sections_are_predicted_better_once_corrected(disturbed):
@@ -51,7 +70,7 @@ def test_hidden_sections_are_predicted_better_once_corrected(disturbed):
 
 def test_correcting_and_undoing_leaves_a_section_as_it_was(disturbed):
     volume, *_ = disturbed
-    corrections = estimate_corrections(volume)
+    corrections = estimate_corrections(volume).whole
     image = volume.section(3)
     again = corrections.invert(3, corrections.apply(3, image))
     assert np.abs(again - image)[8:-8, 8:-8].mean() < 0.05 * image.std()
@@ -61,7 +80,7 @@ def test_no_correction_changes_nothing(still):
     none = Corrections.none(still.n_sections)
     assert none.is_none
     assert np.array_equal(none.apply(2, still.section(2)), still.section(2).astype(np.float32))
-    evidence = improves(still, none)
+    evidence = improves(still, Estimate.none(still.n_sections))
     assert evidence.mean_after_db == pytest.approx(evidence.mean_before_db)
     assert not evidence.convincing
 

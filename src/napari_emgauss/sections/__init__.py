@@ -1,6 +1,6 @@
 """What single sections suffer from: noise, damage, uneven brightness and small shifts, found without a model."""
 
-from napari_emgauss.sections.correct import MAX_SHIFT_PX, SLOW_SECTIONS, estimate_corrections
+from napari_emgauss.sections.correct import MAX_SHIFT_PX, SLOW_SECTIONS, Estimate, estimate_corrections
 from napari_emgauss.sections.corrected import CorrectedSections, corrected
 from napari_emgauss.sections.corrections import Corrections
 from napari_emgauss.sections.evidence import Evidence, choose_corrections, improves
@@ -12,12 +12,15 @@ from napari_emgauss.sections.noise import (
     psnr_ceiling_db,
 )
 from napari_emgauss.sections.quality import SectionQuality, damaged, inspect, left_out
+from napari_emgauss.sections.shifts import MAX_ROUNDS
 
 __all__ = [
+    "MAX_ROUNDS",
     "MAX_SHIFT_PX",
     "SLOW_SECTIONS",
     "CorrectedSections",
     "Corrections",
+    "Estimate",
     "Evidence",
     "NoiseEstimate",
     "SectionQuality",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError
-from napari_emgauss.sections.alignment import match, smoothed
+from napari_emgauss.sections.alignment import smoothed
 from napari_emgauss.sections.corrections import Corrections
+from napari_emgauss.sections.registration import HALVES, Half
 from napari_emgauss.sections.second_differences import Difference, DoubleArray, Neighbours, neighbours_of, solve
+from napari_emgauss.sections.shifts import MAX_ROUNDS, estimate_shifts
 from napari_emgauss.sections.windows import central_window
 from napari_emgauss.volume import Volume
 
@@ -23,8 +25,33 @@ MAX_GAIN = 2.0
 SLOW_SECTIONS = 12.0
 """Waves along z of this many sections or more are taken for tissue (see `second_differences`)."""
 _TILE_PX = 48
-_REACH_PX = 12
-_MIN_SIMILARITY = 0.2
+_RIM_PX = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Corrections, and what they would be without having seen a half of the field."""
+
+    whole: Corrections
+    """From the whole field."""
+    elsewhere: Mapping[Half, Corrections]
+    """For each half of the field, with shifts from the opposite half alone: to be judged on pixels they never saw."""
+
+    @classmethod
+    def none(cls, n_sections: int) -> Estimate:
+        """Corrections that change nothing."""
+        none = Corrections.none(n_sections)
+        return cls(none, dict.fromkeys(HALVES, none))
+
+    def without_shifts(self) -> Estimate:
+        """Brightness alone."""
+        return Estimate(self.whole.without_shifts(), {half: c.without_shifts() for half, c in self.elsewhere.items()})
+
+    def without_brightness(self) -> Estimate:
+        """Shifts alone."""
+        return Estimate(
+            self.whole.without_brightness(), {half: c.without_brightness() for half, c in self.elsewhere.items()}
+        )
 
 
 def estimate_corrections(
@@ -36,17 +63,17 @@ def estimate_corrections(
     max_side_px: int = 512,
     progress: Callable[[int, int], object] | None = None,
     stop: Callable[[], bool] | None = None,
-) -> Corrections:
+) -> Estimate:
     """Gain, offset and shift of every section against its neighbours, without what changes slowly along z.
 
-    Tiles of each section are found again in both neighbours; what they agree on is taken for an error of the section,
-    what they do not for tissue (see `second_differences`). Sections without error get corrections near zero. Use them
-    only if `improves` says so.
+    Brightness comes from what tiles of a section agree on, shifts from `estimate_shifts`; what is alike in both
+    neighbours is taken for an error of the section, the rest for tissue (see `second_differences`). Use them only if
+    `choose_corrections` does: tissue that wobbles as a whole looks like small shifts.
 
     Parameters
     ----------
     volume
-        The stack, read section by section; three are in memory.
+        The stack, read section by section; four are in memory.
     exclude
         Sections that are skipped and left as they are: the damaged ones.
     max_shift_px
@@ -56,13 +83,13 @@ def estimate_corrections(
     max_side_px
         Larger sections are looked at in a central window of this size.
     progress
-        Called with the number of sections read and their total.
+        Called with the number of sections read and how many reads there are at most.
     stop
-        Asked before each section; once true, `Corrections.none` is returned.
+        Asked before each section; once true, `Estimate.none` is returned.
 
     Returns
     -------
-    Corrections
+    Estimate
         In the stack's intensity units and pixels.
 
     Raises
@@ -75,100 +102,77 @@ def estimate_corrections(
     n = volume.n_sections
     _check(exclude, n, max_shift_px, slow_sections)
     kept = [index for index in range(n) if index not in set(exclude)]
-    measured = _measure(volume, kept, max_side_px, progress, stop)
-    if measured is None:
-        return Corrections.none(n)
-    tiles, rows, shift_differences = measured
-    shifts = np.stack([solve(rows, [d[axis] for d in shift_differences], n, slow_sections) for axis in (0, 1)], axis=1)
-    log_gain = _solve_tiles(rows, tiles.log_spread, tiles.overlap, n, slow_sections)
-    log_gain = np.clip(log_gain, -math.log(MAX_GAIN), math.log(MAX_GAIN))
-    gain = np.exp(-log_gain)
-    offset = _solve_tiles(rows, tiles.level * gain[:, None], tiles.overlap, n, slow_sections)
-    # Offsets are those of sections already multiplied by their gains.
-    return Corrections(gains=gain, offsets=-offset, shifts_px=np.clip(shifts, -max_shift_px, max_shift_px))
+    n_read = 0
+    stopped = stop or (lambda: False)
+
+    def tell() -> None:
+        nonlocal n_read
+        n_read += 1
+        if progress is not None:
+            progress(n_read, (1 + MAX_ROUNDS) * len(kept))
+
+    def read(index: int) -> FloatArray:
+        return central_window(volume.section(index), max_side_px)
+
+    brightness = _brightness(read, kept, n, slow_sections, tell, stopped)
+    shifts = estimate_shifts(
+        read,
+        neighbours_of(kept),
+        brightness,
+        max_shift_px=max_shift_px,
+        slow_sections=slow_sections,
+        progress=tell,
+        stop=stopped,
+    )
+    if stopped():
+        return Estimate.none(n)
+    return Estimate(
+        replace(brightness, shifts_px=shifts.whole),
+        {half: replace(brightness, shifts_px=values) for half, values in shifts.elsewhere.items()},
+    )
 
 
-@dataclass(frozen=True)
-class _Tiles:
-    """Brightness of the tiles of all sections (n, n_tiles); NaN in excluded ones."""
-
-    level: DoubleArray
-    log_spread: DoubleArray
-    overlap: float
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Square tiles with room around them."""
-
-    corners: tuple[tuple[int, int], ...]
-    side_px: int
-    reach_px: int
-    overlap: float
-
-    @classmethod
-    def over(cls, shape: tuple[int, ...]) -> _Grid:
-        height, width = shape
-        reach = min(_REACH_PX, min(shape) // 8)
-        side = min(_TILE_PX, min(shape) // 3)
-        step = max(1, side * 2 // 3)
-        rows = range(reach, height - reach - side + 1, step)
-        columns = range(reach, width - reach - side + 1, step)
-        return cls(tuple((y, x) for y in rows for x in columns), side, reach, (side / step) ** 2)
-
-    def cut(self, image: FloatArray, corner: tuple[int, int], rim_px: int) -> FloatArray:
-        y, x = corner
-        return image[y - rim_px : y + self.side_px + rim_px, x - rim_px : x + self.side_px + rim_px]
-
-
-def _measure(
-    volume: Volume,
+def _brightness(
+    read: Callable[[int], FloatArray],
     kept: list[int],
-    max_side_px: int,
-    progress: Callable[[int, int], object] | None,
-    stop: Callable[[], bool] | None,
-) -> tuple[_Tiles, list[Neighbours], list[tuple[Difference, Difference]]] | None:
-    grid: _Grid | None = None
-    windows: dict[int, FloatArray] = {}
-    rows = neighbours_of(kept)
-    shifts: list[tuple[Difference, Difference]] = []
-    for count, index in enumerate(kept):
-        if stop is not None and stop():
-            return None
-        window = smoothed(central_window(volume.section(index), max_side_px))
-        if grid is None:
-            grid = _Grid.over(window.shape)
-            level = np.full((volume.n_sections, len(grid.corners)), np.nan)
+    n: int,
+    slow_sections: float,
+    tell: Callable[[], object],
+    stopped: Callable[[], bool],
+) -> Corrections:
+    """Gains and offsets that even out the spread and the level of tiles."""
+    level, log_spread, overlap = np.empty(0), np.empty(0), 1.0
+    corners: list[tuple[int, int]] = []
+    for index in kept:
+        if stopped():
+            return Corrections.none(n)
+        window = smoothed(read(index))
+        if not corners:
+            side, corners, overlap = _tiles(window.shape)
+            level = np.full((n, len(corners)), np.nan)
             log_spread = np.full_like(level, np.nan)
-        for k, corner in enumerate(grid.corners):
-            tile = grid.cut(window, corner, 0)
+        for k, (y, x) in enumerate(corners):
+            tile = window[y : y + side, x : x + side]
             level[index, k] = tile.mean(dtype=np.float64)
             log_spread[index, k] = math.log(max(float(tile.std(dtype=np.float64)), 1e-6 * max(abs(level[index, k]), 1)))
-        windows[index] = window
-        if count >= 2:
-            row = rows[count - 2]
-            shifts.append(_shift_difference(grid, row, windows))
-            del windows[row.below]
-        if progress is not None:
-            progress(count + 1, len(kept))
-    if grid is None:
-        return None
-    return _Tiles(level, log_spread, grid.overlap), rows, shifts
+        tell()
+    if not corners:
+        return Corrections.none(n)
+    rows = neighbours_of(kept)
+    log_gain = _solve_tiles(rows, log_spread, overlap, n, slow_sections)
+    gain = np.exp(-np.clip(log_gain, -math.log(MAX_GAIN), math.log(MAX_GAIN)))
+    offset = _solve_tiles(rows, level * gain[:, None], overlap, n, slow_sections)
+    # Offsets are those of sections already multiplied by their gains.
+    return Corrections(gains=gain, offsets=-offset, shifts_px=np.zeros((n, 2)))
 
 
-def _shift_difference(grid: _Grid, row: Neighbours, windows: dict[int, FloatArray]) -> tuple[Difference, Difference]:
-    """Displacement (y, x) of the interpolated neighbours against the section, from the better half of the tiles."""
-    found = []
-    for corner in grid.corners:
-        below, tile, above = (grid.cut(windows[i], corner, grid.reach_px) for i in (row.below, row.index, row.above))
-        pair = match(tile, below, grid.reach_px), match(tile, above, grid.reach_px)
-        if max(abs(v) for m in pair for v in (m.y_px, m.x_px)) < grid.reach_px:
-            t = row.weight_above
-            y, x = (1 - t) * pair[0].y_px + t * pair[1].y_px, (1 - t) * pair[0].x_px + t * pair[1].x_px
-            found.append((min(m.similarity for m in pair), y, x))
-    similarity, y_px, x_px = np.array(found).reshape(-1, 3).T
-    good = similarity >= max(_MIN_SIMILARITY, float(np.median(similarity)) if similarity.size else 1.0)
-    return Difference.of_tiles(y_px[good], grid.overlap), Difference.of_tiles(x_px[good], grid.overlap)
+def _tiles(shape: tuple[int, ...]) -> tuple[int, list[tuple[int, int]], float]:
+    """Side of square tiles away from the rim, their corners, and how often they show each piece of tissue."""
+    height, width = shape
+    rim, side = min(_RIM_PX, min(shape) // 8), min(_TILE_PX, min(shape) // 3)
+    step = max(1, side * 2 // 3)
+    rows, columns = range(rim, height - rim - side + 1, step), range(rim, width - rim - side + 1, step)
+    return side, [(y, x) for y in rows for x in columns], (side / step) ** 2
 
 
 def _solve_tiles(

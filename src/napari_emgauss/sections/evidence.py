@@ -12,15 +12,18 @@ from scipy.ndimage import gaussian_filter
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.metrics import psnr_from_mse
-from napari_emgauss.sections.correct import estimate_corrections
+from napari_emgauss.sections.correct import Estimate, estimate_corrections
 from napari_emgauss.sections.corrections import Corrections
 from napari_emgauss.sections.noise import intensity_range
+from napari_emgauss.sections.registration import half_of
 from napari_emgauss.sections.second_differences import Neighbours, neighbours_of
 from napari_emgauss.sections.windows import central_window, even_choice, read_section
 from napari_emgauss.volume import Volume
 
 MARGIN_DB = 0.1
-"""Less than this is not worth resampling a stack for; the wobble of healthy tissue gains up to 0.03 dB (measured)."""
+"""Less than this is not worth changing the brightness of a stack for."""
+SHIFT_MARGIN_DB = 0.2
+"""The same for shifts: tissue that wobbles as a whole gains up to 0.18 dB (docs/method.md)."""
 MARGIN_ERRORS = 2.0
 """The mean gain must also exceed this many standard errors."""
 CHANCE_PX = 16.0
@@ -50,6 +53,9 @@ class Evidence:
     chance_db: float = 0.0
     """What a correction of healthy sections may gain, for they are small and seen in the estimate."""
 
+    margin_db: float = MARGIN_DB
+    """The least gain that counts."""
+
     @property
     def mean_before_db(self) -> float:
         """Mean over the hidden sections; NaN if there is none."""
@@ -77,7 +83,7 @@ class Evidence:
             return False
         error_db = float(np.std(self._gains, ddof=1)) / math.sqrt(len(self._gains))
         return (
-            self.gain_db >= max(MARGIN_DB, self.chance_db, MARGIN_ERRORS * error_db)
+            self.gain_db >= max(self.margin_db, self.chance_db, MARGIN_ERRORS * error_db)
             and self.share_better >= MARGIN_SHARE
         )
 
@@ -99,7 +105,7 @@ class Evidence:
 
 def improves(
     volume: Volume,
-    corrections: Corrections,
+    estimate: Estimate,
     *,
     exclude: Sequence[int] = (),
     max_sections: int = 64,
@@ -110,14 +116,15 @@ def improves(
     """Hide each section in turn and interpolate it linearly from its two neighbours, before and after correction.
 
     The neighbours are carried into the hidden section's own frame and brightness, so that both predictions are compared
-    with the very same recorded pixels. The corrections did see the hidden section, but have four numbers for all its
-    pixels; what such a fit gains on tissue without jitter is what `MARGIN_DB` guards against.
+    with the very same recorded pixels. Each half of the field is predicted with shifts from the opposite half: what
+    moves a whole section is its own, what moves half of it is tissue. Gains and offsets did see the hidden section, but
+    are two numbers for all its pixels; what such a fit gains by chance is what `CHANCE_PX` guards against.
 
     Parameters
     ----------
     volume
         The stack, read section by section.
-    corrections
+    estimate
         What is judged.
     exclude
         Damaged sections, which neither predict nor are predicted.
@@ -134,7 +141,7 @@ def improves(
     rows = neighbours_of([index for index in range(volume.n_sections) if index not in set(exclude)])
     chosen = [rows[k] for k in even_choice(len(rows), max_sections)] if rows else []
     sections, before, after, chance_db = [], [], [], 0.0
-    nothing = Corrections.none(volume.n_sections)
+    nothing = Estimate.none(volume.n_sections)
     for count, row in enumerate(chosen):
         if stop is not None and stop():
             break
@@ -144,11 +151,17 @@ def improves(
         )
         chance_db = -10 * math.log10(1 - min(CHANCE_PX**2 / images[0].size, 0.9))
         before.append(_score(nothing, row, images, data_range))
-        after.append(before[-1] if corrections.is_none else _score(corrections, row, images, data_range))
+        after.append(before[-1] if estimate.whole.is_none else _score(estimate, row, images, data_range))
         sections.append(row.index)
         if progress is not None:
             progress(count + 1, len(chosen))
-    return Evidence(sections=tuple(sections), before_db=tuple(before), after_db=tuple(after), chance_db=chance_db)
+    return Evidence(
+        sections=tuple(sections),
+        before_db=tuple(before),
+        after_db=tuple(after),
+        chance_db=chance_db,
+        margin_db=SHIFT_MARGIN_DB if estimate.whole.shifts_px.any() else MARGIN_DB,
+    )
 
 
 def choose_corrections(
@@ -170,29 +183,33 @@ def choose_corrections(
     """
     full = estimate_corrections(volume, exclude=exclude, max_side_px=max_side_px, progress=progress, stop=stop)
 
-    def judge(corrections: Corrections) -> Evidence:
-        return improves(volume, corrections, exclude=exclude, max_side_px=max_side_px, progress=progress, stop=stop)
+    def judge(estimate: Estimate) -> Evidence:
+        return improves(volume, estimate, exclude=exclude, max_side_px=max_side_px, progress=progress, stop=stop)
 
     brightness, shifts = full.without_shifts(), full.without_brightness()
-    use_brightness = not brightness.is_none and judge(brightness).convincing
-    use_shifts = not shifts.is_none and judge(shifts).convincing
+    use_brightness = not brightness.whole.is_none and judge(brightness).convincing
+    use_shifts = not shifts.whole.is_none and judge(shifts).convincing
     if use_brightness and use_shifts:
-        return full, judge(full)
+        return full.whole, judge(full)
     if use_brightness or use_shifts:
         chosen = brightness if use_brightness else shifts
-        return chosen, judge(chosen)
+        return chosen.whole, judge(chosen)
     evidence = judge(full)
-    return (full, evidence) if evidence.convincing else (Corrections.none(volume.n_sections), evidence)
+    return (full.whole if evidence.convincing else Corrections.none(volume.n_sections)), evidence
 
 
-def _score(corrections: Corrections, row: Neighbours, images: list[FloatArray], data_range: float) -> float:
+def _score(estimate: Estimate, row: Neighbours, images: list[FloatArray], data_range: float) -> float:
+    """PSNR of the hidden section, from the squared errors of all halves."""
     below, hidden, above = images
     t = row.weight_above
-    predicted = (1 - t) * corrections.carry(row.below, row.index, below)
-    predicted += t * corrections.carry(row.above, row.index, above)
-    rim = min(_RIM_PX, min(hidden.shape) // 4)
-    error = (gaussian_filter(predicted, BLUR_PX) - hidden)[rim:-rim, rim:-rim]
-    return psnr_from_mse(float(np.mean(error.astype(np.float64) ** 2)), data_range=data_range)
+    squared = []
+    for half, corrections in estimate.elsewhere.items():
+        predicted = (1 - t) * corrections.carry(row.below, row.index, below)
+        predicted += t * corrections.carry(row.above, row.index, above)
+        error = half_of(gaussian_filter(predicted, BLUR_PX) - hidden, half)
+        rim = min(_RIM_PX, min(error.shape) // 4)
+        squared.append(np.mean(error[rim:-rim, rim:-rim].astype(np.float64) ** 2))
+    return psnr_from_mse(float(np.mean(squared)), data_range=data_range)
 
 
 def _mean(values: Sequence[float]) -> float:

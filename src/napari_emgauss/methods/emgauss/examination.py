@@ -19,6 +19,7 @@ from napari_emgauss.errors import ConfigError, ModelFileError
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.job import EmgaussJob, training_sections
 from napari_emgauss.sections import (
+    MAX_ROUNDS,
     Corrections,
     Evidence,
     SectionQuality,
@@ -37,8 +38,10 @@ STAGE = "sections"
 PROGRESS_EVERY_S = 0.1
 KEYS = ("corrections", "damaged", "noise", "psnr_ceiling_db")
 """Entries of a reconstruction's record that come from here."""
-CORRECTION_PASSES = 4
-"""How often sections are read to estimate corrections and to judge each kind."""
+ESTIMATE_PASSES = 1 + MAX_ROUNDS
+"""How often sections are looked at, at most, to estimate corrections: once for brightness, and in rounds for shifts."""
+CORRECTION_PASSES = ESTIMATE_PASSES + 3
+"""The same with what it takes to judge each kind."""
 MOST_NAMED = 4
 
 
@@ -127,8 +130,8 @@ def _chosen(volume: Volume, exclude: set[int], hold_out: set[int], watch: Sectio
     corrections, evidence = choose_corrections(volume, exclude=without, progress=watch.tell_read, stop=watch.held)
     if corrections.is_none or not hold_out:
         return corrections, evidence
-    watch.n_expected += volume.n_sections
-    own = estimate_corrections(volume, exclude=sorted(exclude), progress=watch.tell_read, stop=watch.held)
+    watch.n_expected += ESTIMATE_PASSES * volume.n_sections
+    own = estimate_corrections(volume, exclude=sorted(exclude), progress=watch.tell_read, stop=watch.held).whole
     if not corrections.shifts_px.any():
         own = own.without_shifts()
     if corrections.without_shifts().is_none:

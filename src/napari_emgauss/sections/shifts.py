@@ -1,0 +1,124 @@
+"""Small shifts of single sections, estimated jointly with an interpolation of the stack that they straighten."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.baselines import both_flows, warp
+from napari_emgauss.sections.corrections import Corrections
+from napari_emgauss.sections.registration import HALVES, OPPOSITE, Half, Registration, register
+from napari_emgauss.sections.second_differences import Difference, DoubleArray, Neighbours, solve
+
+MAX_ROUNDS = 6
+"""Most times that the stack is interpolated and registered anew."""
+_SETTLED_PX = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Shifts:
+    """Shifts (n, 2) in px as (y, x): how far the content of each section lies too far down and right."""
+
+    whole: DoubleArray
+    """From the whole field."""
+    elsewhere: dict[Half, DoubleArray]
+    """For each half of the field, from the opposite half alone: to be judged on pixels that had no part in them."""
+
+
+def estimate_shifts(
+    read: Callable[[int], FloatArray],
+    rows: list[Neighbours],
+    brightness: Corrections,
+    *,
+    max_shift_px: float,
+    slow_sections: float,
+    progress: Callable[[], object],
+    stop: Callable[[], bool],
+) -> Shifts:
+    """Alternate between interpolating every section from its corrected neighbours and registering it there.
+
+    Interpolation follows optical flow between the neighbours, so that tissue which moves steadily along z lies where it
+    is predicted; what does not is the section's own shift or the tissue's (see `second_differences`). The first rounds
+    are predicted from neighbours that are themselves misplaced; the last from straightened ones.
+
+    Parameters
+    ----------
+    read
+        Gives a section's image (Y, X) by its index; at most four are kept.
+    rows
+        The sections and their neighbours.
+    brightness
+        Gains and offsets of all sections; its shifts are not looked at.
+    max_shift_px, slow_sections
+        See `estimate_corrections`.
+    progress
+        Called after each section of each round.
+    stop
+        Asked before each; once true, no shifts are returned.
+    """
+    n = brightness.n_sections
+    none = Shifts(np.zeros((n, 2)), {half: np.zeros((n, 2)) for half in HALVES})
+    found, shifts = none, np.zeros((n, 2))
+    for _ in range(MAX_ROUNDS):
+        straightened = lru_cache(maxsize=4)(_straightened(read, brightness, shifts))
+        registered = []
+        for row in rows:
+            if stop():
+                return none
+            below, here, above = (straightened(index) for index in (row.below, row.index, row.above))
+            registered.append(register(here, _predicted(below, above, row.weight_above)))
+            progress()
+
+        def solved(half: Half | None) -> DoubleArray:
+            values = _solved(rows, registered, half, shifts, slow_sections)  # noqa: B023 - used within the round
+            return np.clip(values, -max_shift_px, max_shift_px)
+
+        found = Shifts(solved(None), {half: solved(OPPOSITE[half]) for half in HALVES})
+        moved = float(np.abs(found.whole - shifts).max(initial=0.0))
+        shifts = found.whole
+        if moved < _SETTLED_PX:
+            break
+    return found
+
+
+def _straightened(
+    read: Callable[[int], FloatArray], brightness: Corrections, shifts: DoubleArray
+) -> Callable[[int], FloatArray]:
+    corrections = Corrections(gains=brightness.gains, offsets=brightness.offsets, shifts_px=shifts)
+    return lambda index: corrections.apply(index, read(index))
+
+
+def _predicted(below: FloatArray, above: FloatArray, weight_above: float) -> FloatArray:
+    # As `Interpolator` does it, but for the size at which flow is computed: tissue moves smoothly.
+    up, down = both_flows(below, above, halved=True)
+    moved = warp(below, up, -weight_above), warp(above, down, weight_above - 1)
+    return np.float32(1 - weight_above) * moved[0] + np.float32(weight_above) * moved[1]
+
+
+def _solved(
+    rows: list[Neighbours],
+    registered: list[Registration | None],
+    half: Half | None,
+    shifts: DoubleArray,
+    slow_sections: float,
+) -> DoubleArray:
+    """Shifts (n, 2) that explain the ``shifts`` so far and what is left of them, in the whole field or a half."""
+    out = np.zeros_like(shifts)
+    for axis in (0, 1):
+        differences = []
+        for row, found in zip(rows, registered, strict=True):
+            if found is None:
+                differences.append(Difference(0.0, math.inf))
+                continue
+            t = row.weight_above
+            between = (1 - t) * shifts[row.below, axis] + t * shifts[row.above, axis] - shifts[row.index, axis]
+            value, error = found.displacement(half)[axis], found.error[axis]
+            # Half of the field has half of the information.
+            differences.append(Difference(float(between - value), float(error if half is None else 2**0.5 * error)))
+        out[:, axis] = solve(rows, differences, len(shifts), slow_sections)
+    return out
