@@ -205,6 +205,25 @@ def test_split_gaussians_draw_the_same_and_share_their_memory(anchored, z, drawn
     torch.testing.assert_close(model.gaussians.intensity, anchored.gaussians.intensity + 1)
 
 
+def test_several_sections_in_one_pass_equal_one_after_the_other(anchored):
+    zs, model = [0.0, 0.3, 1.0, 2.2, 2.2], copy.deepcopy(anchored)
+    torch.nn.init.normal_(model.field.up, std=3)
+    with torch.no_grad():
+        model.gaussians.log_scale[::50] += 2  # wide ones reach over the border
+    one_by_one = copy.deepcopy(model)
+    images, singles = model.several(zs), [one_by_one(z) for z in zs]
+    assert images.shape == (5, 36, 44)
+    torch.testing.assert_close(images, torch.stack(singles), atol=1e-4, rtol=1e-3)
+    (images**2).sum().backward()
+    sum((image**2).sum() for image in singles).backward()
+    expected = {name: p.grad for name, p in one_by_one.named_parameters() if p.grad is not None}
+    found = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    assert found.keys() == expected.keys()
+    assert {"gaussians.mean_px", "gaussians.intensity", "field.up", "field.down"} <= found.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, atol=1e-3 * float(gradient.abs().max()), rtol=1e-2)
+
+
 def test_the_canonical_set_is_not_split():
     field, gaussians = mlp()
     assert field.split(gaussians) is None

@@ -125,6 +125,41 @@ def test_resuming_is_exact_across_densification_with_the_teacher_at_work(
     assert same(reconstruct(small_stack, checkpoint=tmp_path, **DENSIFYING), densified)
 
 
+@pytest.mark.parametrize("teacher", ["ema", "lateral"])
+def test_several_sections_per_step_learn_as_much(stack, teacher):
+    settings = {**TINY, "teacher": teacher, "lateral_steps": 20, "joint": 20, "bootstrap": 10, "hold_out": (3,)}
+
+    def trained(**changes):
+        events = []
+        result = reconstruct(stack, preset="balanced", on_event=events.append, **settings | changes)
+        progress = [event for event in events if isinstance(event, Progress)]
+        assert progress[-1].iteration == progress[-1].n_iterations
+        assert events[-1].reason is FinishReason.COMPLETED
+        return result, progress[-1]
+
+    (alone, last_alone), (together, last) = trained(), trained(sections_per_step=4)
+    assert not same(alone, together)
+    assert last.n_iterations == last_alone.n_iterations
+    assert last.withheld_psnr_db == pytest.approx(last_alone.withheld_psnr_db, abs=0.5)
+    assert last.loss < 1.25 * last_alone.loss
+
+
+def test_the_published_field_takes_its_steps_one_by_one(stack):
+    assert same(
+        reconstruct(small_stack, sections_per_step=1, **TINY_PAPER),
+        reconstruct(small_stack, sections_per_step=4, **TINY_PAPER),
+    )
+
+
+def test_resuming_several_sections_per_step_is_exact(stack, tmp_path, monkeypatch):
+    settings = {**TINY, "sections_per_step": 4}
+    whole, control = reconstruct(stack, **settings), Control()
+    with monkeypatch.context() as patch:
+        stop_after(patch, control, 3)
+        reconstruct(stack, control=control, checkpoint=tmp_path, **settings)
+    assert same(whole, reconstruct(stack, checkpoint=tmp_path, **settings))
+
+
 def test_the_end_of_a_run_counts_the_iterations_really_done(stack, tmp_path, monkeypatch):
     settings = {**TINY, "bundle_sections": 3, "bundle_overlap": 1, "checkpoint": tmp_path / "c"}
     control, events = Control(), []

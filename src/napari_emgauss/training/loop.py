@@ -79,42 +79,55 @@ class BlockTrainer:
         self._take_parameters()
 
     @property
+    def at_once(self) -> int:
+        """Iterations that share a step. One where all draw the same Gaussians: these need their steps one by one."""
+        return 1 if self.sets is None else self.task.schedule.sections_per_step
+
+    @property
     def done(self) -> bool:
         """Whether all iterations were made."""
         return self.iteration >= self.task.schedule.total
 
     def step(self) -> None:
-        """One iteration: supervised by an observed section, or by the teacher at an unobserved depth."""
+        """One step of the optimiser: an iteration, or several where a step may draw several sections."""
         task, schedule, i = self.task, self.task.schedule, self.iteration
         if schedule.use_teacher and self.teacher is None and schedule.stage(i) == "bootstrap":
             self.teacher = EmaTeacher(task.model, schedule.ema_decay)
         task.model.field.requires_grad_(schedule.stage(i) != "warm-up")
         set_rates(self.adam, schedule, i)
         self.adam.zero_grad(set_to_none=True)
-        pseudo = self.teacher is not None and schedule.draws_pseudo(i, self.rng)
-        if pseudo and self.teacher is not None:
-            z = schedule.unobserved(i, [target.z for target in task.observed], self.rng)
-            target = self.teacher.target(z).clone()
-            loss = photometric_loss(task.model(z, self.sets), target, lambda_dssim=schedule.lambda_dssim)
-            torch.autograd.backward(schedule.weight(i) * loss)
-            self.pseudo_loss = _running(self.pseudo_loss, float(loss.detach()))
-        else:
-            index = int(self.rng.integers(len(task.observed)))
-            z = schedule.jittered(i, [target.z for target in task.observed], index, self.rng)
-            section = task.observed[index]
-            loss = photometric_loss(
-                task.model(z, self.sets), section.image, weight=section.weight, lambda_dssim=schedule.lambda_dssim
-            )
-            torch.autograd.backward(loss)
-            self.loss = _running(self.loss, float(loss.detach()))
-        self._check_finite(float(loss.detach()))
-        if task.density is not None and not pseudo:
+        drawn = [self._choose(iteration) for iteration in range(i, min(i + self.at_once, schedule.total))]
+        images = task.model.several([z for z, _, _ in drawn], self.sets)
+        losses = [
+            photometric_loss(image, target.image, weight=target.weight, lambda_dssim=schedule.lambda_dssim)
+            for image, (_, target, _) in zip(images, drawn, strict=True)
+        ]
+        weights = [schedule.weight(i) if pseudo else 1.0 for _, _, pseudo in drawn]
+        torch.autograd.backward(losses, [loss.new_tensor(w) for loss, w in zip(losses, weights, strict=True)])
+        for loss, (_, _, pseudo) in zip(losses, drawn, strict=True):
+            value = float(loss.detach())
+            self._check_finite(value)
+            if pseudo:
+                self.pseudo_loss = _running(self.pseudo_loss, value)
+            else:
+                self.loss = _running(self.loss, value)
+        if task.density is not None and not drawn[0][2]:
             task.density.observe(task.model.gaussians)
         self.adam.step()
         if self.teacher is not None:
-            self.teacher.update(task.model)
+            self.teacher.update(task.model, len(drawn))
         self._adapt_density(i)
-        self.iteration += 1
+        self.iteration += len(drawn)
+
+    def _choose(self, iteration: int) -> tuple[float, Target, bool]:
+        """Where an iteration draws, what it should see there, and whether the teacher says so."""
+        schedule, observed = self.task.schedule, self.task.observed
+        coordinates = [target.z for target in observed]
+        if self.teacher is not None and schedule.draws_pseudo(iteration, self.rng):
+            z = schedule.unobserved(iteration, coordinates, self.rng)
+            return z, Target(z, self.teacher.target(z).clone()), True
+        index = int(self.rng.integers(len(observed)))
+        return schedule.jittered(iteration, coordinates, index, self.rng), observed[index], False
 
     def validate(self) -> float | None:
         """PSNR in dB on the sections held out, in normalised intensities."""

@@ -73,7 +73,7 @@ class _Reporter:
         self.block = 0
         self.iteration = self.earlier
         self.seconds = self.seconds_before = 0.0 if earlier is None else earlier.seconds
-        self.steps = 0
+        self.made = self.first_made = 0
         self.first_seconds = 0.0
         self.last_progress = self.last_preview = self.last_checkpoint = time.monotonic()
 
@@ -82,15 +82,15 @@ class _Reporter:
         self.before = self.earlier + sum(self.job.iterations_per_block[:block])
 
     def __call__(self, trainer: BlockTrainer, seconds: float) -> None:
-        self.iteration = self.before + trainer.iteration
+        made, self.iteration = self.before + trainer.iteration - self.iteration, self.before + trainer.iteration
         self.seconds += seconds
-        self.steps += 1
-        if self.steps == 1:
-            self.first_seconds = seconds
-        if trainer.iteration % self.config.validate_every == 0 or trainer.done:
+        if self.made == 0:
+            self.first_made, self.first_seconds = made, seconds
+        self.made += made
+        if trainer.iteration % self.config.validate_every < made or trainer.done:
             trainer.validate()
         now = time.monotonic()
-        if (self.steps > 1 and now - self.last_progress >= PROGRESS_EVERY_S) or trainer.done:
+        if (self.made > self.first_made and now - self.last_progress >= PROGRESS_EVERY_S) or trainer.done:
             self.last_progress = now
             self.emit(self.progress(trainer))
         if self.config.preview_every_s and now - self.last_preview >= self.config.preview_every_s:
@@ -102,8 +102,8 @@ class _Reporter:
 
     def progress(self, trainer: BlockTrainer) -> Progress:
         last = max(trainer.iteration - 1, 0)
-        # The first iteration compiles or loads the kernels and says nothing about the others.
-        typical = (self.seconds - self.seconds_before - self.first_seconds) / max(self.steps - 1, 1)
+        # The first step compiles or loads the kernels and says nothing about the others.
+        typical = (self.seconds - self.seconds_before - self.first_seconds) / max(self.made - self.first_made, 1)
         return Progress(
             iteration=self.iteration,
             n_iterations=self.total,

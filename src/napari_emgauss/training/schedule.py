@@ -53,6 +53,8 @@ class Schedule:
     the training: annealed smoothing along z (Yang et al. 2024, Deformable 3D Gaussians, section 3.3)."""
     lambda_dssim: float = 0.2
     """Weight of 1 - SSIM in the photometric loss; L1 has the rest."""
+    sections_per_step: int = 1
+    """Iterations that are drawn in one pass and share a step of the optimiser, where the field allows it."""
 
     @property
     def total(self) -> int:

@@ -34,10 +34,10 @@ class EmaTeacher:
         return self.model.render(z)
 
     @torch.no_grad()
-    def update(self, student: SectionModel) -> None:
-        """Move every parameter a little towards the student's."""
+    def update(self, student: SectionModel, iterations: int = 1) -> None:
+        """Move every parameter a little towards the student's, as far as in so many iterations."""
         for mine, theirs in zip(self.model.parameters(), student.parameters(), strict=True):
-            mine.lerp_(theirs, 1 - self.decay)
+            mine.lerp_(theirs, 1 - self.decay**iterations)
 
     def follow(self, surgery: Surgery) -> None:
         """Repeat a change of the student's set; children start from the student's values."""

@@ -201,7 +201,7 @@ class EmgaussJob:
     def schedule(self, block: Block) -> Schedule:
         """Schedule of a block."""
         y0, y1, x0, x1 = self.plan.region(block)
-        return self.config.schedule(self.n_anchors(block), max(y1 - y0, x1 - x0))
+        return self.config.schedule(self.n_anchors(block), max(y1 - y0, x1 - x0), self.device.type)
 
     def n_anchors(self, block: Block) -> int:
         """Observed and pseudo-sections of a block."""
