@@ -117,7 +117,7 @@ def _score(stack: Volume, planes: Volume, factor: int, correct: str) -> float:
         if k % factor:
             drawn, truth = reconstruction.render(k / factor), planes.section(k).astype(np.float32)
             found = register(drawn, truth)
-            y, x = (0.0, 0.0) if found is None else found.displacement()
+            y, x = (0.0, 0.0) if found is None else found.whole
             scores.append(_psnr(shifted(drawn, (float(y), float(x))), truth))
     return float(np.mean(scores))
 

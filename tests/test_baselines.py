@@ -92,6 +92,16 @@ def test_flow_follows_motion_that_linear_blurs():
     assert errors["flow"] < 0.15 * errors["linear"]
 
 
+@pytest.mark.parametrize("halved", [False, True])
+def test_flow_is_the_motion_at_either_size(halved):
+    below, above = moving_texture((3.0, -5.0))[0]
+    up, down = baselines.both_flows(below, above, halved=halved)
+    assert up.shape == down.shape == (*below.shape, 2)
+    inner = (slice(16, -16), slice(16, -16))
+    assert up[inner].mean((0, 1)) == pytest.approx((3, -5), abs=0.5)
+    assert down[inner].mean((0, 1)) == pytest.approx((-3, 5), abs=0.5)
+
+
 def test_flow_of_one_pair_is_computed_once(monkeypatch, sections):
     calls = []
     original = baselines.optical_flow

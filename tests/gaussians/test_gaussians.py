@@ -210,6 +210,17 @@ def test_the_teacher_follows_and_its_children_start_from_the_students():
     assert torch.isfinite(teacher.target(0.3)).all()
 
 
+def test_the_teacher_follows_several_iterations_at_once():
+    student = model_of(make())
+    one_by_one, at_once = EmaTeacher(student, decay=0.9), EmaTeacher(student, decay=0.9)
+    with torch.no_grad():
+        student.gaussians.intensity.add_(1.0)
+    for _ in range(3):
+        one_by_one.update(student)
+    at_once.update(student, 3)
+    assert torch.allclose(at_once.model.gaussians.intensity, one_by_one.model.gaussians.intensity)
+
+
 def test_opacities_are_reset_when_due():
     gaussians, density = make(opacity=0.9), control()
     assert not density.reset_due(48)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_emgauss.phantom import phantom
-from napari_emgauss.sections import Corrections, Estimate, choose_corrections, estimate_corrections, improves
+from napari_emgauss.sections import CorrectionEstimate, Corrections, choose_corrections, estimate_corrections, improves
 from napari_emgauss.sections.corrections import shifted
 from napari_emgauss.sections.evidence import Evidence
 from napari_emgauss.volume import Volume
@@ -48,6 +48,51 @@ def test_shifts_are_found_to_a_fraction_of_a_pixel(disturbed):
     assert np.sqrt(np.mean(left**2)) < 0.5
 
 
+def test_each_half_is_judged_by_shifts_from_the_other(still):
+    rng = np.random.default_rng(3)
+    data = np.stack([still.section(i).astype(np.float32) for i in range(still.n_sections)])
+    middle = data.shape[2] // 2
+    left, right = rng.uniform(-2, 2, (2, len(data), 2))
+    for section, to_left, to_right in zip(data, left, right, strict=True):
+        section[:, :middle] = shifted(section, tuple(to_left))[:, :middle]
+        section[:, middle:] = shifted(section, tuple(to_right))[:, middle:]
+    found = estimate_corrections(Volume(data, still.voxel_size_nm)).elsewhere
+
+    def left_over(half, shifts):
+        return np.abs(high_pass(found[half].shifts_px + shifts)).mean()
+
+    assert left_over("left", right) < 0.5 * left_over("left", left)
+    assert left_over("right", left) < 0.5 * left_over("right", right)
+
+
+def test_large_shifts_take_several_rounds(still, monkeypatch):
+    rng = np.random.default_rng(5)
+    put_in = rng.uniform(-4, 4, (still.n_sections, 2))
+    data = np.stack([shifted(still.section(i), tuple(put_in[i])) for i in range(len(put_in))])
+    volume = Volume(data.astype(np.float32), still.voxel_size_nm)
+
+    def left_over():
+        return np.abs(high_pass(estimate_corrections(volume).whole.shifts_px + put_in)).mean()
+
+    joint = left_over()
+    assert joint < 0.15 * np.abs(high_pass(put_in)).mean()
+    monkeypatch.setattr("napari_emgauss.sections.shifts.MAX_ROUNDS", 1)
+    assert left_over() > 1.5 * joint
+
+
+def test_steady_motion_is_left_to_the_tissue(still):
+    drift = 1.5 * np.arange(still.n_sections)[:, None] * np.array([[1.0, -0.5]]) / 2
+    drift -= drift.mean(0)
+    data = np.stack([np.roll(still.section(i), (round(y), round(x)), (0, 1)) for i, (y, x) in enumerate(drift)])
+    assert np.abs(estimate_corrections(Volume(data, still.voxel_size_nm)).whole.shifts_px).mean() < 0.5
+
+
+def test_shifts_need_a_wider_margin_than_brightness(disturbed):
+    volume, *_ = disturbed
+    found = estimate_corrections(volume)
+    assert improves(volume, found.without_brightness()).margin_db > improves(volume, found.without_shifts()).margin_db
+
+
 def test_what_moves_half_of_a_section_is_tissue(still):
     rng = np.random.default_rng(2)
     data = np.stack([still.section(i) for i in range(still.n_sections)])
@@ -80,7 +125,7 @@ def test_no_correction_changes_nothing(still):
     none = Corrections.none(still.n_sections)
     assert none.is_none
     assert np.array_equal(none.apply(2, still.section(2)), still.section(2).astype(np.float32))
-    evidence = improves(still, Estimate.none(still.n_sections))
+    evidence = improves(still, CorrectionEstimate.none(still.n_sections))
     assert evidence.mean_after_db == pytest.approx(evidence.mean_before_db)
     assert not evidence.convincing
 

@@ -11,8 +11,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from napari_emgauss.forward.fields import DeformationField, Deformed, Rows
-from napari_emgauss.forward.view import REACH, View, draw
+from napari_emgauss.forward.view import REACH, View, draw, visible
 from napari_emgauss.gaussians import Gaussians
+
+_MOST_HEIGHTS = 4
 
 
 class SectionModel(nn.Module):
@@ -62,8 +64,9 @@ class SectionModel(nn.Module):
         """Images as of `forward` at all of ``zs``, drawn in one pass: as one tall image, too far apart to touch."""
         if len(zs) == 1:
             return torch.stack([self(zs[0], sets)])
-        (height, width), drawn = self.shape, [self.field.deform(self.gaussians, z, sets) for z in zs]
-        pitch = height + max(_overhang_px(splats, height) for splats in drawn)
+        height, width = self.shape
+        drawn = [visible(self.field.deform(self.gaussians, z, sets), self.full_view) for z in zs]
+        pitch = height + _overhang_px(drawn, height)
         down = drawn[0].mean_px.new_tensor([pitch, 0])
         placed = [replace(splats, mean_px=splats.mean_px + k * down) for k, splats in enumerate(drawn)]
         columns = (tuple(getattr(splats, field.name) for splats in placed) for field in fields(Deformed))
@@ -82,10 +85,12 @@ class SectionModel(nn.Module):
 
 
 @torch.no_grad()
-def _overhang_px(splats: Deformed, height: int) -> int:
-    """How many rows Gaussians reach beyond an image of that height, above or below."""
-    if not len(splats.mean_px):
-        return 0
-    reach = REACH * torch.exp(splats.log_scale.amax(-1)) + 1
-    y = splats.mean_px[:, 0]
-    return math.ceil(max(0.0, float((reach - y).max()), float((y + reach).max()) - height))
+def _overhang_px(drawn: Sequence[Deformed], height: int) -> int:
+    """How many rows Gaussians reach beyond images of that height, above or below.
+
+    Limited to a few heights: those that run away must not take the memory with them.
+    """
+    reach = torch.cat([REACH * torch.exp(splats.log_scale.amax(-1)) + 1 for splats in drawn])
+    y = torch.cat([splats.mean_px[:, 0] for splats in drawn])
+    beyond = torch.cat([reach - y, y + reach - height])
+    return math.ceil(min(float(beyond.nan_to_num(0).max()), _MOST_HEIGHTS * height)) if len(y) else 0

@@ -50,7 +50,7 @@ class View:
         return (mean_px - mean_px.new_tensor([self.region[0], self.region[2]]) + 0.5) * self.zoom - 0.5
 
 
-def _visible(splats: Deformed, view: View, blur_px: float) -> Deformed:
+def visible(splats: Deformed, view: View, blur_px: float = 0.0) -> Deformed:
     """The Gaussians that reach into the view."""
     y0, y1, x0, x1 = view.region
     reach = REACH * torch.sqrt(torch.exp(2 * splats.log_scale.max(-1).values) + blur_px**2) + 1 / view.zoom
@@ -76,7 +76,7 @@ def draw(
     if view.zoom < 1:
         blur_px = math.hypot(blur_px, 0.5 * math.sqrt(1 / view.zoom**2 - 1))
     if cull:
-        splats = _visible(splats, view, blur_px)
+        splats = visible(splats, view, blur_px)
     conics, peak = conics_from(splats.log_scale, splats.angle_rad, blur_px=blur_px)
     means = view.to_output(splats.mean_px)
     conics = conics / view.zoom**2

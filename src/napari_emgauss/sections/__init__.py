@@ -1,6 +1,6 @@
 """What single sections suffer from: noise, damage, uneven brightness and small shifts, found without a model."""
 
-from napari_emgauss.sections.correct import MAX_SHIFT_PX, SLOW_SECTIONS, Estimate, estimate_corrections
+from napari_emgauss.sections.correct import MAX_SHIFT_PX, SLOW_SECTIONS, CorrectionEstimate, estimate_corrections
 from napari_emgauss.sections.corrected import CorrectedSections, corrected
 from napari_emgauss.sections.corrections import Corrections
 from napari_emgauss.sections.evidence import Evidence, choose_corrections, improves
@@ -19,8 +19,8 @@ __all__ = [
     "MAX_SHIFT_PX",
     "SLOW_SECTIONS",
     "CorrectedSections",
+    "CorrectionEstimate",
     "Corrections",
-    "Estimate",
     "Evidence",
     "NoiseEstimate",
     "SectionQuality",

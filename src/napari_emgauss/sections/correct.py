@@ -29,7 +29,7 @@ _RIM_PX = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class CorrectionEstimate:
     """Corrections, and what they would be without having seen a half of the field."""
 
     whole: Corrections
@@ -38,18 +38,20 @@ class Estimate:
     """For each half of the field, with shifts from the opposite half alone: to be judged on pixels they never saw."""
 
     @classmethod
-    def none(cls, n_sections: int) -> Estimate:
+    def none(cls, n_sections: int) -> CorrectionEstimate:
         """Corrections that change nothing."""
         none = Corrections.none(n_sections)
         return cls(none, dict.fromkeys(HALVES, none))
 
-    def without_shifts(self) -> Estimate:
+    def without_shifts(self) -> CorrectionEstimate:
         """Brightness alone."""
-        return Estimate(self.whole.without_shifts(), {half: c.without_shifts() for half, c in self.elsewhere.items()})
+        return CorrectionEstimate(
+            self.whole.without_shifts(), {half: c.without_shifts() for half, c in self.elsewhere.items()}
+        )
 
-    def without_brightness(self) -> Estimate:
+    def without_brightness(self) -> CorrectionEstimate:
         """Shifts alone."""
-        return Estimate(
+        return CorrectionEstimate(
             self.whole.without_brightness(), {half: c.without_brightness() for half, c in self.elsewhere.items()}
         )
 
@@ -63,7 +65,7 @@ def estimate_corrections(
     max_side_px: int = 512,
     progress: Callable[[int, int], object] | None = None,
     stop: Callable[[], bool] | None = None,
-) -> Estimate:
+) -> CorrectionEstimate:
     """Gain, offset and shift of every section against its neighbours, without what changes slowly along z.
 
     Brightness comes from what tiles of a section agree on, shifts from `estimate_shifts`; what is alike in both
@@ -83,13 +85,13 @@ def estimate_corrections(
     max_side_px
         Larger sections are looked at in a central window of this size.
     progress
-        Called with the number of sections read and how many reads there are at most.
+        Called with the number of sections looked at so far and how many there may be: shifts that settle need fewer.
     stop
-        Asked before each section; once true, `Estimate.none` is returned.
+        Asked before each section; once true, `CorrectionEstimate.none` is returned.
 
     Returns
     -------
-    Estimate
+    CorrectionEstimate
         In the stack's intensity units and pixels.
 
     Raises
@@ -125,8 +127,8 @@ def estimate_corrections(
         stop=stopped,
     )
     if stopped():
-        return Estimate.none(n)
-    return Estimate(
+        return CorrectionEstimate.none(n)
+    return CorrectionEstimate(
         replace(brightness, shifts_px=shifts.whole),
         {half: replace(brightness, shifts_px=values) for half, values in shifts.elsewhere.items()},
     )

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.metrics import psnr_from_mse
-from napari_emgauss.sections.correct import Estimate, estimate_corrections
+from napari_emgauss.sections.correct import CorrectionEstimate, estimate_corrections
 from napari_emgauss.sections.corrections import Corrections
 from napari_emgauss.sections.noise import intensity_range
 from napari_emgauss.sections.registration import half_of
@@ -105,7 +105,7 @@ class Evidence:
 
 def improves(
     volume: Volume,
-    estimate: Estimate,
+    estimate: CorrectionEstimate,
     *,
     exclude: Sequence[int] = (),
     max_sections: int = 64,
@@ -141,7 +141,7 @@ def improves(
     rows = neighbours_of([index for index in range(volume.n_sections) if index not in set(exclude)])
     chosen = [rows[k] for k in even_choice(len(rows), max_sections)] if rows else []
     sections, before, after, chance_db = [], [], [], 0.0
-    nothing = Estimate.none(volume.n_sections)
+    nothing = CorrectionEstimate.none(volume.n_sections)
     for count, row in enumerate(chosen):
         if stop is not None and stop():
             break
@@ -174,7 +174,8 @@ def choose_corrections(
 ) -> tuple[Corrections, Evidence]:
     """Corrections that the stack's own hidden sections ask for: of brightness, of shifts, of both, or none.
 
-    Each kind must be `Evidence.convincing` by itself. Parameters are those of `estimate_corrections`.
+    Each kind must be `Evidence.convincing` by itself. Parameters are those of
+    `estimate_corrections`; ``progress`` is told anew by each estimate and judgement.
 
     Returns
     -------
@@ -183,7 +184,7 @@ def choose_corrections(
     """
     full = estimate_corrections(volume, exclude=exclude, max_side_px=max_side_px, progress=progress, stop=stop)
 
-    def judge(estimate: Estimate) -> Evidence:
+    def judge(estimate: CorrectionEstimate) -> Evidence:
         return improves(volume, estimate, exclude=exclude, max_side_px=max_side_px, progress=progress, stop=stop)
 
     brightness, shifts = full.without_shifts(), full.without_brightness()
@@ -198,7 +199,7 @@ def choose_corrections(
     return (full.whole if evidence.convincing else Corrections.none(volume.n_sections)), evidence
 
 
-def _score(estimate: Estimate, row: Neighbours, images: list[FloatArray], data_range: float) -> float:
+def _score(estimate: CorrectionEstimate, row: Neighbours, images: list[FloatArray], data_range: float) -> float:
     """PSNR of the hidden section, from the squared errors of all halves."""
     below, hidden, above = images
     t = row.weight_above

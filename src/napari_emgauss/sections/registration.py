@@ -22,33 +22,38 @@ _RIM_PX = 8
 _OUTLIER = 2.0
 """A residual of this many times the median counts half."""
 _RCOND = 1e-9
+_LEAST_SHARE = 0.05
+"""A half with less than this share of the field's gradients says nothing by itself."""
+_EVERY, _FIRST, _SECOND = slice(None), slice(0, 1), slice(1, 2)
+_QUARTERS: dict[Half, tuple[slice, slice]] = {
+    "top": (_FIRST, _EVERY),
+    "bottom": (_SECOND, _EVERY),
+    "left": (_EVERY, _FIRST),
+    "right": (_EVERY, _SECOND),
+}
 _FLAT = 1e-5
 """A standard deviation below this share of the largest value is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
 class Registration:
-    """Normal equations of the last Gauss-Newton step, kept apart for the quarters of the field."""
+    """By how many px (y, x) content lies further down and right than predicted."""
 
-    start: DoubleArray
-    """Displacement (2,) before that step."""
-    normal: DoubleArray
-    """(2, 2, 4, 4): rows and columns of quarters; unknowns are the step (y, x), gain and offset."""
-    right: DoubleArray
-    """(2, 2, 4): right-hand sides."""
+    whole: DoubleArray
+    """(2,), in the whole field."""
+    halves: dict[Half, DoubleArray]
+    """(2,), in each half, from its own part of the equations; NaN where it has too little structure to say.
 
-    def displacement(self, half: Half | None = None) -> DoubleArray:
-        """By how many px (y, x) content lies further down and right than predicted, in the whole field or a half."""
-        rows, columns = _quarters(half)
-        normal, right = self.normal[rows, columns].sum((0, 1)), self.right[rows, columns].sum((0, 1))
-        # Least squares of the normal equations: no step along a direction in which nothing changes.
-        return np.asarray(self.start - np.linalg.lstsq(normal, right, rcond=_RCOND)[0][:2])
+    Where they are linearised, and what counts as an outlier, comes from the whole field."""
 
     @property
     def error(self) -> DoubleArray:
-        """Standard error (2,) of the whole field's displacement, from how much opposite halves disagree."""
-        apart = [self.displacement(half) - self.displacement(OPPOSITE[half]) for half in ("top", "left")]
-        return np.asarray(0.5 * np.sqrt(np.mean(np.square(apart), axis=0)))
+        """Standard error (2,) of the whole field's, from how much opposite halves disagree; infinite if none can."""
+        pairs = [self.halves[half] - self.halves[OPPOSITE[half]] for half in ("top", "left")]
+        known = [pair for pair in pairs if np.isfinite(pair).all()]
+        if not known:
+            return np.full(2, np.inf)
+        return np.asarray(0.5 * np.sqrt(np.mean(np.square(known), axis=0)))
 
 
 def register(image: FloatArray, prediction: FloatArray) -> Registration | None:
@@ -60,14 +65,15 @@ def register(image: FloatArray, prediction: FloatArray) -> Registration | None:
     Returns
     -------
     Registration
-        None where an image is flat, or too small to leave anything within its rim.
+        None where an image is flat.
     """
     rim = min(_RIM_PX, min(image.shape) // 8)
     inner = (slice(rim, image.shape[0] - rim), slice(rim, image.shape[1] - rim))
     image = np.asarray(gaussian_filter(image, BLUR_PX), np.float32)
     still = np.asarray(gaussian_filter(prediction, BLUR_PX)[inner], np.float32)
-    level, scale = float(still.mean()), float(still.std())
-    if min(float(image.std()), scale) <= _FLAT * max(float(np.abs(image).max()), float(np.abs(still).max()), 1e-30):
+    level, scale = float(still.mean(dtype=np.float64)), float(still.std(dtype=np.float64))
+    largest = max(float(np.abs(image).max()), float(np.abs(still).max()), 1e-30)
+    if min(float(image.std(dtype=np.float64)), scale) <= _FLAT * largest:
         return None
     # Unknowns of about one unit each, whatever the intensities.
     image, still = (image - level) / scale, (still - level) / scale
@@ -77,21 +83,32 @@ def register(image: FloatArray, prediction: FloatArray) -> Registration | None:
         moved = shifted(image, (float(shift[0]), float(shift[1])))
         down, across = np.gradient(moved, axis=0)[inner], np.gradient(moved, axis=1)[inner]
         design = np.stack([down, across, still, np.ones_like(still)], axis=-1)
-        found = _equations(shift, design, moved[inner], weights)
-        step = np.linalg.lstsq(found.normal.sum((0, 1)), found.right.sum((0, 1)), rcond=_RCOND)[0]
-        shift = shift - np.clip(step[:2], -1, 1)
+        normal, right = _equations(design, moved[inner], weights)
+        step = _solved(normal, right)
+        start, shift = shift, shift - np.clip(step[:2], -1, 1)
         residual = np.abs(moved[inner] - design @ step.astype(np.float32))
-        weights = 1 / (1 + (residual / max(_OUTLIER * float(np.median(residual)), _FLAT)) ** 2)
-    return found
+        # Padding fits exactly and would make outliers of everything else.
+        structured = down**2 + across**2 > _FLAT
+        typical = float(np.median(residual[structured])) if structured.any() else 0.0
+        weights = 1 / (1 + (residual / max(_OUTLIER * typical, _FLAT)) ** 2)
+    return Registration(shift, {half: _displacement(start, normal, right, half) for half in HALVES})
 
 
-def half_of(image: FloatArray, half: Half) -> FloatArray:
-    """That half of an image (Y, X)."""
-    y, x = (side // 2 for side in image.shape)
-    return {"top": image[:y], "bottom": image[y:], "left": image[:, :x], "right": image[:, x:]}[half]
+def _displacement(start: DoubleArray, normal: DoubleArray, right: DoubleArray, half: Half) -> DoubleArray:
+    rows, columns = _QUARTERS[half]
+    own, whole = (np.linalg.eigvalsh(n.sum((0, 1))[:2, :2])[0] for n in (normal[rows, columns], normal))
+    if own <= _LEAST_SHARE * whole:
+        return np.full(2, np.nan)
+    return np.asarray(start - _solved(normal[rows, columns], right[rows, columns])[:2])
 
 
-def _equations(start: DoubleArray, design: FloatArray, target: FloatArray, weights: FloatArray) -> Registration:
+def _solved(normal: DoubleArray, right: DoubleArray) -> DoubleArray:
+    """Step (y, x), gain and offset of the equations of some quarters; no step in a direction without structure."""
+    return np.asarray(np.linalg.lstsq(normal.sum((0, 1)), right.sum((0, 1)), rcond=_RCOND)[0])
+
+
+def _equations(design: FloatArray, target: FloatArray, weights: FloatArray) -> tuple[DoubleArray, DoubleArray]:
+    """Normal matrices (2, 2, 4, 4) and right-hand sides (2, 2, 4) of the quarters of the field."""
     normal, right = np.empty((2, 2, 4, 4)), np.empty((2, 2, 4))
     y, x = (side // 2 for side in target.shape)
     for row, rows in enumerate((slice(0, y), slice(y, None))):
@@ -100,11 +117,10 @@ def _equations(start: DoubleArray, design: FloatArray, target: FloatArray, weigh
             weighted = part * weights[rows, columns].reshape(-1, 1)
             normal[row, column] = weighted.T @ part
             right[row, column] = weighted.T @ target[rows, columns].ravel()
-    return Registration(start, normal, right)
+    return normal, right
 
 
-def _quarters(half: Half | None) -> tuple[slice, slice]:
-    every, first, second = slice(None), slice(0, 1), slice(1, 2)
-    if half is None:
-        return every, every
-    return {"top": (first, every), "bottom": (second, every), "left": (every, first), "right": (every, second)}[half]
+def half_of(image: FloatArray, half: Half) -> FloatArray:
+    """That half of an image (Y, X)."""
+    y, x = (side // 2 for side in image.shape)
+    return {"top": image[:y], "bottom": image[y:], "left": image[:, :x], "right": image[:, x:]}[half]

@@ -1,10 +1,10 @@
 """From how each section differs from its two neighbours to what is wrong with each section alone.
 
-Let p be an unknown of every section (its shift, the logarithm of its gain, its offset). Seen in a tile of the section,
+Let p be an unknown of every section (its shift, the logarithm of its gain, its offset). Seen in a part of the section,
 the weighted mean of the neighbours minus the section, d = (1-t)·p_below + t·p_above - p, does not change when the
-tissue in that tile moves or brightens steadily along z, so oblique structures and slow drift leave no trace in d
-whatever their direction. Tiles that hold different structures disagree about everything but p: their median estimates d
-and their disagreement its error.
+tissue in that part moves or brightens steadily along z, so oblique structures and slow drift leave no trace in d
+whatever their direction. Parts that hold different structures disagree about everything but p, which tells the error of
+d: tiles, whose median estimates it, for brightness; halves of the field for shifts (see `shifts`).
 
 p then minimises Σ (d_model - d)² / σ² + Σ p² / σ_p², with σ the median error of d and σ_p² = (⟨d²⟩ - σ²) / 1.5, the
 variance that independent p would need to explain what exceeds the error (ridge regression with an empirical prior).
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import solveh_banded
 
 DoubleArray = npt.NDArray[np.float64]
 
@@ -86,14 +87,25 @@ def solve(rows: list[Neighbours], differences: list[Difference], n: int, slow_se
     if excess <= 0:
         return p
     ridge = max(error_variance / (excess / 1.5), (1 - math.cos(2 * math.pi / slow_sections)) ** 2)
-    matrix = np.zeros((len(measured), n))
-    for k, (row, _) in enumerate(measured):
-        matrix[k, row.below] += 1 - row.weight_above
-        matrix[k, row.above] += row.weight_above
-        matrix[k, row.index] -= 1
     weights = error_variance / np.maximum(errors**2, error_variance) if error_variance else np.ones(len(measured))
-    normal = matrix.T @ (weights[:, None] * matrix) + ridge * np.eye(n)
-    return np.asarray(np.linalg.solve(normal, matrix.T @ (weights * values)))
+    # A row joins three neighbours, so the normal matrix has two diagonals above the main one.
+    order = sorted({index for row, _ in measured for index in (row.below, row.index, row.above)})
+    place = {index: k for k, index in enumerate(order)}
+    banded, right = np.zeros((3, len(order))), np.zeros(len(order))
+    banded[2] = ridge
+    for weight, value, (row, _) in zip(weights, values, measured, strict=True):
+        terms = (
+            (place[row.below], 1 - row.weight_above),
+            (place[row.index], -1.0),
+            (place[row.above], row.weight_above),
+        )
+        for k, factor in terms:
+            right[k] += weight * factor * value
+            for other, second in terms:
+                if other >= k:
+                    banded[2 - (other - k), other] += weight * factor * second
+    p[order] = solveh_banded(banded, right)
+    return p
 
 
 def _robust_mean_square(values: DoubleArray) -> float:

@@ -17,7 +17,8 @@ from napari_emgauss.sections.second_differences import Difference, DoubleArray, 
 
 MAX_ROUNDS = 6
 """Most times that the stack is interpolated and registered anew."""
-_SETTLED_PX = 0.1
+_SETTLED_PX = 0.05
+"""Root mean square over all sections."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,9 @@ class Shifts:
     whole: DoubleArray
     """From the whole field."""
     elsewhere: dict[Half, DoubleArray]
-    """For each half of the field, from the opposite half alone: to be judged on pixels that had no part in them."""
+    """For each half of the field, from the opposite half: to be judged on pixels that had no part in them.
+
+    No part but for the straightening of the round before, which the whole field decides."""
 
 
 def estimate_shifts(
@@ -74,14 +77,18 @@ def estimate_shifts(
             registered.append(register(here, _predicted(below, above, row.weight_above)))
             progress()
 
-        def solved(half: Half | None) -> DoubleArray:
-            values = _solved(rows, registered, half, shifts, slow_sections)  # noqa: B023 - used within the round
-            return np.clip(values, -max_shift_px, max_shift_px)
-
-        found = Shifts(solved(None), {half: solved(OPPOSITE[half]) for half in HALVES})
-        moved = float(np.abs(found.whole - shifts).max(initial=0.0))
+        solved = {
+            half: np.clip(
+                _solved(rows, [_measured(one, half) for one in registered], shifts, slow_sections),
+                -max_shift_px,
+                max_shift_px,
+            )
+            for half in (None, *HALVES)
+        }
+        found = Shifts(solved[None], {half: solved[OPPOSITE[half]] for half in HALVES})
+        moved_px = float(np.sqrt(np.mean((found.whole - shifts) ** 2)))
         shifts = found.whole
-        if moved < _SETTLED_PX:
+        if moved_px < _SETTLED_PX:
             break
     return found
 
@@ -102,23 +109,26 @@ def _predicted(below: FloatArray, above: FloatArray, weight_above: float) -> Flo
 
 def _solved(
     rows: list[Neighbours],
-    registered: list[Registration | None],
-    half: Half | None,
+    found: list[tuple[DoubleArray, DoubleArray]],
     shifts: DoubleArray,
     slow_sections: float,
 ) -> DoubleArray:
-    """Shifts (n, 2) that explain the ``shifts`` so far and what is left of them, in the whole field or a half."""
+    """Shifts (n, 2) that explain the ``shifts`` so far and the displacements, with their errors, that are left."""
     out = np.zeros_like(shifts)
     for axis in (0, 1):
         differences = []
-        for row, found in zip(rows, registered, strict=True):
-            if found is None:
-                differences.append(Difference(0.0, math.inf))
-                continue
+        for row, (displacement, error) in zip(rows, found, strict=True):
             t = row.weight_above
             between = (1 - t) * shifts[row.below, axis] + t * shifts[row.above, axis] - shifts[row.index, axis]
-            value, error = found.displacement(half)[axis], found.error[axis]
-            # Half of the field has half of the information.
-            differences.append(Difference(float(between - value), float(error if half is None else 2**0.5 * error)))
+            differences.append(Difference(float(between - displacement[axis]), float(error[axis])))
         out[:, axis] = solve(rows, differences, len(shifts), slow_sections)
     return out
+
+
+def _measured(found: Registration | None, half: Half | None) -> tuple[DoubleArray, DoubleArray]:
+    """Displacement (2,) and its error (2,) from the whole field or a half; infinite error where nothing is known."""
+    displacement = None if found is None else found.whole if half is None else found.halves[half]
+    if found is None or displacement is None or not np.isfinite(displacement).all():
+        return np.zeros(2), np.full(2, math.inf)
+    # Half of the field has half of the information.
+    return displacement, found.error if half is None else math.sqrt(2) * found.error

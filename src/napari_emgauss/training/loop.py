@@ -102,7 +102,7 @@ class BlockTrainer:
             photometric_loss(image, target.image, weight=target.weight, lambda_dssim=schedule.lambda_dssim)
             for image, (_, target, _) in zip(images, drawn, strict=True)
         ]
-        weights = [schedule.weight(i) if pseudo else 1.0 for _, _, pseudo in drawn]
+        weights = [schedule.weight(i + k) if pseudo else 1.0 for k, (_, _, pseudo) in enumerate(drawn)]
         torch.autograd.backward(losses, [loss.new_tensor(w) for loss, w in zip(losses, weights, strict=True)])
         for loss, (_, _, pseudo) in zip(losses, drawn, strict=True):
             value = float(loss.detach())

@@ -202,6 +202,11 @@ class EmgaussConfig:
             raise ConfigError(
                 "field='anchored' needs compositing='sum': fading sections add up. Use field='mlp' for alpha."
             )
+        if self.field != "anchored" and self.sections_per_step > 1:
+            raise ConfigError(
+                f"sections_per_step={self.sections_per_step} needs field='anchored': the Gaussians of a network take "
+                "their steps one by one. Leave it at 0."
+            )
         if self.field == "anchored" and self.densify:
             raise ConfigError(
                 "field='anchored' needs densify=False: its Gaussians belong to their sections. Use field='mlp', or a "

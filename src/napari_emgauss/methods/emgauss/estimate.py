@@ -161,9 +161,9 @@ def _try_stage(trainer: BlockTrainer, stage: str, stop: Callable[[], bool]) -> f
     while len(times) < TRIAL_ITERATIONS and (sum(times) < TRIAL_S or len(times) < 2) and not stop():
         if trainer.done or schedule.stage(trainer.iteration) != stage:
             break
-        start = time.perf_counter()
+        start, before = time.perf_counter(), trainer.iteration
         trainer.step()
-        times.append(time.perf_counter() - start)
+        times.append((time.perf_counter() - start) / (trainer.iteration - before))
     return float(np.median(times)) if times else None
 
 
