@@ -87,6 +87,17 @@ def test_steady_motion_is_left_to_the_tissue(still):
     assert np.abs(estimate_corrections(Volume(data, still.voxel_size_nm)).whole.shifts_px).mean() < 0.5
 
 
+@pytest.mark.parametrize(("budget", "reads"), [(10**9, 1), (0, 4)])
+def test_windows_are_read_once_if_they_fit(disturbed, monkeypatch, budget, reads):
+    volume, *_ = disturbed
+    read, section = [], Volume.section
+    monkeypatch.setattr("napari_emgauss.sections.windows.KEPT_BYTES", budget)
+    monkeypatch.setattr(Volume, "section", lambda self, index: read.append(index) or section(self, index))
+    estimate_corrections(volume)
+    assert (len(read) == volume.n_sections) == (reads == 1)
+    assert len(read) >= reads * volume.n_sections
+
+
 def test_shifts_need_a_wider_margin_than_brightness(disturbed):
     volume, *_ = disturbed
     found = estimate_corrections(volume)

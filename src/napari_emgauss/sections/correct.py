@@ -15,7 +15,7 @@ from napari_emgauss.sections.corrections import Corrections
 from napari_emgauss.sections.registration import HALVES, Half
 from napari_emgauss.sections.second_differences import Difference, DoubleArray, Neighbours, neighbours_of, solve
 from napari_emgauss.sections.shifts import MAX_ROUNDS, estimate_shifts
-from napari_emgauss.sections.windows import central_window
+from napari_emgauss.sections.windows import window_reader
 from napari_emgauss.volume import Volume
 
 MAX_SHIFT_PX = 4.0
@@ -75,7 +75,7 @@ def estimate_corrections(
     Parameters
     ----------
     volume
-        The stack, read section by section; four are in memory.
+        The stack, read section by section; four are in memory, and windows of all up to 256 MiB.
     exclude
         Sections that are skipped and left as they are: the damaged ones.
     max_shift_px
@@ -113,9 +113,7 @@ def estimate_corrections(
         if progress is not None:
             progress(n_read, (1 + MAX_ROUNDS) * len(kept))
 
-    def read(index: int) -> FloatArray:
-        return central_window(volume.section(index), max_side_px)
-
+    read = window_reader(volume, max_side_px)
     brightness = _brightness(read, kept, n, slow_sections, tell, stopped)
     shifts = estimate_shifts(
         read,
