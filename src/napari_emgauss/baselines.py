@@ -140,9 +140,8 @@ class Interpolator:
             return self._spline(z, lower)
         below, above = self._load(lower), self._load(lower + 1)
         if self.baseline.method == "flow":
-            up, down = self._flow(lower)
-            below, above = warp(below, up, -part), warp(above, down, part - 1)
-        return np.float32(1 - part) * below + np.float32(part) * above
+            return blend(below, above, part, self._flow(lower))
+        return blend(below, above, part)
 
     def _spline(self, z: float, lower: int) -> FloatArray:
         # The spline is linear in the sections: the weights come from the splines through unit vectors.
@@ -189,6 +188,16 @@ def interpolate(
         See `Baseline`.
     """
     return Interpolator(sections, Baseline(method=method, blur_px=blur_px)).section(z)
+
+
+def blend(
+    below: FloatArray, above: FloatArray, part: float, flows: tuple[FloatArray, FloatArray] | None = None
+) -> FloatArray:
+    """Image (Y, X) at ``part`` (0..1) of the way from ``below`` to ``above``, each first carried there by its flow."""
+    if flows is not None:
+        up, down = flows
+        below, above = warp(below, up, -part), warp(above, down, part - 1)
+    return np.float32(1 - part) * below + np.float32(part) * above
 
 
 def both_flows(below: FloatArray, above: FloatArray, *, halved: bool = False) -> tuple[FloatArray, FloatArray]:

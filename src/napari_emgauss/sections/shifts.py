@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from napari_emgauss._types import FloatArray
-from napari_emgauss.baselines import both_flows, warp
+from napari_emgauss.baselines import blend, both_flows
 from napari_emgauss.sections.corrections import Corrections
 from napari_emgauss.sections.registration import HALVES, OPPOSITE, Half, Registration, register
 from napari_emgauss.sections.second_differences import Difference, DoubleArray, Neighbours, solve
@@ -74,7 +74,9 @@ def estimate_shifts(
             if stop():
                 return none
             below, here, above = (straightened(index) for index in (row.below, row.index, row.above))
-            registered.append(register(here, _predicted(below, above, row.weight_above)))
+            # Tissue moves smoothly: flow at half the size will do.
+            prediction = blend(below, above, row.weight_above, both_flows(below, above, halved=True))
+            registered.append(register(here, prediction))
             progress()
 
         solved = {
@@ -98,13 +100,6 @@ def _straightened(
 ) -> Callable[[int], FloatArray]:
     corrections = Corrections(gains=brightness.gains, offsets=brightness.offsets, shifts_px=shifts)
     return lambda index: corrections.apply(index, read(index))
-
-
-def _predicted(below: FloatArray, above: FloatArray, weight_above: float) -> FloatArray:
-    # As `Interpolator` does it, but for the size at which flow is computed: tissue moves smoothly.
-    up, down = both_flows(below, above, halved=True)
-    moved = warp(below, up, -weight_above), warp(above, down, weight_above - 1)
-    return np.float32(1 - weight_above) * moved[0] + np.float32(weight_above) * moved[1]
 
 
 def _solved(

@@ -88,7 +88,7 @@ def examine(volume: Volume, config: EmgaussConfig, watch: SectionWatch) -> dict[
     Parameters
     ----------
     volume
-        The stack as recorded; four sections are in memory.
+        The stack as recorded; four sections are in memory, and windows of all up to 256 MiB.
     config
         Says what is wanted; sections held out are never left out.
     watch
