@@ -17,7 +17,7 @@ import torch
 import tyro
 from rich.console import Console
 
-from napari_emgauss.baselines import Interpolator
+from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.io import read
 from napari_emgauss.methods.emgauss import PRESETS, preset, reconstruct
 from napari_emgauss.metrics import psnr, ssim

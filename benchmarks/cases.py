@@ -18,7 +18,7 @@ from typing import Any
 
 import napari_emgauss
 from benchmarks.crops import Crop
-from napari_emgauss.evaluation.memory import process_peak_mib
+from napari_emgauss.runtime.memory import process_peak_mib
 from napari_emgauss.volume import Volume
 
 PRESET_METHODS = ("fast", "balanced", "best", "paper")

@@ -23,7 +23,7 @@ from benchmarks.cases import Cache, Case
 from benchmarks.crops import VOXEL_SIZE_NM, Crop, whole
 from benchmarks.segmentation import Watershed, boundaries, choose, overlap, score, segment
 from benchmarks.voxel_classifier import VoxelClassifier, features
-from napari_emgauss.baselines import Baseline, Interpolator
+from napari_emgauss.interpolation.plain import Baseline, Interpolator
 from napari_emgauss.io import read
 from napari_emgauss.methods.emgauss import load, reconstruct
 from napari_emgauss.volume import Volume

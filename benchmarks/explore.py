@@ -16,12 +16,12 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
 import napari_emgauss as eg
-from napari_emgauss._napari.explore import ExploreWidget
-from napari_emgauss._napari.layers import Placement
-from napari_emgauss._napari.models import OpenModel, open_models
+from napari_emgauss._napari.explore.widget import ExploreWidget
+from napari_emgauss._napari.viewer.layers import Placement
+from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss.blocks import Plan
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
-from napari_emgauss.phantom import phantom
+from napari_emgauss.phantoms import phantom
 
 SECTIONS = 4
 

@@ -24,9 +24,9 @@ from napari_emgauss.methods.emgauss import reconstruct
 from napari_emgauss.methods.emgauss.examination import corrections_of
 from napari_emgauss.metrics import psnr
 from napari_emgauss.sections import choose_corrections, estimate_corrections, improves
-from napari_emgauss.sections.corrections import shifted
-from napari_emgauss.sections.registration import register
-from napari_emgauss.sections.second_differences import DoubleArray
+from napari_emgauss.sections.correction.corrections import shifted
+from napari_emgauss.sections.correction.registration import register
+from napari_emgauss.sections.correction.second_differences import DoubleArray
 from napari_emgauss.volume import Volume
 
 LARGEST_PX = 4.0

@@ -19,7 +19,7 @@ from benchmarks.cases import Case, run_apart
 from benchmarks.crops import VOXEL_SIZE_NM, Crop
 from napari_emgauss.io import read
 from napari_emgauss.methods.emgauss import reconstruct
-from napari_emgauss.phantom import phantom
+from napari_emgauss.phantoms import phantom
 
 BASELINES = ("linear", "linear+blur0.7", "linear+blur1.0", "flow+blur0.7", "flow+blur1.0")
 FACTOR = 6

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from napari_emgauss.io import read
-from napari_emgauss.phantom import phantom
+from napari_emgauss.phantoms import phantom
 from napari_emgauss.volume import Volume
 
 
@@ -40,8 +40,8 @@ def main(options: Options) -> None:
     import napari
     from qtpy.QtWidgets import QApplication
 
-    from napari_emgauss._napari.layers import to_layer
-    from napari_emgauss._napari.reconstruct import ReconstructWidget
+    from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
+    from napari_emgauss._napari.viewer.layers import to_layer
 
     volume = phantom((61, 192, 192)).every(6) if options.stack is None else thinned(options)
     data, attributes, _ = to_layer(volume, "stack")

@@ -121,7 +121,7 @@ def main(options: Options) -> int:
 def warm_up(device: str) -> None:
     """Compile the kernels, so that the first case does not pay for it."""
     program = (
-        "from napari_emgauss.phantom import phantom; from napari_emgauss.methods.emgauss import reconstruct; "
+        "from napari_emgauss.phantoms import phantom; from napari_emgauss.methods.emgauss import reconstruct; "
         f"reconstruct(phantom((25, 48, 48)).every(6), device={device!r}, lateral_steps=2, joint=1, bootstrap=1)"
         ".render(0.5)"
     )

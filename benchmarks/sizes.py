@@ -25,10 +25,10 @@ from rich.console import Console
 from benchmarks.cases import run_command, usable_cores
 from benchmarks.crops import VOXEL_SIZE_NM
 from benchmarks.results import warm_up
-from napari_emgauss.evaluation.memory import process_peak_mib
 from napari_emgauss.io import read, write
 from napari_emgauss.methods.emgauss import preset, reconstruct
-from napari_emgauss.phantom import phantom
+from napari_emgauss.phantoms import phantom
+from napari_emgauss.runtime.memory import process_peak_mib
 from napari_emgauss.volume import Volume
 
 FACTOR = 6

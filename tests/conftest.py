@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from napari_emgauss.phantom import phantom
+from napari_emgauss.phantoms import phantom
 from napari_emgauss.volume import Volume
 
 # A busy machine is slow, not wrong.

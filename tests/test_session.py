@@ -92,7 +92,7 @@ def test_a_listener_may_discard(stack):
 
 def test_an_interpreter_that_exits_stops_the_training_first():
     code = (
-        "from napari_emgauss.phantom import phantom\n"
+        "from napari_emgauss.phantoms import phantom\n"
         "from napari_emgauss.session import Session\n"
         "Session(phantom((13, 32, 32)).every(6), joint=100000).start()\n"
         "import time; time.sleep(1)"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from napari_emgauss._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from napari_emgauss.evaluation import evaluate
     from napari_emgauss.io import read, write
     from napari_emgauss.methods.emgauss import Reconstruction, load, reconstruct
     from napari_emgauss.volume import Volume
 
-__version__ = "0.1.0"
 __all__ = ["Reconstruction", "Volume", "evaluate", "load", "read", "reconstruct", "write"]
 
 _HOME = {

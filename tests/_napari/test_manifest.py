@@ -5,9 +5,9 @@ import pytest
 from npe2 import PluginManifest
 
 import napari_emgauss as eg
-from napari_emgauss._napari.readers import get_model_reader, get_volume_reader
-from napari_emgauss._napari.samples import anisotropic_phantom
-from napari_emgauss._napari.writers import write_volume
+from napari_emgauss._napari.hooks.readers import get_model_reader, get_volume_reader
+from napari_emgauss._napari.hooks.samples import anisotropic_phantom
+from napari_emgauss._napari.hooks.writers import write_volume
 from napari_emgauss.errors import VolumeError, VoxelSizeError
 
 

@@ -5,7 +5,7 @@ import pytest
 from qtpy.QtCore import QSettings
 
 from napari_emgauss._napari import reconstruct as reconstruct_module
-from napari_emgauss._napari.models import open_models
+from napari_emgauss._napari.viewer.models import open_models
 
 WAIT_MS = 60_000
 PLUGIN = "napari-emgauss"

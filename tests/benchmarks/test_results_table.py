@@ -16,7 +16,7 @@ from benchmarks.results_page import page
 from benchmarks.summary import gain, summarise
 
 from napari_emgauss.io import write
-from napari_emgauss.phantom import phantom
+from napari_emgauss.phantoms import phantom
 
 
 def scores(method, psnr_db, ssim, *, fsim=0.9, xz_ssim=0.5, yz_ssim=0.5):

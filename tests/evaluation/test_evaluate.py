@@ -12,9 +12,9 @@ import pytest
 import tifffile
 from scipy.ndimage import gaussian_filter
 
-from napari_emgauss.baselines import Interpolator
 from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
 from napari_emgauss.evaluation import evaluate
+from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.metrics import fsim, psnr, ssim
 from napari_emgauss.volume import Volume
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import napari_emgauss as eg
-from napari_emgauss.baselines import Interpolator
 from napari_emgauss.errors import ConfigError, SectionRangeError, VolumeError
 from napari_emgauss.evaluation import (
     HeldOut,
@@ -16,6 +15,7 @@ from napari_emgauss.evaluation import (
     plain_psnr_db,
     score_held_out,
 )
+from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.methods.emgauss.train import prepare
 from napari_emgauss.metrics import psnr, ssim
 from napari_emgauss.training.loop import BlockTrainer

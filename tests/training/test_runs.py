@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from napari_emgauss.errors import ConfigError, FileFormatError, OutOfMemoryError
 from napari_emgauss.methods.emgauss import preset, reconstruct
 from napari_emgauss.methods.emgauss.job import EmgaussJob
-from napari_emgauss.phantom import phantom
+from napari_emgauss.phantoms import phantom
 from napari_emgauss.training import CheckpointStore, Control, Finished, FinishReason, Preview, Progress
 from napari_emgauss.training.loop import BlockTrainer
 from napari_emgauss.training.run import RunConfig

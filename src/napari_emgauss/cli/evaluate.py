@@ -74,7 +74,7 @@ def write_results(result: Evaluation, folder: Path) -> list[Path]:
 def demo(options: Demo) -> int:
     """Phantom, thinned sixfold, reconstructed, compared with the truth; every output named."""
     from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
-    from napari_emgauss.phantom import phantom
+    from napari_emgauss.phantoms import phantom
 
     start = time.perf_counter()
     console = Console(highlight=False, soft_wrap=True, markup=False)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_emgauss._types import AnyArray, FloatArray
-from napari_emgauss.baselines import Baseline
 from napari_emgauss.errors import ConfigError, VolumeError
 from napari_emgauss.evaluation.plain import PlainInterpolation, Stop, in_words
 from napari_emgauss.evaluation.results import MARGIN_DB, MARGIN_SSIM, SSIM_WINDOW, aligned
 from napari_emgauss.evaluation.scoring import IntensityScale, score_section
 from napari_emgauss.evaluation.sources import Kind, SectionSource, resolve_methods
+from napari_emgauss.interpolation.plain import Baseline
 from napari_emgauss.volume import Volume
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def plain_psnr_db(
     """
     from napari_emgauss.methods.emgauss import EmgaussConfig  # torch only when it is asked for
     from napari_emgauss.methods.emgauss.job import training_sections
-    from napari_emgauss.methods.emgauss.scaling import Scaling
+    from napari_emgauss.resampling.scaling import Scaling
 
     if not hold_out:
         raise ConfigError("hold_out names no section, so there is nothing to compare on. Pass at least one.")

@@ -11,10 +11,10 @@ import numpy as np
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
-from napari_emgauss.evaluation.memory import MemoryMeter, process_peak_mib
 from napari_emgauss.evaluation.results import Evaluation, MethodScore, SectionScore, View
 from napari_emgauss.evaluation.scoring import IntensityScale, PlaneBuffer, score_planes, score_section
 from napari_emgauss.evaluation.sources import MethodChoice, MethodSpec, SectionSource, SourceFactory, resolve_methods
+from napari_emgauss.runtime.memory import MemoryMeter, process_peak_mib
 from napari_emgauss.volume import Volume
 
 DEFAULT_METHODS = ("linear", "linear+blur", "flow+blur", "emgauss")

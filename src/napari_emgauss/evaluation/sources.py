@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any, Literal
 
 from napari_emgauss._types import FloatArray
-from napari_emgauss.baselines import BLURS_PX, Baseline, Interpolator
 from napari_emgauss.errors import ConfigError
+from napari_emgauss.interpolation.plain import BLURS_PX, Baseline, Interpolator
 from napari_emgauss.volume import Volume
 
 SectionSource = Callable[[float], FloatArray]

@@ -2,7 +2,7 @@
 
 from napari_emgauss.gaussians.density import DensityConfig, DensityControl
 from napari_emgauss.gaussians.initialise import anchored_grid, canonical_grid, spacing_for
-from napari_emgauss.gaussians.parameters import Gaussians, conics_from
+from napari_emgauss.gaussians.planar import Gaussians, conics_from
 
 __all__ = [
     "DensityConfig",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napari_emgauss.gaussians.parameters import PARAMETER_NAMES, Gaussians
+from napari_emgauss.gaussians.planar import PARAMETER_NAMES, Gaussians
 
 
 @dataclass(frozen=True, kw_only=True)

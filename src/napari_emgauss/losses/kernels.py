@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_emgauss._jit import njit_nogil
 from napari_emgauss._types import FloatArray
 from napari_emgauss.losses.window import C1, C2, RADIUS, WINDOW
+from napari_emgauss.runtime.jit import njit_nogil
 
 F = np.float32
 G0, G1, G2, G3, G4, G5 = (F(WINDOW[k]) for k in range(RADIUS + 1))

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from napari_emgauss._threads import for_each
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.losses import kernels
 from napari_emgauss.losses.window import C1, C2, RADIUS, WINDOW
+from napari_emgauss.runtime.threads import for_each
 
 BAND_ROWS = 32
 """Rows that one thread blurs at a time; fixed, so that the loss does not depend on the number of threads."""

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from napari_emgauss._threads import for_each, get_threads, split
 from napari_emgauss._types import FloatArray
 from napari_emgauss.render import kernels
+from napari_emgauss.runtime.threads import for_each, get_threads, split
 
 PARTS_PER_THREAD = 4
 """Parts per thread: a thread that is held up by other work then delays the others less."""

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_emgauss._jit import njit_nogil
 from napari_emgauss._types import FloatArray
 from napari_emgauss.render import rules
+from napari_emgauss.runtime.jit import njit_nogil
 
 IntArray = npt.NDArray[np.int64]
 F = np.float32

@@ -1,18 +1,23 @@
 """What single sections suffer from: noise, damage, uneven brightness and small shifts, found without a model."""
 
-from napari_emgauss.sections.correct import MAX_SHIFT_PX, SLOW_SECTIONS, CorrectionEstimate, estimate_corrections
-from napari_emgauss.sections.corrected import CorrectedSections, corrected
-from napari_emgauss.sections.corrections import Corrections
-from napari_emgauss.sections.evidence import Evidence, choose_corrections, improves
-from napari_emgauss.sections.noise import (
+from napari_emgauss.sections.correction.corrections import Corrections
+from napari_emgauss.sections.correction.estimation import (
+    MAX_SHIFT_PX,
+    SLOW_SECTIONS,
+    CorrectionEstimate,
+    estimate_corrections,
+)
+from napari_emgauss.sections.correction.evidence import Evidence, choose_corrections, improves
+from napari_emgauss.sections.correction.shifts import MAX_ROUNDS
+from napari_emgauss.sections.correction.straightened import CorrectedSections, corrected
+from napari_emgauss.sections.quality.inspection import SectionQuality, damaged, inspect, left_out
+from napari_emgauss.sections.quality.noise import (
     NoiseEstimate,
     denoise_lightly,
     estimate_noise,
     noise_level,
     psnr_ceiling_db,
 )
-from napari_emgauss.sections.quality import SectionQuality, damaged, inspect, left_out
-from napari_emgauss.sections.shifts import MAX_ROUNDS
 
 __all__ = [
     "MAX_ROUNDS",

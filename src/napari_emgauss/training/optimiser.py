@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from napari_emgauss._triton import load_triton
 from napari_emgauss.forward import SectionModel
 from napari_emgauss.forward.fields import Rows
 from napari_emgauss.gaussians import Gaussians
 from napari_emgauss.gaussians.density import Surgery
+from napari_emgauss.runtime.triton import load_triton
 from napari_emgauss.training.schedule import Schedule
 
 EPSILON = 1e-15

@@ -3,10 +3,10 @@
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.estimate import Estimate, estimate
 from napari_emgauss.methods.emgauss.examination import corrected_like, describe_sections
-from napari_emgauss.methods.emgauss.modelfile import load
+from napari_emgauss.methods.emgauss.file import load
 from napari_emgauss.methods.emgauss.presets import PRESETS, preset
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
-from napari_emgauss.methods.emgauss.teachers import describe_evidence
+from napari_emgauss.methods.emgauss.teacher import describe_evidence
 from napari_emgauss.methods.emgauss.train import choose_device, reconstruct
 
 __all__ = [

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_emgauss._jit import njit_nogil
 from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss.runtime.jit import njit_nogil
 
 NEAR_CELLS = 4
 """Cells around a tile in which Gaussians count too; those farther away are left out."""

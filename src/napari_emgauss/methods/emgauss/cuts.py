@@ -22,8 +22,8 @@ from napari_emgauss.gaussians import conics_from
 from napari_emgauss.render import splat
 
 if TYPE_CHECKING:
-    from napari_emgauss.methods.emgauss.planes import Renderable
     from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
+    from napari_emgauss.resampling.planes import Renderable
 
 NARROW = 200.0
 """Conic across the image rows: at 3.33 σ a Gaussian is 0.24 rows off its row, and at 0.76 rows it is drawn no more."""

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from napari_emgauss.blocks import Block
-from napari_emgauss.lateral import FusedInterpolator, LateralConfig, train_lateral
+from napari_emgauss.interpolation.lateral import FusedInterpolator, LateralConfig, train_lateral
 from napari_emgauss.methods.emgauss.job import EmgaussJob
-from napari_emgauss.methods.emgauss.teachers import STUDIED_PX, STUDIED_SECTIONS
+from napari_emgauss.methods.emgauss.teacher import STUDIED_PX, STUDIED_SECTIONS
 from napari_emgauss.methods.emgauss.train import estimate_memory_bytes, prepare, training_threads
 from napari_emgauss.training.loop import BlockTrainer
 from napari_emgauss.volume import Volume

@@ -17,16 +17,16 @@ from scipy.special import expit
 from torch import Tensor
 
 from napari_emgauss._types import FloatArray
-from napari_emgauss.baselines import optical_flow, warp
 from napari_emgauss.blocks import Block, Plan
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.forward import AnchoredField, MlpField, SectionModel
 from napari_emgauss.forward.fields import DeformationField
 from napari_emgauss.gaussians import DensityControl, Gaussians, anchored_grid, canonical_grid, spacing_for
-from napari_emgauss.lateral import Evidence
+from napari_emgauss.interpolation.lateral import Evidence
+from napari_emgauss.interpolation.plain import optical_flow, warp
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
-from napari_emgauss.methods.emgauss.scaling import Scaling
-from napari_emgauss.methods.emgauss.teachers import MARGIN_PX, STUDIED_PX, STUDIED_SECTIONS, Teacher, Watch, can_teach
+from napari_emgauss.methods.emgauss.teacher import MARGIN_PX, STUDIED_PX, STUDIED_SECTIONS, Teacher, Watch, can_teach
+from napari_emgauss.resampling.scaling import Scaling
 from napari_emgauss.sections import denoise_lightly
 from napari_emgauss.training import BlockTask, Schedule, Target
 from napari_emgauss.volume import Volume

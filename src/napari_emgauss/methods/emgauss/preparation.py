@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from napari_emgauss.lateral import gather_evidence
+from napari_emgauss.interpolation.lateral import gather_evidence
 from napari_emgauss.methods.emgauss.examination import KEYS, SectionWatch, examine, tell_damage
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.spacing import choose_spacing, with_denser_gaussians
-from napari_emgauss.methods.emgauss.teachers import MIN_SECTIONS, Teacher, Watch, train_teacher
+from napari_emgauss.methods.emgauss.teacher import MIN_SECTIONS, Teacher, Watch, train_teacher
 from napari_emgauss.methods.emgauss.uncertainty import STAGE as UNCERTAINTY
 from napari_emgauss.methods.emgauss.uncertainty import measure_uncertainty
 from napari_emgauss.training import CheckpointStore, Control, Event, Progress

@@ -16,10 +16,10 @@ from napari_emgauss.blocks import Block, Plan
 from napari_emgauss.errors import ConfigError, SectionRangeError, UncertaintyUnavailableError
 from napari_emgauss.forward import SectionModel, View
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
-from napari_emgauss.methods.emgauss.planes import EPSILON as EPSILON
-from napari_emgauss.methods.emgauss.planes import Planes
-from napari_emgauss.methods.emgauss.scaling import Scaling
 from napari_emgauss.methods.emgauss.uncertainty import UncertaintyMap
+from napari_emgauss.resampling.planes import EPSILON as EPSILON
+from napari_emgauss.resampling.planes import Planes
+from napari_emgauss.resampling.scaling import Scaling
 from napari_emgauss.volume import Volume, check_voxel_size
 
 
@@ -168,7 +168,7 @@ class Reconstruction:
 
     def save(self, path: str | Path) -> Path:
         """Write the model (``.emgauss``: safetensors with a JSON header); replaces an existing file whole."""
-        from napari_emgauss.methods.emgauss.modelfile import save
+        from napari_emgauss.methods.emgauss.file import save
 
         return save(self, path)
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from napari_emgauss._types import FloatArray
-from napari_emgauss.lateral import Example
+from napari_emgauss.interpolation.lateral import Example
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.job import build_model
 from napari_emgauss.training import BlockTask, Target

@@ -16,8 +16,7 @@ import numpy as np
 import psutil
 import torch
 
-from napari_emgauss import __version__
-from napari_emgauss._torch_threads import one_torch_thread
+from napari_emgauss._version import __version__
 from napari_emgauss.errors import BackendUnavailableError, ConfigError, OutOfMemoryError
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.examination import examined
@@ -31,7 +30,8 @@ from napari_emgauss.methods.emgauss.preparation import (
 )
 from napari_emgauss.methods.emgauss.presets import merged, preset
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
-from napari_emgauss.methods.emgauss.teachers import Watch
+from napari_emgauss.methods.emgauss.teacher import Watch
+from napari_emgauss.runtime.torch_threads import one_torch_thread
 from napari_emgauss.training import CheckpointStore, Control, Event, Finished, FinishReason, Progress, run
 from napari_emgauss.training.run import RunConfig
 from napari_emgauss.volume import Volume

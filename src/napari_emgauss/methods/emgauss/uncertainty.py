@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_emgauss._types import AnyArray, FloatArray, Region
-from napari_emgauss.baselines import Interpolator
-from napari_emgauss.lateral import Calibration
-from napari_emgauss.lateral.calibration import COMPARED, Middle
+from napari_emgauss.interpolation.lateral import Calibration
+from napari_emgauss.interpolation.lateral.calibration import COMPARED, Middle
+from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.sections import noise_level
 

@@ -1,0 +1,1 @@
+"""The widget that puts a model beside plain interpolation."""

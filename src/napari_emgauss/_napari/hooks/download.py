@@ -1,0 +1,153 @@
+"""Downloading checked files to the user's cache while napari keeps drawing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_emgauss._napari.controls.activity import Activity, redraw
+from napari_emgauss.errors import DownloadError
+
+MAX_FILE_BYTES = 4 * 2**20
+AT_ONCE = 6
+SILENCE_S = 10.0
+"""A server may take so long to answer, and to go on."""
+ENDING_S = 1.0
+LONGEST_S = 60.0
+"""All files together may take so long: meanwhile napari draws but takes no clicks."""
+
+
+def cached(folder: Path, base_url: str, files: Mapping[str, str], *, title: str) -> Path:
+    """Have ``files`` in ``folder``, downloading those that are missing or damaged.
+
+    A file appears under its name only when it is complete and its checksum is right. The GUI thread shows progress in
+    napari's activity dock and repaints, but takes no clicks, for `LONGEST_S` at most.
+
+    Parameters
+    ----------
+    folder
+        Where they are kept.
+    base_url
+        What the names are appended to.
+    files
+        SHA-256 by name.
+    title
+        Shown in the activity dock.
+
+    Raises
+    ------
+    DownloadError
+        No connection, too slow, too large, or a wrong checksum. What has arrived is kept.
+    """
+    stop = threading.Event()
+    activity = Activity()
+    futures: list[Future[None]] = []
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="emgauss-download")
+    try:
+        with _quiet():
+            futures = [pool.submit(_fetch, folder, base_url, name, digest, stop) for name, digest in files.items()]
+            if not all((folder / name).is_file() for name in files):
+                activity.open(title, len(futures))
+            _wait(futures, activity)
+    except Exception as error:
+        raise _explained(error, base_url) from error
+    finally:
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        # One that waits for a silent server ends by itself later.
+        wait([f for f in futures if not f.cancelled()], timeout=ENDING_S)
+        activity.close()
+    return folder
+
+
+def _fetch(folder: Path, base_url: str, name: str, digest: str, stop: threading.Event) -> None:
+    import pooch
+
+    if not stop.is_set():
+        store = pooch.create(folder, base_url, registry={name: f"sha256:{digest}"})
+        store.fetch(name, downloader=pooch.HTTPDownloader(progressbar=_Meter(stop), timeout=SILENCE_S))
+
+
+class _Meter:
+    """What pooch takes for a progress bar: stops a download that is too large or no longer wanted."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._total, self._done, self._stop = 0, 0, stop
+
+    @property
+    def total(self) -> int:
+        """Bytes that the server has announced."""
+        return self._total
+
+    @total.setter
+    def total(self, n_bytes: int) -> None:
+        self._total = n_bytes
+        self._check()
+
+    def update(self, n_bytes: int) -> None:
+        """Called after every piece."""
+        self._done += n_bytes
+        self._check()
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise TimeoutError("it was given up")
+        if max(self._done, self._total) > MAX_FILE_BYTES:
+            raise ValueError(f"a file is larger than {MAX_FILE_BYTES} bytes")
+
+    def reset(self) -> None:
+        """Called at the end, before the total is counted again."""
+        self._done = 0
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def _wait(futures: list[Future[None]], activity: Activity) -> None:
+    """Until all are done or one has failed; the window is redrawn meanwhile."""
+    deadline = time.monotonic() + LONGEST_S
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, timeout=0.03, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+        activity.show(len(futures) - len(pending))
+        redraw()
+        if pending and time.monotonic() > deadline:
+            raise TimeoutError(f"it took longer than {LONGEST_S:g} s")
+
+
+def _explained(error: Exception, base_url: str) -> DownloadError:
+    server = base_url.split("/")[2]
+    text = " ".join(str(error).split())
+    if "hash" in text:
+        reason = "what arrived is not what was expected (its checksum differs)"
+    elif (status := getattr(getattr(error, "response", None), "status_code", None)) is not None:
+        reason = f"{server} answered with the status {status}"
+    elif isinstance(error, OSError) and not isinstance(error, PermissionError | TimeoutError):
+        reason = f"{server} could not be reached or broke off"
+    else:
+        reason = text[:200]
+    return DownloadError(
+        f"the sample could not be downloaded: {reason}. Check the internet connection and try again; files that have "
+        "arrived are kept."
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without pooch's line in the terminal for each file."""
+    import pooch
+
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

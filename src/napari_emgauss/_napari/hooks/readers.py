@@ -1,0 +1,62 @@
+"""Readers: models as isotropic volumes drawn on demand, and volumes with their voxel sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from napari_emgauss._napari.viewer.layers import LayerData, Placement, to_layer
+
+Reader = Callable[[str | Sequence[str]], list[LayerData]]
+
+
+def get_model_reader(path: str | Sequence[str]) -> Reader | None:
+    """Return a reader if ``path`` is one ``.emgauss`` model."""
+    return _read_model if _single(path, (".emgauss",)) else None
+
+
+def get_volume_reader(path: str | Sequence[str]) -> Reader | None:
+    """Return a reader if ``path`` is one MRC file, OME-Zarr folder, or OME-TIFF stack that states its voxel size.
+
+    Other TIFF files are left to napari.
+    """
+    if isinstance(path, str) and path.lower().endswith((".ome.tif", ".ome.tiff")):
+        return _read_volume if _states_voxel_size(path) else None
+    return _read_volume if _single(path, (".mrc", ".rec", ".map", ".zarr")) else None
+
+
+def _states_voxel_size(path: str) -> bool:
+    from napari_emgauss.io import read_voxel_size
+
+    try:
+        return None not in read_voxel_size(path)
+    except (OSError, ValueError):  # damaged, or no grey-level stack
+        return False
+
+
+def _single(path: str | Sequence[str], suffixes: tuple[str, ...]) -> bool:
+    return isinstance(path, str) and Path(path).suffix.lower() in suffixes
+
+
+def _read_model(path: str | Sequence[str]) -> list[LayerData]:
+    from napari_emgauss._napari.viewer.virtual import VirtualVolume
+    from napari_emgauss.methods.emgauss import load
+
+    reconstruction = load(str(path))
+    volume, scaling = VirtualVolume(reconstruction), reconstruction.scaling
+    attributes = Placement().attributes(volume.voxel_size_nm, reconstruction.origin_nm) | {
+        "name": Path(str(path)).stem,
+        # Known without drawing a plane, which can take seconds.
+        "contrast_limits": (scaling.low, scaling.high),
+        "metadata": {"napari-emgauss": dict(reconstruction.record)},
+    }
+    return [(volume, attributes, "image")]
+
+
+def _read_volume(path: str | Sequence[str]) -> list[LayerData]:
+    from napari_emgauss.io import read
+
+    name = Path(str(path)).name
+    for suffix in (".zarr", ".tif", ".tiff", ".ome", ".mrc", ".rec", ".map"):
+        name = name.removesuffix(suffix)
+    return [to_layer(read(str(path)), name)]

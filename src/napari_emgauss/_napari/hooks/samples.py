@@ -1,0 +1,41 @@
+"""Sample data: a phantom made here, and a real stack from its public home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_emgauss._napari.viewer.layers import LayerData, to_layer
+from napari_emgauss.phantoms import phantom
+from napari_emgauss.volume import Volume
+
+
+def anisotropic_phantom() -> list[LayerData]:
+    """A synthetic EM volume of which every sixth section is kept."""
+    return [to_layer(phantom().every(6), "EM phantom")]
+
+
+def fib25() -> list[LayerData]:
+    """Every sixth section of a FIB-SEM volume of the fly's medulla; downloaded (2.3 MB) the first time.
+
+    Raises
+    ------
+    DownloadError
+        It could not be downloaded; the message says why.
+    """
+    from napari_emgauss._napari.hooks import fib25 as source
+    from napari_emgauss._napari.hooks.download import cached
+    from napari_emgauss.io import read
+
+    folder = cached(
+        cache_folder() / f"fib25-{source.COMMIT[:12]}", source.BASE_URL, source.FILES, title="Downloading FIB-25 sample"
+    )
+    stack = read(folder, voxel_size_nm=source.VOXEL_SIZE_NM)
+    sample = Volume(stack.data, stack.voxel_size_nm, metadata={"attribution": dict(source.ATTRIBUTION)})
+    return [to_layer(sample, "FIB-25 (fly medulla)")]
+
+
+def cache_folder() -> Path:
+    """The user's folder for files that can be downloaded again."""
+    import pooch
+
+    return Path(pooch.os_cache("napari-emgauss"))

@@ -1,0 +1,1 @@
+"""What the viewer holds: layers, regions, open models."""

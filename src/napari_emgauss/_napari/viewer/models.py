@@ -1,0 +1,107 @@
+"""The reconstructions that are open in a viewer, shared by its widgets."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from psygnal import Signal
+
+from napari_emgauss._napari.viewer.layers import Placement
+from napari_emgauss.methods.emgauss import Reconstruction
+from napari_emgauss.volume import Volume
+
+
+@dataclass(eq=False)
+class OpenModel:
+    """A reconstruction with its place in the viewer.
+
+    Attributes
+    ----------
+    name
+        Shown in lists; unique in its viewer.
+    reconstruction
+        The trained model.
+    placement
+        How nanometres become world coordinates: as in the stack's layer.
+    stack
+        The observed sections, if they are at hand: needed to compare and to go on training.
+    source
+        The stack's layer while it exists.
+    """
+
+    name: str
+    reconstruction: Reconstruction
+    placement: Placement = field(default_factory=Placement)
+    stack: Volume | None = None
+    source: weakref.ref[Any] | None = None
+
+    @property
+    def source_layer(self) -> Any | None:
+        """The stack's layer, or None once it is gone."""
+        return None if self.source is None else self.source()
+
+
+class OpenModels:
+    """Models open in one viewer, oldest first; widgets connect to its signals (emitted in the GUI thread)."""
+
+    added = Signal(OpenModel)
+    removed = Signal(OpenModel)
+
+    def __init__(self) -> None:
+        self._models: list[OpenModel] = []
+
+    def __iter__(self) -> Iterator[OpenModel]:
+        return iter(list(self._models))
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    def add(self, model: OpenModel) -> OpenModel:
+        """Add ``model``; a name that is taken gets a number."""
+        taken, name, n = {m.name for m in self._models}, model.name, 2
+        while model.name in taken:
+            model.name, n = f"{name} [{n}]", n + 1
+        self._models.append(model)
+        self.added.emit(model)
+        return model
+
+    def remove(self, model: OpenModel) -> None:
+        """Close ``model``; nothing happens if it is not open."""
+        if model in self._models:
+            self._models.remove(model)
+            self.removed.emit(model)
+
+    def of(self, reconstruction: Reconstruction) -> OpenModel | None:
+        """The open model with this reconstruction."""
+        return next((m for m in self._models if m.reconstruction is reconstruction), None)
+
+    def adopt(self, layer: Any) -> OpenModel | None:
+        """Open the model that ``layer`` draws its planes from (a model file was opened), unless it is open already."""
+        reconstruction = getattr(getattr(layer, "data", None), "reconstruction", None)
+        if not isinstance(reconstruction, Reconstruction):
+            return None
+        return self.of(reconstruction) or self.add(OpenModel(layer.name, reconstruction, Placement.of(layer)))
+
+
+_OPEN: weakref.WeakKeyDictionary[Any, OpenModels] = weakref.WeakKeyDictionary()
+
+
+def open_models(viewer: Any) -> OpenModels:
+    """The models open in ``viewer``: those trained there and those whose files were opened as layers.
+
+    Parameters
+    ----------
+    viewer
+        napari viewer, or the proxy that plugins get.
+    """
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    if viewer not in _OPEN:
+        models = OpenModels()
+        _OPEN[viewer] = models
+        for layer in viewer.layers:
+            models.adopt(layer)
+        viewer.layers.events.inserted.connect(lambda event: models.adopt(event.value))
+    return _OPEN[viewer]

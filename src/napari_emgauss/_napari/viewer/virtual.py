@@ -1,0 +1,250 @@
+"""The whole reconstruction as one layer, of which only what is looked at is drawn."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Hashable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from napari_emgauss._napari.workers.loading import Loader, Work
+from napari_emgauss._types import AnyArray, Triple
+from napari_emgauss.errors import VolumeError
+from napari_emgauss.methods.emgauss import Reconstruction
+from napari_emgauss.resampling.planes import Planes, Ranges, box_of
+
+CACHE_BYTES = 256 * 2**20
+"""Memory for planes that were drawn before."""
+SOLID_BYTES = 512 * 2**20
+"""Largest volume shown in 3D: the graphics card needs all of it."""
+SOLID_SAMPLES = 128
+"""A coarse volume has about so many samples along each axis."""
+PREFETCHED = 3
+"""Neighbours drawn ahead in the direction of the last step."""
+COARSE = "coarse"
+
+
+class VirtualVolume:
+    """An isotropic volume that behaves like an array and is rendered on demand.
+
+    Indexing gives exact values to everybody, with one exception: what napari draws on its canvas. A box that is not at
+    hand is then drawn off the GUI thread, the previous picture stays until it is ready, and the layer is refreshed. The
+    3D view, which asks for everything, gets a coarse volume.
+
+    Parameters
+    ----------
+    reconstruction
+        What is rendered.
+    voxel_size_nm
+        Grid spacing (z, y, x); isotropic by default.
+    """
+
+    ndim = 3
+
+    def __init__(self, reconstruction: Reconstruction, voxel_size_nm: Triple | None = None) -> None:
+        self._reconstruction = reconstruction
+        self._planes = reconstruction.planes(voxel_size_nm)
+        self.version = 0
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[Hashable, AnyArray] = OrderedDict()
+        self._cached_bytes = 0
+        self._missed: Hashable | None = None
+        self._refused = False
+        self._shown: dict[tuple[bool, ...], tuple[tuple[int, ...], AnyArray]] = {}
+        self._layers: weakref.WeakSet[Any] = weakref.WeakSet()
+        itself = weakref.ref(self)
+        self._loader = Loader(lambda key, block: _loaded(itself, key, block))
+
+    @property
+    def reconstruction(self) -> Reconstruction:
+        """What is rendered."""
+        return self._reconstruction
+
+    @property
+    def voxel_size_nm(self) -> Triple:
+        """Grid spacing (z, y, x)."""
+        return self._planes.voxel_size_nm
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of voxels (z, y, x)."""
+        return self._planes.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values: the stack's."""
+        return self._planes.dtype
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return self._planes.size
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it would take if all of it were drawn."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being drawn for the canvas."""
+        return self._loader.busy
+
+    def __len__(self) -> int:
+        return len(self._planes)
+
+    def __getitem__(self, key: Any) -> AnyArray:
+        ranges, dropped = box_of(key, self.shape)
+        live = _is_slicing(sys._getframe(1).f_globals.get("__name__", ""))
+        block = self._live(ranges) if live else self._exact(ranges)
+        return block[tuple(0 if drop else slice(None) for drop in dropped)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+        """Draw everything: for saving, never for showing."""
+        whole = np.asarray(self._planes[...])
+        return whole if dtype is None else whole.astype(dtype)
+
+    def show_in(self, layer: Any) -> None:
+        """Refresh ``layer`` whenever something that it asked for is ready."""
+        self._layers.add(layer)
+
+    def update(self, reconstruction: Reconstruction) -> None:
+        """Draw another state of the same model from now on."""
+        planes = reconstruction.planes(self.voxel_size_nm)
+        if planes.shape != self.shape:
+            raise VolumeError(
+                f"the model must keep its shape {self.shape}, got {planes.shape}. Open it as another volume."
+            )
+        with self._lock:
+            self._reconstruction, self._planes, self.version = reconstruction, planes, self.version + 1
+            self._cache.clear()
+            self._cached_bytes = 0
+        self._refresh()
+
+    def _exact(self, ranges: Ranges) -> AnyArray:
+        key = (self.version, ranges)
+        block = self._recall(key)
+        if block is None:
+            block = self._planes[_slices(ranges)]
+            # Whoever reads the volume in large pieces must not push out what is looked at.
+            if block.nbytes <= CACHE_BYTES // 16:
+                self._remember(key, block)
+        return block.copy()
+
+    def _live(self, ranges: Ranges) -> AnyArray:
+        """What can be shown now; the rest follows."""
+        orientation, place = _orientation(ranges, self.shape)
+        if all(orientation) and self.nbytes > SOLID_BYTES:
+            self._refuse_solid()
+            return self._nothing((1, 1, 1))
+        key = (self.version, COARSE if all(orientation) else ranges)
+        block = self._recall(key)
+        self._missed = None if block is not None else key
+        wanted = [(key, self._work(ranges))] if block is None else []
+        self._loader.request(wanted + self._ahead(ranges))
+        if block is not None:
+            self._shown[orientation] = (place, block)
+            return block
+        size = tuple(len(r) for r in ranges)
+        shown = self._shown.get(orientation)
+        return shown[1] if shown is not None and shown[1].shape == size else self._nothing(size)
+
+    def _refuse_solid(self) -> None:
+        """Say once why the 3D view shows nothing of this layer; it goes on showing the others."""
+        if not self._refused:
+            from napari.utils.notifications import show_info
+
+            self._refused = True
+            show_info(
+                f"The isotropic volume of {' × '.join(map(str, self.shape))} voxels is too large to show in 3D. "
+                "Look at it in 2D, or export a part of it with 'Export isotropic' and show that."
+            )
+
+    def _nothing(self, size: tuple[int, ...]) -> AnyArray:
+        """A constant that takes no memory."""
+        low = np.asarray(self.reconstruction.scaling.low).astype(self.dtype)
+        return np.broadcast_to(low, size)
+
+    def _work(self, ranges: Ranges) -> Work:
+        """What the loader's thread calls; it must not keep this object alive, which has a timer."""
+        if all(_orientation(ranges, self.shape)[0]):
+            return partial(Planes.coarse, self._planes, SOLID_SAMPLES)
+        return partial(Planes.__getitem__, self._planes, _slices(ranges))
+
+    def _ahead(self, ranges: Ranges) -> list[tuple[Hashable, Work]]:
+        """The next planes in the direction of the last step that are not at hand, nearest first."""
+        orientation, place = _orientation(ranges, self.shape)
+        if sum(orientation) != 2 or len(ranges[orientation.index(False)]) != 1:
+            return []
+        axis = orientation.index(False)
+        last = self._shown[orientation][0] if orientation in self._shown else place
+        direction = -1 if place[axis] < last[axis] else 1
+        ahead: list[tuple[Hashable, Work]] = []
+        for k in (place[axis] + direction * n for n in range(1, PREFETCHED + 1)):
+            moved = tuple(range(k, k + 1) if i == axis else r for i, r in enumerate(ranges))
+            key = (self.version, moved)
+            if 0 <= k < self.shape[axis] and self._recall(key) is None:
+                ahead.append((key, self._work((moved[0], moved[1], moved[2]))))
+        return ahead
+
+    def _recall(self, key: Hashable) -> AnyArray | None:
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+            return self._cache.get(key)
+
+    def _remember(self, key: Hashable, block: AnyArray) -> None:
+        with self._lock:
+            if key in self._cache:
+                return
+            self._cache[key] = block
+            self._cached_bytes += block.nbytes
+            while self._cached_bytes > CACHE_BYTES and len(self._cache) > 1:
+                self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
+
+    def _on_loaded(self, key: Hashable, block: AnyArray) -> None:
+        if not isinstance(key, tuple) or key[0] != self.version:
+            return
+        self._remember(key, block)
+        if key == self._missed:
+            self._missed = None
+            self._refresh()
+
+    def _refresh(self) -> None:
+        import napari
+
+        viewer = napari.current_viewer()
+        images = [] if viewer is None else [each for each in viewer.layers if isinstance(each, napari.layers.Image)]
+        for layer in {*self._layers, *(image for image in images if image.data is self)}:
+            layer.refresh(extent=False)
+
+
+def _loaded(volume: weakref.ref[VirtualVolume], key: Hashable, block: AnyArray) -> None:
+    alive = volume()
+    if alive is not None:
+        alive._on_loaded(key, block)
+
+
+def _is_slicing(module: str) -> bool:
+    """Whether code of this module, in this thread, is about to show what it asks for and must not wait."""
+    by_napari = module.startswith("napari.layers.") and not module.startswith("napari.layers.utils")
+    return by_napari and threading.current_thread() is threading.main_thread()
+
+
+def _orientation(ranges: Ranges, shape: tuple[int, int, int]) -> tuple[tuple[bool, ...], tuple[int, ...]]:
+    """Which axes are asked for entirely, and where the box begins."""
+    return (
+        tuple(r == range(n) for r, n in zip(ranges, shape, strict=True)),
+        tuple(r.start for r in ranges),
+    )
+
+
+def _slices(ranges: Ranges) -> tuple[slice, slice, slice]:
+    """A key for these indices."""
+    z, y, x = (slice(r.start, r.stop if r.stop >= 0 else None, r.step) for r in ranges)
+    return z, y, x

@@ -1,0 +1,1 @@
+"""Sections between sections without Gaussians: plain interpolation, and networks that learn from tissue."""

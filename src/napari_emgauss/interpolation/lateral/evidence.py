@@ -1,0 +1,233 @@
+"""Which mixture of predictions to trust, and how far, decided on sections that are hidden for the purpose."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.errors import VolumeError
+from napari_emgauss.interpolation.lateral.calibration import COMPARED, Calibration, Middle, calibrate
+from napari_emgauss.interpolation.lateral.fusion import CANDIDATES, LATERAL, PLAIN, FusedInterpolator, learned_detail
+from napari_emgauss.interpolation.lateral.network import LateralNetwork
+from napari_emgauss.interpolation.lateral.training import adapt
+from napari_emgauss.metrics import psnr_from_mse
+
+N_EXAMPLES = 4
+"""Hidden sections that are kept as examples."""
+SHARPENING = 1.0
+"""The most by which the learned part is sharpened: costs little PSNR and gains SSIM and FSIM (docs/teacher.md)."""
+TOLERATED_DB = 0.1
+"""What sharpening may cost at hidden sections."""
+_SAMPLE_PX = 256
+"""Side of the part of every hidden section that the calibration looks at."""
+_HIDDEN_WITHOUT_NETWORK = 16
+"""Most sections to hide when there is no network to say."""
+_SOLVER_STEPS = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """The middle of a hidden section: what the mixture made of it, and what it is; images (Y, X)."""
+
+    prediction: FloatArray
+    truth: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What hiding every other section of a stack showed."""
+
+    shares: dict[str, float]
+    """Share of each candidate, at least 0, in sum 1: the mixture that fits the hidden sections best."""
+    psnr_db: dict[str, float]
+    """Each candidate, and their mixture ``fused``, against the hidden sections, at twice the gap."""
+    n_hidden: int
+    """Sections that were hidden and scored."""
+    calibration: Calibration
+    """How wrong the mixture is, from how far it is from the plain candidates."""
+    sharpening: float = 0.0
+    """How much the learned part can be sharpened (see `FusedInterpolator`) without much harm at hidden sections."""
+    examples: tuple[Example, ...] = field(default=(), compare=False, repr=False)
+    """Some hidden sections, evenly chosen; not kept in files."""
+
+    @property
+    def lateral_share(self) -> float:
+        """Share of the lateral network, 0..1; 0 where the evidence rejects it."""
+        return sum(self.shares.get(name, 0.0) for name in LATERAL)
+
+
+def gather_evidence(
+    sections: FloatArray,
+    network: LateralNetwork | None,
+    *,
+    seed: int = 0,
+    should_stop: Callable[[], bool] | None = None,
+) -> Evidence:
+    """Hide every other section, predict it from the rest and fit the shares of `CANDIDATES` to it.
+
+    The network is first adapted, in a copy, to the doubled gap. Where tissue along z is unlike tissue along y and x,
+    the lateral candidates fit the hidden sections badly and lose their shares. The network has seen the hidden sections
+    themselves, but only their rows: nothing of what lies above or below.
+
+    Parameters
+    ----------
+    sections
+        Stack (n, Y, X) with at least three sections, as the network was trained on.
+    network
+        The network of `train_lateral`; None to weigh only the plain candidates.
+    seed
+        Seed of the adaptation.
+    should_stop
+        Asked between hidden sections; what was scored so far then decides.
+
+    Raises
+    ------
+    VolumeError
+        There are fewer than three sections, or they are too small to hide rows at twice the gap.
+    """
+    if len(sections) < 3:
+        raise VolumeError(f"it takes at least 3 sections to hide one, got {len(sections)}. Trust no evidence of fewer.")
+    doubled, wanted = None, _HIDDEN_WITHOUT_NETWORK
+    names: tuple[str, ...] = PLAIN
+    if network is not None:
+        doubled = adapt(network, sections, 2 * network.factor, seed=seed, should_stop=should_stop)
+        names, wanted = CANDIDATES, network.config.evidence_sections
+    everything = dict.fromkeys(names, 1 / len(names))
+    halves = {
+        start: FusedInterpolator(doubled, sections[start::2], everything) for start in (0, 1)[: len(sections) - 2]
+    }
+    gram = np.zeros((len(names), len(names)))
+    samples = []
+    chosen = np.linspace(1, len(sections) - 2, min(len(sections) - 2, wanted))
+    for hidden in np.unique(chosen.round().astype(int)):
+        # Section h is hidden from the stack of the other parity, where it lies at z = (h - start) / 2.
+        start = int((hidden + 1) % 2)
+        parts = halves[start].candidates((hidden - start) / 2)
+        gram += _error_products([parts[name] for name in names], sections[hidden])
+        around = sections[hidden - 1 : hidden + 2]
+        samples.append((_centre(np.stack([parts[name] for name in names])), _centre(around)))
+        if should_stop is not None and should_stop():
+            break
+    gram /= len(samples)
+    shares = _smallest_on_simplex(gram)
+    if network is not None:
+        shares = _evened(shares, gram)
+    psnr_db = {name: psnr_from_mse(gram[i, i]) for i, name in enumerate(names)}
+    psnr_db["fused"] = psnr_from_mse(float(shares @ gram @ shares))
+    known = [(_known(parts, around, shares, names), around[1]) for parts, around in samples]
+    kept = np.unique(np.linspace(0, len(known) - 1, min(len(known), N_EXAMPLES)).round().astype(int))
+    return Evidence(
+        shares=dict(zip(names, shares.tolist(), strict=True)),
+        psnr_db=psnr_db,
+        n_hidden=len(samples),
+        calibration=calibrate(known),
+        sharpening=0.0 if network is None else _harmless_sharpening(samples, shares, names),
+        examples=tuple(Example(known[i][0].prediction, known[i][1]) for i in kept),
+    )
+
+
+def _known(parts: FloatArray, around: FloatArray, shares: npt.NDArray[np.float64], names: tuple[str, ...]) -> Middle:
+    """What the candidates (k, Y, X) say about the middle one of three sections."""
+    return Middle(
+        prediction=np.tensordot(shares.astype(np.float32), parts, 1),
+        plain=parts[[names.index(name) for name in COMPARED]],
+        sections=around[::2],
+    )
+
+
+def _harmless_sharpening(
+    samples: Sequence[tuple[FloatArray, FloatArray]], shares: npt.NDArray[np.float64], names: tuple[str, ...]
+) -> float:
+    """The strongest sharpening, up to `SHARPENING`, that costs no more than `TOLERATED_DB` at hidden sections.
+
+    With errors e of the mixture and detail d, the squared error ⟨e²⟩ + 2s⟨ed⟩ + s²⟨d²⟩ is a parabola of the strength s.
+    """
+    squared, product, detail = 0.0, 0.0, 0.0
+    share_of = dict(zip(names, shares.tolist(), strict=True))
+    for parts, around in samples:
+        error = np.tensordot(shares.astype(np.float32), parts, 1) - around[1]
+        finer = learned_detail(dict(zip(names, parts, strict=True)), share_of)
+        squared += float(np.mean(error**2))
+        product += float(np.mean(error * finer))
+        detail += float(np.mean(finer**2))
+    if detail == 0:
+        return 0.0
+    allowed = squared * (10 ** (TOLERATED_DB / 10) - 1)
+    return min(SHARPENING, (math.sqrt(product**2 + detail * allowed) - product) / detail)
+
+
+def _centre(images: FloatArray) -> FloatArray:
+    """The middle of images (..., Y, X), small enough to keep for every hidden section."""
+    y, x = (max(0, (side - _SAMPLE_PX) // 2) for side in images.shape[-2:])
+    return np.array(images[..., y : y + _SAMPLE_PX, x : x + _SAMPLE_PX])
+
+
+def fit_shares(candidates: Sequence[npt.NDArray[np.floating]], truth: npt.NDArray[np.floating]) -> list[float]:
+    """Shares (at least 0, in sum 1) of ``candidates`` whose mixture has the least mean squared error against ``truth``.
+
+    Parameters
+    ----------
+    candidates
+        Arrays of the shape of ``truth``.
+    truth
+        Array of any shape.
+    """
+    shares: list[float] = _smallest_on_simplex(_error_products(candidates, truth)).tolist()
+    return shares
+
+
+def _error_products(
+    candidates: Sequence[npt.NDArray[np.floating]], truth: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """Mean product (k, k) of the candidates' errors: with shares w in sum 1, the mixture's squared error is w·G·w."""
+    errors = np.stack([(candidate - truth).ravel() for candidate in candidates]).astype(np.float64)
+    return np.asarray(errors @ errors.T / errors.shape[1], np.float64)
+
+
+def _evened(shares: npt.NDArray[np.float64], gram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Shares with the split between the lateral candidates moved halfway from its best to an even one.
+
+    Flow across the doubled gap is poorer than across the gap itself, so the hidden sections undervalue alignment. The
+    best split is the unlimited one: where it is far outside 0..1, the better candidate still keeps everything.
+    """
+    straight, aligned = (CANDIDATES.index(name) for name in LATERAL)
+    whole = shares[straight] + shares[aligned]
+    difference = np.zeros(len(shares))
+    difference[[straight, aligned]] = 1, -1
+    curvature = whole * (difference @ gram @ difference)
+    if curvature <= 0:
+        return shares
+    evened = shares.copy()
+    evened[[straight, aligned]] = 0, whole
+    best = -(difference @ gram @ evened) / curvature
+    share = whole * float(np.clip((best + 0.5) / 2, 0, 1))
+    evened[[straight, aligned]] = share, whole - share
+    return evened
+
+
+def _smallest_on_simplex(gram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The w ≥ 0 in sum 1 of least w·G·w, by projected gradient descent: small, convex, no corner cases."""
+    size = len(gram)
+    shares = np.full(size, 1 / size)
+    trace = np.trace(gram)
+    if trace == 0:
+        return shares
+    for _ in range(_SOLVER_STEPS):
+        moved = _onto_simplex(shares - gram @ shares / trace)
+        if np.abs(moved - shares).max() < 1e-9:
+            return moved
+        shares = moved
+    return shares
+
+
+def _onto_simplex(point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Nearest point with entries ≥ 0 in sum 1 (Held, Wolfe & Crowder 1974)."""
+    falling = np.sort(point)[::-1]
+    excess = (np.cumsum(falling) - 1) / np.arange(1, len(point) + 1)
+    level = excess[np.nonzero(falling > excess)[0][-1]]
+    return np.asarray(np.maximum(point - level, 0), np.float64)

@@ -1,0 +1,171 @@
+"""Training of the lateral network on the stack's own sections."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.errors import VolumeError
+from napari_emgauss.interpolation.lateral.config import LateralConfig, gaps_px
+from napari_emgauss.interpolation.lateral.network import LateralNetwork
+from napari_emgauss.interpolation.lateral.rows import RowNetwork
+from napari_emgauss.interpolation.lateral.samples import Batch, draw
+from napari_emgauss.runtime.threads import for_each
+from napari_emgauss.runtime.torch_threads import one_torch_thread, use_one_torch_thread
+from napari_emgauss.runtime.triton import load_triton
+
+Progress = Callable[[int, int, float], None]
+"""Called after each step with the step (from 1), all steps and the running mean squared error."""
+
+_WARM_UP_STEPS = 100
+_FINAL_RATE = 0.02
+_FINE_TUNING_RATE = 0.3
+_PART_ROWS = 12
+"""Examples that one CPU thread works on at a time: their activations stay in its cache (48 take twice as long each)."""
+
+
+def train_lateral(
+    sections: FloatArray,
+    factor: float,
+    *,
+    config: LateralConfig | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    should_stop: Callable[[], bool] | None = None,
+    on_progress: Progress | None = None,
+) -> LateralNetwork:
+    """Network that predicts rows ``factor`` px apart, trained on ``sections`` along y and x.
+
+    Parameters
+    ----------
+    sections
+        Stack (n, Y, X), intensities about 0..1, finite.
+    factor
+        Distance between sections in px, dz / dx; need not be whole.
+    config
+        Settings; the defaults if None.
+    seed
+        Seed of the initial weights and of the examples.
+    device
+        Where to train, and where the network stays: a torch device such as ``cpu`` or ``cuda``.
+    should_stop
+        Asked after each step; training ends early, with what was learned, when it returns True.
+    on_progress
+        See `Progress`.
+
+    Raises
+    ------
+    VolumeError
+        ``sections`` is not a finite stack, or its sections are too small for ``factor``.
+    ConfigError
+        ``factor`` is not a number of at least 1.
+    """
+    config = config or LateralConfig()
+    _check(sections)
+    gaps = gaps_px(factor, min(sections.shape[1:]), config)
+    rows = RowNetwork(config, torch.Generator().manual_seed(seed)).to(device)
+    network = LateralNetwork(rows, config=config, factor=factor)
+    steps = config.steps_for(sections.size)
+    _optimise(network, sections, gaps, steps, config.rate, seed, should_stop, on_progress)
+    return network
+
+
+def adapt(
+    network: LateralNetwork,
+    sections: FloatArray,
+    factor: float,
+    *,
+    seed: int = 0,
+    should_stop: Callable[[], bool] | None = None,
+) -> LateralNetwork:
+    """Copy of ``network`` that was trained on a little, for another ``factor``; parameters as in `train_lateral`."""
+    config = network.config
+    _check(sections)
+    gaps = gaps_px(factor, min(sections.shape[1:]), config)
+    adapted = LateralNetwork(copy.deepcopy(network.rows), config=config, factor=factor)
+    steps = round(config.evidence_share * config.steps_for(sections.size))
+    if steps:
+        _optimise(adapted, sections, gaps, steps, _FINE_TUNING_RATE * config.rate, seed, should_stop, None)
+    return adapted
+
+
+def _optimise(
+    network: LateralNetwork,
+    sections: FloatArray,
+    gaps: tuple[float, float],
+    steps: int,
+    rate: float,
+    seed: int,
+    should_stop: Callable[[], bool] | None,
+    on_progress: Progress | None,
+) -> None:
+    config, rng = network.config, np.random.default_rng(seed)
+    student = copy.deepcopy(network.rows).train().requires_grad_()
+    load_triton()
+    optimiser = torch.optim.AdamW(student.parameters(), lr=rate, weight_decay=config.weight_decay)
+    device = next(student.parameters()).device
+    running = math.nan
+    with one_torch_thread() if device.type == "cpu" else nullcontext():
+        for step in range(steps):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * _schedule(step, steps)
+            loss = _differentiate(student, draw(sections, gaps, config=config, rng=rng).to(device))
+            optimiser.step()
+            # Early on the average would remember the initial weights.
+            _average(network.rows, student, min(config.average, step / (step + 10)))
+            running = loss if step == 0 else 0.98 * running + 0.02 * loss
+            if on_progress is not None:
+                on_progress(step + 1, steps, running)
+            if should_stop is not None and should_stop():
+                break
+
+
+def _differentiate(student: RowNetwork, batch: Batch) -> float:
+    """Set the gradients of the batch's mean squared error, which is returned.
+
+    On the CPU threads share the batch out in parts. Parts and the order of their sum are fixed: the result does not
+    depend on the number of threads.
+    """
+    on_cpu = batch.rows.device.type == "cpu"
+    parts = batch.split(_PART_ROWS if on_cpu else len(batch.rows))
+    parameters = list(student.parameters())
+    results: list[tuple[float, tuple[Tensor, ...]]] = [(0.0, ())] * len(parts)
+
+    def work(index: int) -> None:
+        if on_cpu:
+            use_one_torch_thread()
+        part = parts[index]
+        loss = functional.mse_loss(student(part.rows, part.gap_px, part.phases), part.hidden)
+        loss = loss * (len(part.rows) / len(batch.rows))
+        results[index] = loss.item(), torch.autograd.grad(loss, parameters)
+
+    for_each(work, range(len(parts)))
+    for parameter, *gradients in zip(parameters, *(gradients for _, gradients in results), strict=True):
+        parameter.grad = torch.stack(gradients).sum(0)
+    return sum(loss for loss, _ in results)
+
+
+def _schedule(step: int, steps: int) -> float:
+    warm_up = min(1.0, (step + 1) / min(_WARM_UP_STEPS, max(1, steps // 10)))
+    return warm_up * (_FINAL_RATE + (1 - _FINAL_RATE) * (1 + math.cos(math.pi * step / steps)) / 2)
+
+
+@torch.no_grad()
+def _average(average: torch.nn.Module, student: torch.nn.Module, decay: float) -> None:
+    for mine, theirs in zip(average.parameters(), student.parameters(), strict=True):
+        mine.lerp_(theirs, 1 - decay)
+
+
+def _check(sections: FloatArray) -> None:
+    if sections.ndim != 3 or 0 in sections.shape:
+        raise VolumeError(f"expected sections of shape (n, Y, X), got {sections.shape}. Pass a stack.")
+    if not np.isfinite(sections).all():
+        raise VolumeError("sections has NaN or infinite values; replace them or leave their sections out.")

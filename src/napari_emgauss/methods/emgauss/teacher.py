@@ -1,0 +1,235 @@
+"""Pseudo-sections: what a stronger teacher than the student's own average predicts between two sections.
+
+The teacher is a mixture of a lateral network (trained on the stack's own sections), optical flow and linear
+interpolation. Its shares are those that predict hidden sections best, so a stack on which one of them fails does
+without it. The predictions become targets, and anchors of their own Gaussians, at depths between the sections.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.errors import FileFormatError, ModelFileError
+from napari_emgauss.interpolation.lateral import (
+    Calibration,
+    Evidence,
+    FusedInterpolator,
+    LateralConfig,
+    LateralNetwork,
+    gather_evidence,
+    train_lateral,
+)
+from napari_emgauss.interpolation.lateral.calibration import COMPARED, Middle
+from napari_emgauss.interpolation.lateral.fusion import LATERAL
+from napari_emgauss.interpolation.plain import Interpolator
+from napari_emgauss.training import Control, Event, Progress
+
+STAGE, PREDICTING = "teacher", "pseudo-sections"
+MIN_SECTIONS = 3
+"""Fewer leave nothing to hide, and so no evidence."""
+MIN_FACTOR = 1.5
+"""Below this anisotropy hardly anything lies between two sections."""
+STUDIED_SECTIONS, STUDIED_PX = 64, 1024
+"""Most sections, and most pixels along y and x, that the network is trained on: 256 MiB."""
+MARGIN_PX = 32
+"""What is read around a tile so that its predictions do not depend on where it was cut."""
+LEAST_ERROR = 0.01
+"""In normalised intensities: below it more confidence is no better."""
+PROGRESS_EVERY_S = 0.1
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained lateral network with the shares that the evidence gave it."""
+
+    network: LateralNetwork
+    evidence: Evidence
+
+    def between(self, sections: FloatArray, n_pseudo: int, watch: Watch | None = None) -> tuple[FloatArray, FloatArray]:
+        """Predictions, evenly spaced in every gap of ``sections`` (n, Y, X), and their confidence.
+
+        After a stop the rest is interpolated linearly, which takes no time.
+
+        Returns
+        -------
+        images, and how much each pixel is to count: the inverse of the error to expect, over its mean; both
+        (n - 1, n_pseudo, Y, X).
+        """
+        source = FusedInterpolator(self.network, sections, self.evidence.shares, sharpening=self.evidence.sharpening)
+        linear, compared = Interpolator(sections, "linear"), [Interpolator(sections, name) for name in COMPARED]
+        out = np.empty((len(sections) - 1, n_pseudo, *sections.shape[1:]), np.float32)
+        confidence = np.ones_like(out)
+        for n, (gap, k) in enumerate(np.ndindex(*out.shape[:2])):
+            z = gap + (k + 1) / (n_pseudo + 1)
+            if watch is not None and watch.held():
+                out[gap, k] = linear.section(z)
+                continue
+            out[gap, k] = source.section(z)[0]
+            plain = np.stack([method.section(z) for method in compared])
+            known = Middle(prediction=out[gap, k], plain=plain, sections=sections[gap : gap + 2])
+            inverse = 1 / (self.evidence.calibration.expected(known.differences()) + LEAST_ERROR)
+            confidence[gap, k] = inverse / inverse.mean()
+            if watch is not None:
+                watch.tell_predictions(n + 1, out.shape[0] * n_pseudo)
+        return out, confidence
+
+    def record(self) -> dict[str, Any]:
+        """What was found, as plain JSON values."""
+        return {
+            "shares": {name: round(share, 4) for name, share in self.evidence.shares.items()},
+            "hidden_psnr_db": {name: round(psnr, 3) for name, psnr in self.evidence.psnr_db.items()},
+            "n_hidden": self.evidence.n_hidden,
+            "sharpening": round(self.evidence.sharpening, 3),
+        }
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and JSON values of a checkpoint."""
+        evidence = self.evidence
+        return self.network.state(), {
+            "shares": evidence.shares,
+            "psnr_db": evidence.psnr_db,
+            "n_hidden": evidence.n_hidden,
+            "sharpening": evidence.sharpening,
+            "calibration": [evidence.calibration.base, *evidence.calibration.weights],
+        }
+
+    @classmethod
+    def from_state(cls, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> Teacher:
+        """Inverse of `state`; raises `FileFormatError` for anything else."""
+        try:
+            base, *weights = (float(v) for v in values["calibration"])
+            evidence = Evidence(
+                shares={str(k): float(v) for k, v in values["shares"].items()},
+                psnr_db={str(k): float(v) for k, v in values["psnr_db"].items()},
+                n_hidden=int(values["n_hidden"]),
+                calibration=Calibration(base=base, weights=tuple(weights)),
+                sharpening=float(values["sharpening"]),
+            )
+            return cls(LateralNetwork.from_state(tensors), evidence)
+        except (KeyError, TypeError, ValueError, AttributeError, ModelFileError) as error:
+            raise FileFormatError(
+                f"the checkpoint of the teacher is not usable ({error}). Choose another folder to start anew."
+            ) from error
+
+
+def describe_evidence(record: Mapping[str, Any]) -> str:
+    """One sentence on what hiding sections showed, from a reconstruction's record; empty without a teacher."""
+    found = record.get("teacher")
+    if not found:
+        return ""
+    scores = found["hidden_psnr_db"]
+    plain = max((psnr, name) for name, psnr in scores.items() if name not in (*LATERAL, "fused"))
+    lateral = sum(found["shares"][name] for name in LATERAL)
+    return (
+        f"On {found['n_hidden']} hidden sections, at twice the distance, what was learned from your sections predicts "
+        f"{scores['fused']:.2f} dB, the best plain interpolation ({plain[1]}) {plain[0]:.2f} dB; "
+        f"the learned part has a share of {100 * lateral:.0f} %."
+    )
+
+
+def can_teach(shape: tuple[int, int, int], factor: float) -> bool:
+    """Whether a stack (sections, Y, X) is deep, wide and anisotropic enough for rows to be hidden at twice its gap."""
+    n, height, width = shape
+    return n >= MIN_SECTIONS and factor >= MIN_FACTOR and min(height, width) >= 4 * max(factor, 2.0)
+
+
+class Watch:
+    """Pause, stop and progress of what a teacher does, apart from the blocks' own.
+
+    Parameters
+    ----------
+    control
+        Pause and stop.
+    emit
+        Gets a `Progress` now and then.
+    iterations_after
+        Iterations that follow the teacher's training.
+    last
+        What was told before.
+    """
+
+    def __init__(
+        self, control: Control, emit: Callable[[Event], None], iterations_after: int, last: Progress | None = None
+    ) -> None:
+        self.last = last
+        """Last progress of the training."""
+        self._control, self._emit, self._after = control, emit, iterations_after
+        self._begun = time.monotonic()
+        self._told = self._paused = 0.0
+        self._others_since: float | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop is asked for."""
+        return self._control.stopped
+
+    def held(self) -> bool:
+        """Wait while paused; whether a stop is asked for."""
+        start = time.monotonic()
+        self._control.wait_while_paused()
+        self._paused += time.monotonic() - start
+        return self.stopped
+
+    def tell_step(self, step: int, total: int, _: float) -> None:
+        """Progress of the training."""
+        seconds = time.monotonic() - self._begun - self._paused
+        left = seconds / step * (total - step)
+        self.last = Progress.outside_blocks(STAGE, step, total + self._after, seconds=seconds, seconds_left=left)
+        if self._due() or step == total:
+            self._emit(self.last)
+
+    def tell_predictions(self, done: int, total: int) -> None:
+        """Progress of a block's pseudo-sections, which count as no iterations."""
+        self.tell_others(PREDICTING, done, total)
+
+    def tell_others(self, stage: str, done: int, total: int) -> None:
+        """Progress of ``total`` things that count as no iterations; begins anew with the first."""
+        now = time.monotonic()
+        if self._others_since is None or done == 1:
+            self._others_since = now
+        elif self._due():
+            left = (now - self._others_since) / (done - 1) * (total - done)
+            before = self.last or Progress.outside_blocks(stage, 0, self._after, seconds=0.0, seconds_left=0.0)
+            self._emit(replace(before, stage=stage, seconds_left=left))
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if now - self._told < PROGRESS_EVERY_S:
+            return False
+        self._told = now
+        return True
+
+
+def train_teacher(sections: FloatArray, factor: float, *, steps: int, seed: int, watch: Watch) -> Teacher | None:
+    """Train the network and gather the evidence; None when stopped.
+
+    Parameters
+    ----------
+    sections
+        Normalised sections (n, Y, X) to study.
+    factor
+        Anisotropy dz / dx.
+    steps
+        Training steps for a stack of the reference size; see `LateralConfig`.
+    seed
+        Seed of the network and its examples.
+    watch
+        Pause, stop and progress.
+    """
+    network = train_lateral(
+        sections,
+        factor,
+        config=LateralConfig(steps=steps),
+        seed=seed,
+        should_stop=watch.held,
+        on_progress=watch.tell_step,
+    )
+    evidence = None if watch.stopped else gather_evidence(sections, network, seed=seed, should_stop=watch.held)
+    return None if evidence is None or watch.stopped else Teacher(network, evidence)

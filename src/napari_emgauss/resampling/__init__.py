@@ -1,0 +1,1 @@
+"""Volumes on another grid from anything that renders sections: planes, boxes, export."""

@@ -1,0 +1,1 @@
+"""The machine: threads, compiled kernels, memory."""

@@ -1,0 +1,1 @@
+"""Brightness and shifts of sections: estimated, judged on hidden sections, evened out."""

@@ -1,0 +1,129 @@
+"""Small shifts of single sections, estimated jointly with an interpolation of the stack that they straighten."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.interpolation.plain import blend, both_flows
+from napari_emgauss.sections.correction.corrections import Corrections
+from napari_emgauss.sections.correction.registration import HALVES, OPPOSITE, Half, Registration, register
+from napari_emgauss.sections.correction.second_differences import Difference, DoubleArray, Neighbours, solve
+
+MAX_ROUNDS = 6
+"""Most times that the stack is interpolated and registered anew."""
+_SETTLED_PX = 0.05
+"""Root mean square over all sections."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shifts:
+    """Shifts (n, 2) in px as (y, x): how far the content of each section lies too far down and right."""
+
+    whole: DoubleArray
+    """From the whole field."""
+    elsewhere: dict[Half, DoubleArray]
+    """For each half of the field, from the opposite half: to be judged on pixels that had no part in them.
+
+    No part but for the straightening of the round before, which the whole field decides."""
+
+
+def estimate_shifts(
+    read: Callable[[int], FloatArray],
+    rows: list[Neighbours],
+    brightness: Corrections,
+    *,
+    max_shift_px: float,
+    slow_sections: float,
+    progress: Callable[[], object],
+    stop: Callable[[], bool],
+) -> Shifts:
+    """Alternate between interpolating every section from its corrected neighbours and registering it there.
+
+    Interpolation follows optical flow between the neighbours, so that tissue which moves steadily along z lies where it
+    is predicted; what does not is the section's own shift or the tissue's (see `second_differences`). The first rounds
+    are predicted from neighbours that are themselves misplaced; the last from straightened ones.
+
+    Parameters
+    ----------
+    read
+        Gives a section's image (Y, X) by its index; at most four are kept.
+    rows
+        The sections and their neighbours.
+    brightness
+        Gains and offsets of all sections; its shifts are not looked at.
+    max_shift_px, slow_sections
+        See `estimate_corrections`.
+    progress
+        Called after each section of each round.
+    stop
+        Asked before each; once true, no shifts are returned.
+    """
+    n = brightness.n_sections
+    none = Shifts(np.zeros((n, 2)), {half: np.zeros((n, 2)) for half in HALVES})
+    found, shifts = none, np.zeros((n, 2))
+    for _ in range(MAX_ROUNDS):
+        straightened = lru_cache(maxsize=4)(_straightened(read, brightness, shifts))
+        registered = []
+        for row in rows:
+            if stop():
+                return none
+            below, here, above = (straightened(index) for index in (row.below, row.index, row.above))
+            # Tissue moves smoothly: flow at half the size will do.
+            prediction = blend(below, above, row.weight_above, both_flows(below, above, halved=True))
+            registered.append(register(here, prediction))
+            progress()
+
+        solved = {
+            half: np.clip(
+                _solved(rows, [_measured(one, half) for one in registered], shifts, slow_sections),
+                -max_shift_px,
+                max_shift_px,
+            )
+            for half in (None, *HALVES)
+        }
+        found = Shifts(solved[None], {half: solved[OPPOSITE[half]] for half in HALVES})
+        moved_px = float(np.sqrt(np.mean((found.whole - shifts) ** 2)))
+        shifts = found.whole
+        if moved_px < _SETTLED_PX:
+            break
+    return found
+
+
+def _straightened(
+    read: Callable[[int], FloatArray], brightness: Corrections, shifts: DoubleArray
+) -> Callable[[int], FloatArray]:
+    corrections = Corrections(gains=brightness.gains, offsets=brightness.offsets, shifts_px=shifts)
+    return lambda index: corrections.apply(index, read(index))
+
+
+def _solved(
+    rows: list[Neighbours],
+    found: list[tuple[DoubleArray, DoubleArray]],
+    shifts: DoubleArray,
+    slow_sections: float,
+) -> DoubleArray:
+    """Shifts (n, 2) that explain the ``shifts`` so far and the displacements, with their errors, that are left."""
+    out = np.zeros_like(shifts)
+    for axis in (0, 1):
+        differences = []
+        for row, (displacement, error) in zip(rows, found, strict=True):
+            t = row.weight_above
+            between = (1 - t) * shifts[row.below, axis] + t * shifts[row.above, axis] - shifts[row.index, axis]
+            differences.append(Difference(float(between - displacement[axis]), float(error[axis])))
+        out[:, axis] = solve(rows, differences, len(shifts), slow_sections)
+    return out
+
+
+def _measured(found: Registration | None, half: Half | None) -> tuple[DoubleArray, DoubleArray]:
+    """Displacement (2,) and its error (2,) from the whole field or a half; infinite error where nothing is known."""
+    displacement = None if found is None else found.whole if half is None else found.halves[half]
+    if found is None or displacement is None or not np.isfinite(displacement).all():
+        return np.zeros(2), np.full(2, math.inf)
+    # Half of the field has half of the information.
+    return displacement, found.error if half is None else math.sqrt(2) * found.error

@@ -1,0 +1,59 @@
+"""A stack whose sections are corrected when they are read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss.errors import VolumeError
+from napari_emgauss.sections.correction.corrections import Corrections
+from napari_emgauss.sections.quality.windows import read_section
+from napari_emgauss.volume import Volume
+
+
+class CorrectedSections:
+    """The sections of a volume, corrected: an array-like (Z, Y, X) of float32 in the stack's units.
+
+    One section is read and corrected at a time; integers, slices and lists of sections can be asked for, and parts of
+    them.
+    """
+
+    ndim = 3
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, volume: Volume, corrections: Corrections) -> None:
+        self._volume, self._corrections = volume, corrections
+        self.shape = volume.shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> FloatArray:
+        first, *rest = key if isinstance(key, tuple) else (key,)
+        chosen: int | AnyArray = np.arange(self.shape[0])[first]
+        if np.ndim(chosen) == 0:
+            return np.asarray(self._section(int(chosen))[tuple(rest)])
+        parts = [self._section(int(index))[tuple(rest)] for index in np.ravel(chosen)]
+        return np.stack(parts) if parts else np.empty((0, *self.shape[1:]), np.float32)[(slice(None), *rest)]
+
+    def _section(self, index: int) -> FloatArray:
+        return self._corrections.apply(index, read_section(self._volume, index))
+
+
+def corrected(volume: Volume, corrections: Corrections) -> Volume:
+    """The volume with every section corrected when it is read; the volume itself if there is nothing to correct.
+
+    Raises
+    ------
+    VolumeError
+        The corrections are of another number of sections.
+    """
+    if corrections.n_sections != volume.n_sections:
+        raise VolumeError(
+            f"the corrections are of {corrections.n_sections} sections, the stack has {volume.n_sections}. "
+            "Choose the stack that they were estimated on."
+        )
+    return volume if corrections.is_none else replace(volume, data=CorrectedSections(volume, corrections))

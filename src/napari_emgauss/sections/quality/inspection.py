@@ -1,0 +1,159 @@
+"""Which sections of a stack are damaged, judged against their neighbours, one section in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from napari_emgauss.sections.quality.alignment import match
+from napari_emgauss.sections.quality.measures import Look, look_at, odd_share
+from napari_emgauss.sections.quality.verdicts import Evidences, Finding, findings
+from napari_emgauss.sections.quality.windows import read_section
+from napari_emgauss.volume import Volume
+
+DEFAULT_MAX_SIDE_PX = 512
+_REACH_PX = 10
+_MAX_LEFT_OUT_SHARE = 1 / 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class SectionQuality:
+    """What `inspect` found on one section."""
+
+    index: int
+    """Which section."""
+
+    mean: float
+    """Mean intensity, in the stack's units."""
+
+    spread: float
+    """Standard deviation of intensities, in the stack's units."""
+
+    noise: float
+    """Standard deviation of the noise (see `noise_level`), in the stack's units."""
+
+    similarity: float | None
+    """Correlation coefficient with the more similar of the two neighbours, after blur and at the best small shift."""
+
+    neighbours_similarity: float | None
+    """That of the two neighbours with each other: what can be expected here. None at the ends of the stack."""
+
+    damage: tuple[str, ...] = ()
+    """What is wrong, in plain words; empty for a healthy section."""
+
+    suspicion: float = 0.0
+    """0 for a section like its neighbours; 0.5 and more for one with ``damage``, towards 1 the clearer it is."""
+
+    unusable: bool = False
+    """Whether any damage is worse than brightness, contrast or noise, which can be corrected or averaged away."""
+
+    def describe(self) -> str:
+        """Like 'section 12: torn or folded: 18 % of the section'."""
+        return f"section {self.index}: {', '.join(self.damage) or 'no damage found'}"
+
+
+@dataclass
+class _Walk:
+    """Similarities of sections that follow each other, blank ones skipped, with the last few at hand."""
+
+    similarity: dict[tuple[int, int], float] = field(default_factory=dict)
+    odd: dict[int, float] = field(default_factory=dict)
+    kept: list[int] = field(default_factory=list)
+    recent: dict[int, Look] = field(default_factory=dict)
+
+    def add(self, index: int, look: Look) -> None:
+        for other, seen in self.recent.items():
+            self.similarity[other, index] = match(seen.blurred, look.blurred, _REACH_PX).similarity
+        self.recent[index] = look
+        self.kept.append(index)
+        if len(self.kept) >= 3:
+            below, middle, _ = self.kept[-3:]
+            self.odd[middle] = odd_share(self.recent[below], self.recent[middle], look)
+            del self.recent[below]
+
+
+def inspect(
+    volume: Volume,
+    *,
+    max_side_px: int = DEFAULT_MAX_SIDE_PX,
+    progress: Callable[[int, int], object] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> tuple[SectionQuality, ...]:
+    """Judge every section of a stack.
+
+    A section is compared with its neighbours, and the neighbours with each other: where tissue changes fast along z
+    they differ too, and nothing is reported. Brightness, contrast, sharpness and noise are judged by their deviation
+    from the median of the sections around, in units of the usual deviation.
+
+    Parameters
+    ----------
+    volume
+        The stack; at most three sections are held at a time, as small images.
+    max_side_px
+        Larger sections are block-averaged to this size; noise and sharpness are measured at full resolution in a
+        central window of this size.
+    progress
+        Called with the number of sections read and their total.
+    stop
+        Asked before each section; once true, only the sections read so far are judged and returned.
+
+    Returns
+    -------
+    tuple of SectionQuality
+        One for each section, in order. Sections with NaN or infinite values are reported, not refused.
+    """
+    looks: list[Evidences] = []
+    walk = _Walk()
+    for index in range(volume.n_sections):
+        if stop is not None and stop():
+            break
+        look = look_at(read_section(volume, index), max_side_px)
+        if not look.is_blank:
+            walk.add(index, look)
+        looks.append(Evidences.of(look))
+        if progress is not None:
+            progress(index + 1, volume.n_sections)
+    found = findings(looks, walk.kept, walk.similarity, walk.odd)
+    return tuple(_quality(index, looks[index], found[index], walk) for index in range(len(looks)))
+
+
+def damaged(volume: Volume, *, max_side_px: int = DEFAULT_MAX_SIDE_PX) -> tuple[int, ...]:
+    """Indices of the sections to leave out by default; see `left_out`."""
+    return left_out(inspect(volume, max_side_px=max_side_px))
+
+
+def left_out(qualities: Sequence[SectionQuality]) -> tuple[int, ...]:
+    """Indices to leave out by default: the unusable ones, but never the first or last, beyond which nothing lies.
+
+    Deviating brightness, contrast or noise alone is no reason. Damage is an exception by nature: where more than a
+    third of the sections look damaged, only those that are certain (blank, or without finite values) are left out.
+    """
+    inner = qualities[1:-1]
+    chosen = [q for q in inner if q.unusable]
+    if len(chosen) > _MAX_LEFT_OUT_SHARE * len(qualities):
+        chosen = [q for q in chosen if "blank" in q.damage]
+    return tuple(q.index for q in chosen)
+
+
+def _quality(index: int, look: Evidences, found: list[Finding], walk: _Walk) -> SectionQuality:
+    similarity = neighbours = None
+    if index in walk.kept:
+        at = walk.kept.index(index)
+        around = walk.kept[max(0, at - 1) : at + 2]
+        pairs = [walk.similarity[pair] for pair in pairwise(around)]
+        similarity = max(pairs, default=None)
+        neighbours = walk.similarity[around[0], around[2]] if len(around) == 3 else None
+    strongest = max((f.score for f in found), default=0.0)
+    flagged = [f for f in found if f.score >= 1]
+    return SectionQuality(
+        index=index,
+        mean=look.mean,
+        spread=look.spread,
+        noise=look.noise,
+        similarity=similarity,
+        neighbours_similarity=neighbours,
+        damage=tuple(f.words for f in sorted(flagged, key=lambda f: -f.score)),
+        suspicion=1 - 0.5 ** max(0.0, strongest),
+        unusable=any(f.unusable for f in flagged),
+    )

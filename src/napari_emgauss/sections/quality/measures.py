@@ -1,0 +1,123 @@
+"""What is measured on a section, and on three that follow each other, to judge whether one is damaged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss.sections.quality.alignment import smoothed
+from napari_emgauss.sections.quality.noise import noise_level
+from napari_emgauss.sections.quality.windows import central_window, thumbnail
+
+CHANCE_PX = 16.0
+"""Over a field of side s, shares and correlations vary by chance by up to this / s (measured on healthy tissue)."""
+_BLOCK_PX = 8
+_PATCH_BLUR_PX = 6.0
+_PATCH_SPREADS = 0.5
+_PATCH_SCALES = 4.0
+_TAIL = 0.05
+_WHITE_NOISE_LEFT = 0.141  # what Gaussian blur of σ 2 px leaves of white noise: 1 / (2 σ √π)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Numbers of one section, in the stack's intensity units, and small images of it."""
+
+    mean: float
+    spread: float
+    noise: float
+    structure: float
+    """Standard deviation without noise, of the blurred thumbnail."""
+    sharpness: float
+    """Natural logarithm of the variance of fine structure over that of coarse structure."""
+    extreme_share: float
+    """Share of pixels that have exactly the lowest or highest intensity of the section."""
+    flat_share: float
+    """Share of 8 × 8 px blocks without any texture."""
+    is_blank: bool
+    is_finite: bool
+    side_px: float
+    """Side of a square as large as the thumbnail."""
+    blurred: FloatArray
+    """Thumbnail as `match` wants it."""
+    patches: FloatArray
+    """Thumbnail in which only things larger than cells' walls are left, on a scale free of gain and offset."""
+
+
+def look_at(section: AnyArray, max_side_px: int) -> Look:
+    """Measure one section (Y, X) of any type; NaN and infinite values count as the median of the others."""
+    finite = np.isfinite(section) if section.dtype.kind == "f" else None
+    is_finite = finite is None or bool(finite.all())
+    if finite is not None and not is_finite:
+        section = np.where(finite, section, np.median(section[finite]) if finite.any() else 0).astype(np.float32)
+    window, small = central_window(section, max_side_px), thumbnail(section, max_side_px)
+    noise, spread, blurred = noise_level(window), float(small.std()), smoothed(small)
+    structure, flat_share = float(blurred.std()), _flat_share(small)
+    magnitude = max(1e-6 * float(np.abs(small).max()), 1e-30)
+    is_blank = flat_share > 0.9 or structure < max(2 * _WHITE_NOISE_LEFT * float(noise_level(small)), magnitude)
+    return Look(
+        mean=float(small.mean(dtype=np.float64)),
+        spread=spread,
+        noise=noise,
+        structure=structure,
+        sharpness=_sharpness(window),
+        extreme_share=float(np.mean((section == section.min()) | (section == section.max()))),
+        flat_share=flat_share,
+        is_blank=is_blank,
+        is_finite=is_finite,
+        side_px=math.sqrt(small.size),
+        blurred=blurred,
+        patches=_patches(small),
+    )
+
+
+def odd_share(below: Look, section: Look, above: Look) -> float:
+    """Share of the section, 0..1, that is much darker or brighter than both neighbours: folds, tears, dirt, gaps.
+
+    'Much' is four times the usual difference of the two neighbours and half the spread of intensities, in patches
+    larger than cells' walls: tissue that appears, ends or moves differs from one neighbour only, or by less. Where
+    tissue changes too much for that, the share that is as dark as the darkest twentieth of the neighbours, or as bright
+    as the brightest, counts if it is larger than chance makes it in a field of this size.
+    """
+    first, second = (_level_difference(section.patches, other.patches) for other in (below, above))
+    usual = 1.4826 * float(np.median(np.abs(_level_difference(above.patches, below.patches))))
+    limit = max(_PATCH_SCALES * usual, _PATCH_SPREADS)
+    odd = ((first > limit) & (second > limit)) | ((first < -limit) & (second < -limit))
+    return max(float(odd.mean()), _extreme_excess(section.patches, below.patches, above.patches))
+
+
+def _extreme_excess(patches: FloatArray, *others: FloatArray) -> float:
+    tails = np.array([np.quantile(other - np.median(other), (_TAIL, 1 - _TAIL)) for other in others])
+    centred = patches - np.median(patches)
+    shares = float(np.mean(centred < tails[:, 0].min())), float(np.mean(centred > tails[:, 1].max()))
+    share = max(shares)
+    return share if share > _TAIL + CHANCE_PX / math.sqrt(patches.size) else 0.0
+
+
+def _level_difference(first: FloatArray, second: FloatArray) -> FloatArray:
+    difference = first - second
+    return np.asarray(difference - np.median(difference), np.float32)
+
+
+def _patches(small: FloatArray) -> FloatArray:
+    """Low-pass of the image after its median and robust spread are set to 0 and 1."""
+    middle = float(np.median(small))
+    scale = 1.4826 * float(np.median(np.abs(small - middle)))
+    return np.asarray(gaussian_filter((small - middle) / (scale or 1.0), _PATCH_BLUR_PX), np.float32)
+
+
+def _sharpness(window: FloatArray) -> float:
+    octaves = [gaussian_filter(window, sigma_px) for sigma_px in (1.0, 2.0, 4.0, 8.0)]
+    fine, coarse = float((octaves[0] - octaves[1]).var()), float((octaves[2] - octaves[3]).var())
+    return math.log(max(fine, 1e-30) / max(coarse, 1e-30))
+
+
+def _flat_share(small: FloatArray) -> float:
+    height, width = (side // _BLOCK_PX * _BLOCK_PX for side in small.shape)
+    blocks = small[:height, :width].reshape(height // _BLOCK_PX, _BLOCK_PX, width // _BLOCK_PX, _BLOCK_PX)
+    texture = blocks.std(axis=(1, 3))
+    return float(np.mean(texture <= 1e-6 * max(1.0, float(np.abs(small).max()))))

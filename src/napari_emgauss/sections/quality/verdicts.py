@@ -1,0 +1,183 @@
+"""The rules by which measurements of sections become words, each with how far it is beyond its threshold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_emgauss.sections.quality.measures import CHANCE_PX, Look
+
+CLEAR = 10.0
+"""Score of what leaves no doubt."""
+_DEVIATIONS = 5.0  # usual deviations, in units of a normal distribution's standard deviation
+_REACH, _WINDOW = 3, 10  # sections on each side that give the expected value, and the usual deviation from it
+_BRIGHTNESS_SPREADS = 0.6
+_LOG_CONTRAST = math.log(1.6)
+_LOG_NOISE = math.log(2.0)
+_LOG_SHARPNESS = 0.45  # a Gaussian blur of σ 1 px
+_TORN_SHARE = 0.02
+_SATURATED_SHARE = 0.05
+_UNUSABLE_SATURATED_SHARE = 0.5
+_UNLIKE = 0.1  # correlation; more in small fields, where chance plays a larger part
+_SWAPPED_CHANCE = 0.4
+_END_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Evidences:
+    """Numbers of a `Look`, without its images."""
+
+    mean: float
+    spread: float
+    noise: float
+    sharpness: float
+    extreme_share: float
+    flat_share: float
+    is_blank: bool
+    is_finite: bool
+    side_px: float
+
+    @classmethod
+    def of(cls, look: Look) -> Evidences:
+        """Drop the images."""
+        return cls(**{name: getattr(look, name) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that may be wrong with a section; it is from a score of 1."""
+
+    words: str
+    score: float
+    unusable: bool = False
+
+
+def findings(
+    sections: Sequence[Evidences],
+    kept: Sequence[int],
+    similarity: Mapping[tuple[int, int], float],
+    odd: Mapping[int, float],
+) -> list[list[Finding]]:
+    """Findings of every section, weak ones included.
+
+    Parameters
+    ----------
+    sections
+        Measurements of each.
+    kept
+        Indices of those that are not blank.
+    similarity
+        Of kept sections one and two apart.
+    odd
+        Share of a kept section that is unlike both neighbours in brightness.
+    """
+    found: list[list[Finding]] = [[] for _ in sections]
+    for index, section in enumerate(sections):
+        if section.is_blank:
+            found[index].append(Finding("blank", CLEAR, unusable=True))
+        if not section.is_finite:
+            found[index].append(Finding("NaN or infinite values", CLEAR, unusable=True))
+    chosen = [sections[index] for index in kept]
+    chance = CHANCE_PX / min((section.side_px for section in chosen), default=math.inf)
+    for at, (index, section) in enumerate(zip(kept, chosen, strict=True)):
+        found[index] += _torn_or_saturated(section, odd.get(index, 0.0), chosen)
+        found[index] += _unlike(kept, at, similarity, max(_UNLIKE, chance))
+    for rule in (_brightness, _contrast, _noise, _sharpness):
+        for index, finding in zip(kept, rule(chosen), strict=True):
+            found[index].append(finding)
+    for first in _swapped(kept, similarity, _SWAPPED_CHANCE * chance):
+        for index, other in ((kept[first], kept[first + 1]), (kept[first + 1], kept[first])):
+            found[index].append(Finding(f"looks swapped with section {other}", 2.0, unusable=True))
+    return found
+
+
+def _torn_or_saturated(section: Evidences, odd: float, others: Sequence[Evidences]) -> list[Finding]:
+    flat = section.flat_share - float(np.median([s.flat_share for s in others]))
+    share = max(odd, flat)
+    extreme = section.extreme_share - float(np.median([s.extreme_share for s in others]))
+    torn = Finding(f"torn or folded: {100 * share:.0f} % of the section", share / _TORN_SHARE, unusable=True)
+    if torn.score >= 1:
+        return [torn]
+    words = f"saturated: {100 * section.extreme_share:.0f} % of the section"
+    return [torn, Finding(words, extreme / _SATURATED_SHARE, unusable=extreme >= _UNUSABLE_SATURATED_SHARE)]
+
+
+def _unlike(
+    kept: Sequence[int], at: int, similarity: Mapping[tuple[int, int], float], threshold: float
+) -> list[Finding]:
+    if len(kept) < 3:
+        return []
+    if at in (0, len(kept) - 1):
+        index, near, far = (kept[at], *kept[1:3]) if at == 0 else (kept[at], *kept[-2:-4:-1])
+        best = max(_pair(similarity, index, near), _pair(similarity, index, far))
+        expected = _END_SHARE * _pair(similarity, near, far)
+        return [Finding("unlike its neighbour", 1 + (expected - best) / threshold, unusable=True)]
+    below, index, above = kept[at - 1 : at + 2]
+    best = max(_pair(similarity, below, index), _pair(similarity, index, above))
+    excess = _pair(similarity, below, above) - best
+    return [Finding("unlike both neighbours although they resemble each other", excess / threshold, unusable=True)]
+
+
+def _swapped(kept: Sequence[int], similarity: Mapping[tuple[int, int], float], threshold: float) -> list[int]:
+    """Positions k whose section, exchanged with the next, would follow its neighbours much better."""
+    gains = []
+    for k in range(1, len(kept) - 2):
+        before, first, second, after = kept[k - 1 : k + 3]
+        gains.append(
+            (
+                _pair(similarity, before, second) - _pair(similarity, before, first),
+                _pair(similarity, first, after) - _pair(similarity, second, after),
+            )
+        )
+    if not gains:
+        return []
+    # In order, both are losses; their usual size is what an exchange must win.
+    usual = -float(np.median(np.array(gains)))
+    return [k for k, pair in enumerate(gains, start=1) if min(pair) > max(0.5 * usual, threshold)]
+
+
+def _pair(similarity: Mapping[tuple[int, int], float], first: int, second: int) -> float:
+    return similarity[min(first, second), max(first, second)]
+
+
+def _brightness(sections: Sequence[Evidences]) -> list[Finding]:
+    floor = _BRIGHTNESS_SPREADS * float(np.median([s.spread for s in sections] or [1.0]))
+    words = "much darker than its neighbours", "much brighter than its neighbours"
+    return [Finding(words[score > 0], abs(score)) for score in _deviations([s.mean for s in sections], floor)]
+
+
+def _contrast(sections: Sequence[Evidences]) -> list[Finding]:
+    words = "much less contrast than its neighbours", "much more contrast than its neighbours"
+    scores = _deviations([_log(s.spread) for s in sections], _LOG_CONTRAST)
+    return [Finding(words[score > 0], abs(score)) for score in scores]
+
+
+def _noise(sections: Sequence[Evidences]) -> list[Finding]:
+    scores = _deviations([_log(s.noise / s.spread) for s in sections], _LOG_NOISE)
+    return [Finding("much noisier than its neighbours", score) for score in scores]
+
+
+def _sharpness(sections: Sequence[Evidences]) -> list[Finding]:
+    scores = _deviations([s.sharpness for s in sections], _LOG_SHARPNESS)
+    return [Finding("blurred", -score, unusable=True) for score in scores]
+
+
+def _deviations(values: Sequence[float], floor: float) -> list[float]:
+    """Deviation of each value from the median of those around, in thresholds; at least ``floor`` is a threshold."""
+    n = len(values)
+    off = np.zeros(n)
+    for i in range(n):
+        around = [values[j] for j in range(max(0, i - _REACH), min(n, i + _REACH + 1)) if j != i]
+        off[i] = values[i] - np.median(around) if around else 0.0
+    scores = []
+    for i in range(n):
+        usual = 1.4826 * float(np.median(np.abs(off[max(0, i - _WINDOW) : i + _WINDOW + 1])))
+        scores.append(float(off[i] / max(_DEVIATIONS * usual, floor, 1e-30)))
+    return scores
+
+
+def _log(value: float) -> float:
+    return math.log(max(value, 1e-30))

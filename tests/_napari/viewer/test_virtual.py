@@ -1,0 +1,172 @@
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from napari.utils.notifications import notification_manager
+
+import napari_emgauss as eg
+from napari_emgauss._napari.explore.widget import ExploreWidget
+from napari_emgauss._napari.hooks.writers import write_volume
+from napari_emgauss._napari.viewer import virtual
+from napari_emgauss._napari.viewer.layers import Placement
+from napari_emgauss._napari.viewer.models import OpenModel, open_models
+from napari_emgauss._napari.viewer.virtual import VirtualVolume
+from napari_emgauss.errors import VolumeError
+
+
+@pytest.fixture
+def volume(trained):
+    return VirtualVolume(trained)
+
+
+@pytest.fixture
+def whole(trained):
+    return trained.resample().data
+
+
+@pytest.fixture
+def layer(viewer, volume):
+    added = viewer.add_image(volume, name="isotropic", scale=(8, 8, 8), contrast_limits=(0, 255))
+    volume.show_in(added)
+    return added
+
+
+@pytest.fixture
+def drawn(qtbot):
+    """Wait until a volume has drawn what its layers need, and return what the layer shows."""
+
+    def wait(layer):
+        qtbot.waitUntil(lambda: not layer.data.busy, timeout=10_000)
+        return layer._slice.image.raw
+
+    return wait
+
+
+@pytest.mark.parametrize("key", [3, np.int64(7), -1, (slice(None), 5), (..., 9), (slice(2, 9, 3), 4), (1, 2, 3), ...])
+def test_it_is_an_array_with_exact_values(volume, whole, key):
+    assert (volume.shape, volume.dtype, volume.ndim) == (whole.shape, whole.dtype, 3)
+    assert (len(volume), volume.size, volume.nbytes) == (len(whole), whole.size, whole.nbytes)
+    for _ in range(2):  # drawn, then from the cache
+        assert np.allclose(np.asarray(volume[key], float), whole[key], rtol=0, atol=1)
+
+
+def test_what_is_read_can_be_changed_without_changing_the_volume(volume):
+    plane = volume[3]
+    before = plane.copy()
+    plane[:] = 0
+    assert np.array_equal(volume[3], before)
+
+
+def test_saving_gets_everything(volume, whole, tmp_path):
+    assert np.allclose(np.asarray(volume).astype(float), whole, rtol=0, atol=1)
+    attributes = {"scale": (8, 8, 8), "units": ("nm",) * 3}
+    write_volume(str(tmp_path / "v.tif"), volume, attributes)
+    assert np.allclose(np.asarray(eg.read(tmp_path / "v.tif").data[:], float), whole, rtol=0, atol=1)
+
+
+def test_planes_are_drawn_once(volume, monkeypatch):
+    drawn = []
+    render = eg.Reconstruction.render
+    monkeypatch.setattr(eg.Reconstruction, "render", lambda self, z, **o: drawn.append(z) or render(self, z, **o))
+    for _ in range(3):
+        volume[4], volume[4:5]
+    assert len(drawn) == 1
+
+
+def test_the_cache_stays_within_its_memory(volume, monkeypatch):
+    monkeypatch.setattr(virtual, "CACHE_BYTES", 16 * volume[0].nbytes)
+    for k in range(25):
+        volume[k]
+    assert volume._cached_bytes <= 16 * volume[0].nbytes
+    assert volume._cached_bytes == sum(block.nbytes for block in volume._cache.values())
+
+
+def test_another_state_of_the_model_replaces_what_was_drawn(volume, stack, layer, drawn):
+    drawn(layer)
+    other = eg.reconstruct(stack, preset="fast", joint=1, bootstrap=0, spacing_px=6.0)
+    assert not np.array_equal(other.resample().data[12], volume[12])
+    volume.update(other)
+    assert volume.reconstruction is other
+    assert np.array_equal(drawn(layer), other.resample().data[12])
+    assert np.array_equal(volume[12], other.resample().data[12])
+    with pytest.raises(VolumeError, match="keep its shape"):
+        volume.update(eg.reconstruct(eg.Volume(stack.data[:4], (48, 8, 8)), preset="fast", joint=1, bootstrap=0))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1)])
+@pytest.mark.parametrize("projection", ["mean", "none"])
+def test_every_orientation_is_shown_exactly(viewer, layer, whole, drawn, order, projection):
+    layer.projection_mode = projection
+    viewer.dims.order = order
+    for k in (7, 8, 3):
+        viewer.dims.set_current_step(order[0], k)
+        assert np.allclose(drawn(layer).astype(float), whole.take(k, order[0]), rtol=0, atol=1)
+
+
+def test_the_gui_thread_draws_nothing_for_the_canvas(viewer, layer, drawn, monkeypatch):
+    threads = set()
+    render = eg.Reconstruction.render
+
+    def noted(self, z, **options):
+        threads.add(threading.current_thread().name)
+        return render(self, z, **options)
+
+    monkeypatch.setattr(eg.Reconstruction, "render", noted)
+    for k in (20, 2, 15):
+        viewer.dims.set_current_step(0, k)
+        drawn(layer)
+    assert threads == {"emgauss-planes"}
+
+
+def test_neighbours_in_the_direction_of_travel_are_drawn_ahead(viewer, layer, volume, drawn):
+    for k in (10, 9, 8):
+        viewer.dims.set_current_step(0, k)
+        drawn(layer)
+    cached = {ranges[0].start for _, ranges in volume._cache}
+    assert {7, 6, 5} <= cached
+
+
+def test_the_3d_view_gets_a_coarse_volume(viewer, layer, whole, drawn, monkeypatch):
+    monkeypatch.setattr(virtual, "SOLID_SAMPLES", 13)
+    viewer.dims.ndisplay = 3
+    shown = drawn(layer)
+    assert shown.shape == whole.shape
+    assert np.corrcoef(shown.ravel(), whole.ravel())[0, 1] > 0.7
+    assert len(np.unique(shown[0], axis=0)) < 24
+    assert np.allclose(np.asarray(layer.data[...], float), whole, rtol=0, atol=1)  # nobody else gets the coarse one
+
+
+def test_a_volume_too_large_for_3d_is_refused_and_2d_goes_on(viewer, layer, whole, drawn, monkeypatch):
+    drawn(layer)
+    monkeypatch.setattr(virtual, "SOLID_BYTES", 1000)
+    viewer.dims.ndisplay = 3
+    assert drawn(layer).size == 1
+    assert "too large to show in 3D" in notification_manager.records[-1].message
+    viewer.dims.ndisplay = 2
+    viewer.dims.set_current_step(0, 4)
+    assert np.array_equal(drawn(layer), whole[4])
+
+
+def test_deleting_the_layer_while_it_is_drawn_is_no_problem(viewer, layer, qtbot):
+    viewer.dims.set_current_step(0, 20)
+    viewer.layers.remove(layer)
+    qtbot.wait(50)
+
+
+def test_explore_adds_it_where_the_stack_is(viewer, stack_layer, trained, drawn):
+    placed = eg.Reconstruction(**{**vars(trained), "origin_nm": tuple(np.array(stack_layer.translate) * 1000)})
+    models = open_models(viewer)
+    models.add(OpenModel("stack", placed, Placement.of(stack_layer), source=weakref.ref(stack_layer)))
+    stack_layer.contrast_limits = (30, 190)
+    widget = ExploreWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    layer = widget.show_volume()
+    drawn(layer)
+    assert len(models) == 1  # it is not adopted as another model
+    assert list(layer.contrast_limits) == [30, 190]
+    for section, y, x in ((0, 0, 0), (3, 17, 5)):
+        ours, theirs = layer.data_to_world((6 * section, y, x)), stack_layer.data_to_world((section, y, x))
+        assert ours == pytest.approx(theirs)
+    spot = np.asarray(layer.data[18]).astype(float)
+    assert np.corrcoef(spot.ravel(), np.asarray(stack_layer.data[3]).ravel())[0, 1] > 0.8

@@ -1,0 +1,218 @@
+import contextlib
+import dataclasses
+import json
+import struct
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import napari_emgauss as eg
+from napari_emgauss.errors import ModelFileError
+from napari_emgauss.methods.emgauss import EmgaussConfig, file as modelfile
+
+FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="module")
+def result(stack):
+    return eg.reconstruct(stack, joint=1, bootstrap=1, spacing_px=5.0)
+
+
+@pytest.fixture(scope="module")
+def saved(result, tmp_path_factory):
+    return result.save(tmp_path_factory.mktemp("model") / "m.emgauss").read_bytes()
+
+
+def edited(raw: bytes, change) -> bytes:
+    """The file with its JSON header passed through ``change``."""
+    (n,) = struct.unpack("<Q", raw[:8])
+    outer = json.loads(raw[8 : 8 + n])
+    header = json.loads(outer["__metadata__"][modelfile.KEY])
+    change(header)
+    outer["__metadata__"][modelfile.KEY] = json.dumps(header)
+    text = json.dumps(outer).encode()
+    return struct.pack("<Q", len(text)) + text + raw[8 + n :]
+
+
+@pytest.mark.parametrize("preset", ["fast", "paper"])
+def test_a_saved_model_draws_the_same(stack, preset, tmp_path):
+    small = {"warmup": 2, "mlp_width": 8, "mlp_depth": 2} if preset == "paper" else {}
+    result = eg.reconstruct(stack, preset=preset, joint=2, bootstrap=2, spacing_px=5.0, **small)
+    again = eg.load(result.save(tmp_path / "m.emgauss"))
+    for z in (0, 1.37, 4):
+        assert np.array_equal(again.render(z), result.render(z))
+        assert np.array_equal(again.uncertainty(z), result.uncertainty(z))
+    assert again.config == result.config
+    assert again.voxel_size_nm == result.voxel_size_nm
+    assert again.record == result.record
+
+
+@FUZZ
+@given(data=st.data())
+def test_a_truncated_or_damaged_file_is_a_clear_error(saved, data, tmp_path):
+    path = tmp_path / "bad.emgauss"
+    cut = data.draw(st.integers(0, len(saved) - 1))
+    path.write_bytes(saved[:cut])
+    with pytest.raises(ModelFileError):
+        eg.load(path)
+    flipped = bytearray(saved)
+    flipped[data.draw(st.integers(0, len(saved) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(flipped)
+    with contextlib.suppress(ModelFileError):
+        eg.load(path).render(1.5)
+
+
+@FUZZ
+@given(raw=st.binary(max_size=300))
+def test_foreign_bytes_are_a_clear_error(raw, tmp_path):
+    path = tmp_path / "foreign.emgauss"
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match="foreign"):
+        eg.load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h: h.update(version=modelfile.VERSION + 1),
+        lambda h: h.update(shape=[5, 10**9, 10**9]),
+        lambda h: h.update(shape=[10**5, 48, 40]),
+        lambda h: h.update(shape=[-5, 48, 40]),
+        lambda h: h.update(shape="large"),
+        lambda h: h.update(dtype="object"),
+        lambda h: h.update(voxel_size_nm=[1, 2, float("nan")]),
+        lambda h: h.update(observed=[0, 2, 1, 3, 4]),
+        lambda h: h.update(offsets=[[0, 1]]),
+        lambda h: h["anchors"].__setitem__(0, [0.0, 3.0, 2.0, 4.0]),
+        lambda h: h["anchors"].__setitem__(0, [0.0, 1.0, float("nan"), 4.0]),
+        lambda h: h.pop("anchors"),
+        lambda h: h.update(scaling={"low": float("inf"), "high": 1}),
+        lambda h: h.pop("config"),
+        lambda h: h["config"].update(field="mlp", mlp_width=10**6),
+        lambda h: h["config"].update(spacing_px="3"),
+        lambda h: h["config"].update(unknown=1),
+        lambda h: h["config"].update(tile_px=1),
+        lambda h: h.update(shape=[5, 2**20, 2**20]) or h["config"].update(tile_px=3, tile_overlap_px=1),
+        lambda h: h.update(shape=[5, 600, 600]),
+        lambda h: h["config"].update(field="mlp", mlp_width=4096, mlp_depth=64),
+        lambda h: h["config"].update(field="mlp", mlp_frequencies_t=-1),
+        lambda h: h["config"].update(densify=True),
+        lambda h: h.update(config=[]),
+        lambda h: h.update(dtype="(2,"),
+        lambda h: h.update(record=None),
+        lambda h: h.update(offsets=None),
+        lambda h: h.update(scaling=[0, 1]),
+        lambda h: h.update(uncertainty=None),
+        lambda h: h.update(uncertainty=[1, 2]),
+        lambda h: h["uncertainty"].update(weights=[1]),
+        lambda h: h["uncertainty"].update(at_sections=-1),
+    ],
+)
+def test_an_inconsistent_header_is_a_clear_error(saved, change, tmp_path):
+    path = tmp_path / "edited.emgauss"
+    path.write_bytes(edited(saved, change))
+    with pytest.raises(ModelFileError):
+        eg.load(path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = [
+    "version",
+    "shape",
+    "voxel_size_nm",
+    "origin_nm",
+    "dtype",
+    "scaling",
+    "config",
+    "observed",
+    "offsets",
+    "uncertainty",
+]
+
+
+@FUZZ
+@given(name=st.sampled_from(FIELDS), value=JSON)
+def test_any_other_json_in_the_header_is_a_clear_error_or_harmless(saved, name, value, tmp_path):
+    path = tmp_path / "edited.emgauss"
+    path.write_bytes(edited(saved, lambda h: h.update({name: value})))
+    with contextlib.suppress(ModelFileError):
+        eg.load(path).render(0.5)
+
+
+@FUZZ
+@given(name=st.sampled_from([f.name for f in dataclasses.fields(EmgaussConfig)]), value=JSON)
+def test_any_other_setting_in_the_header_is_a_clear_error_or_harmless(saved, name, value, tmp_path):
+    path = tmp_path / "edited.emgauss"
+    path.write_bytes(edited(saved, lambda h: h["config"].update({name: value})))
+    with contextlib.suppress(ModelFileError):
+        eg.load(path).render(0.5)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda h: h["config"].update(field="mlp", mlp_width=4096, mlp_depth=64)], ids=["network"]
+)
+def test_nothing_large_is_allocated_for_a_small_file(saved, change, tmp_path, monkeypatch):
+    path = tmp_path / "edited.emgauss"
+    path.write_bytes(edited(saved, change))
+    built = []
+    original = torch.nn.Linear.__init__
+
+    def watched(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        built.append(self.weight.device.type)
+
+    monkeypatch.setattr(torch.nn.Linear, "__init__", watched)
+    with pytest.raises(ModelFileError):
+        eg.load(path)
+    assert set(built) <= {"meta"}
+
+
+def test_a_network_of_another_shape_than_declared_is_refused(stack, tmp_path):
+    small = {"warmup": 2, "joint": 2, "bootstrap": 2, "mlp_width": 8, "mlp_depth": 2, "spacing_px": 5.0}
+    path = eg.reconstruct(stack, preset="paper", **small).save(tmp_path / "m.emgauss")
+    path.write_bytes(edited(path.read_bytes(), lambda h: h["config"].update(mlp_width=4096)))
+    with pytest.raises(ModelFileError, match="settings need"):
+        eg.load(path)
+
+
+def test_loading_leaves_torchs_random_numbers_alone(stack, tmp_path):
+    small = {"warmup": 2, "joint": 2, "bootstrap": 2, "mlp_width": 8, "mlp_depth": 2, "spacing_px": 5.0}
+    path = eg.reconstruct(stack, preset="paper", **small).save(tmp_path / "m.emgauss")
+    before = torch.random.get_rng_state()
+    eg.load(path)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_parameters_that_are_not_finite_are_refused(stack, tmp_path):
+    result = eg.reconstruct(stack, joint=1, bootstrap=0, spacing_px=5.0)
+    with torch.no_grad():
+        result.models[0].gaussians.intensity[0] = float("nan")
+    with pytest.raises(ModelFileError, match="finite"):
+        eg.load(result.save(tmp_path / "nan.emgauss"))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.emgauss"):
+        eg.load(tmp_path / "nowhere.emgauss")
+
+
+def test_a_failing_save_leaves_the_old_model(result, saved, tmp_path, monkeypatch):
+    path = tmp_path / "m.emgauss"
+    path.write_bytes(saved)
+
+    def fail(tensors, target, metadata):
+        target.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(modelfile, "save_file", fail)
+    with pytest.raises(OSError, match="disk full"):
+        result.save(path)
+    assert path.read_bytes() == saved
+    assert [p.name for p in tmp_path.iterdir()] == ["m.emgauss"]

@@ -1,0 +1,107 @@
+"""Gaussians as dense as the tissue asks for, and what comes of it where the lateral teacher is of no use."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+import napari_emgauss as eg
+from napari_emgauss.interpolation.lateral import Example, gather_evidence
+from napari_emgauss.interpolation.plain import Interpolator
+from napari_emgauss.methods.emgauss import preset
+from napari_emgauss.methods.emgauss.spacing import FINER_PX, choose_spacing, with_denser_gaussians
+from napari_emgauss.metrics import psnr
+from napari_emgauss.training import CheckpointStore
+from napari_emgauss.volume import Volume
+
+FACTOR = 5
+CONFIG = preset("fast")
+
+
+def texture(*, along, across, noise=0.02, shape=(31, 72, 72), seed=0):
+    """Blobs of these sizes along z and across it, on a mean of half the range."""
+    rng = np.random.default_rng(seed)
+    smooth = gaussian_filter(rng.standard_normal(shape, np.float32), (along, across, across), mode="wrap")
+    values = 0.5 + 0.15 * smooth / smooth.std() + noise * rng.standard_normal(shape)
+    return np.clip(values * 255, 0, 255).astype(np.uint8)
+
+
+def examples_of(images, *, noise=0.03):
+    rng = np.random.default_rng(1)
+    return [
+        Example(i, np.asarray(i + noise * rng.standard_normal(i.shape), np.float32))
+        for i in images.astype(np.float32) / 255
+    ]
+
+
+def withheld_psnr_db(draw, truth):
+    hidden = [k for k in range(len(truth)) if k % FACTOR]
+    scores = [
+        psnr(np.clip(draw(k / FACTOR) / 255, 0, 1).astype(np.float32), truth[k] / np.float32(255)) for k in hidden
+    ]
+    return float(np.mean(scores))
+
+
+def test_fine_detail_asks_for_fine_gaussians():
+    chosen = [
+        choose_spacing(CONFIG, examples_of(texture(along=1, across=width, noise=0)[:3]), seed=0) for width in (1.0, 6.0)
+    ]
+    assert chosen[0] in FINER_PX
+    assert chosen[1] == CONFIG.spacing_px
+
+
+def test_real_tissue_keeps_the_usual_spacing(fib25):
+    evidence = gather_evidence(fib25[::6].astype(np.float32) / 255, None)
+    assert choose_spacing(CONFIG, evidence.examples, seed=0) == CONFIG.spacing_px
+
+
+def test_a_spacing_finer_than_all_others_stays():
+    fine = dataclasses.replace(CONFIG, spacing_px=1.0)
+    assert choose_spacing(fine, examples_of(texture(along=1, across=1.0)[:2]), seed=0) == 1.0
+
+
+def test_a_stop_keeps_what_is_known():
+    examples = examples_of(texture(along=1, across=1.0)[:2])
+    assert choose_spacing(CONFIG, examples, seed=0, stop=lambda: True) == CONFIG.spacing_px
+
+
+def test_denser_gaussians_come_in_shorter_bundles():
+    dense = with_denser_gaussians(CONFIG, CONFIG.spacing_px / 2)
+    assert dense.spacing_px == CONFIG.spacing_px / 2
+    assert dense.bundle_sections == CONFIG.bundle_sections / 4
+    assert with_denser_gaussians(CONFIG, CONFIG.spacing_px) == CONFIG
+
+
+@pytest.mark.parametrize("preset_name", ["fast", "balanced"])
+@pytest.mark.parametrize(
+    "truth",
+    [texture(along=40, across=1.0), texture(along=12, across=1.5), texture(along=6, across=2.5)],
+    ids=["long fibres", "slow change", "less slow change"],
+)
+def test_where_z_is_unlike_y_and_x_the_result_is_no_worse_than_any_plain_method(truth, preset_name):
+    stack = Volume(truth, (8, 8, 8)).every(FACTOR)
+    plain = ("linear", "cubic", "flow", "linear+blur0.7", "linear+blur1.0", "flow+blur0.7", "flow+blur1.0")
+    best = max(withheld_psnr_db(Interpolator(stack, name).section, truth) for name in plain)
+    lateral = {"lateral_steps": 300} if preset_name == "balanced" else {}
+    result = eg.reconstruct(stack, preset=preset_name, uncertainty=False, **lateral)
+    assert withheld_psnr_db(result.render, truth) > best - 0.05
+
+
+def test_the_choice_is_made_once(tmp_path, monkeypatch):
+    stack = Volume(texture(along=12, across=1.0, shape=(21, 40, 40)), (8, 8, 8)).every(FACTOR)
+    first = eg.reconstruct(stack, preset="fast", checkpoint=tmp_path)
+    assert first.config.spacing_px < CONFIG.spacing_px
+    assert eg.load(first.save(tmp_path / "m.emgauss")).config == first.config
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.preparation.choose_spacing", None)
+    again = eg.reconstruct(stack, preset="fast", checkpoint=tmp_path)
+    assert np.array_equal(again.render(0.5), first.render(0.5))
+    assert eg.reconstruct(stack, start=first, joint=1, bootstrap=0).config.spacing_px == first.config.spacing_px
+
+
+def test_findings_of_another_stack_are_refused(tmp_path):
+    CheckpointStore(tmp_path, "a").save_findings("spacing", {"spacing_px": 2.5})
+    assert CheckpointStore(tmp_path, "a").load_findings("spacing") == {"spacing_px": 2.5}
+    assert CheckpointStore(tmp_path, "a").load_findings("sections") is None
+    with pytest.raises(ValueError, match="another stack"):
+        CheckpointStore(tmp_path, "b").load_findings("spacing")

@@ -1,0 +1,198 @@
+"""The default preset's teacher, within the training."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import napari_emgauss as eg
+from napari_emgauss.errors import FileFormatError
+from napari_emgauss.interpolation.lateral import Calibration
+from napari_emgauss.interpolation.plain import Interpolator
+from napari_emgauss.methods.emgauss import describe_evidence, preset
+from napari_emgauss.methods.emgauss.job import EmgaussJob
+from napari_emgauss.methods.emgauss.teacher import PREDICTING, STAGE, Teacher, Watch, can_teach
+from napari_emgauss.methods.emgauss.train import reconstruct, with_teacher
+from napari_emgauss.phantoms import phantom
+from napari_emgauss.training import CheckpointStore, Control, FinishReason, Progress
+
+BRIEF = {"lateral_steps": 20, "joint": 2, "bootstrap": 1, "spacing_px": 4.0}
+
+
+def job_of(volume, **changes):
+    return EmgaussJob(volume, preset("balanced", **{**BRIEF, **changes}), torch.device("cpu"), 0)
+
+
+@pytest.fixture(scope="module")
+def taught(stack):
+    job, last = with_teacher(job_of(stack), Control(), lambda event: None, None)
+    return job, last
+
+
+def same(a, b):
+    pairs = zip(a.models, b.models, strict=True)
+    return all(torch.equal(x, y) for m, n in pairs for x, y in zip(m.parameters(), n.parameters(), strict=True))
+
+
+def test_every_gap_gets_its_pseudo_sections_evenly_spaced(taught, stack):
+    job, _ = taught
+    task = job.build(0)
+    z = [target.z for target in task.observed]
+    assert z == pytest.approx(np.arange(13) / 3)
+    assert task.model.field.z_anchors == z
+    for i in range(stack.n_sections):
+        assert np.array_equal(task.observed[3 * i].image.numpy(), job.scaling.normalise(stack.section(i)))
+    assert task.schedule.total == 3 * len(z)
+
+
+def test_pseudo_sections_are_what_the_teacher_predicts(taught, stack):
+    job, _ = taught
+    sections = np.stack([job.scaling.normalise(stack.section(i)) for i in range(stack.n_sections)])
+    predicted, confidence = job.teacher.between(sections, 2)
+    targets = job.build(0).observed
+    for gap in range(4):
+        for k in range(2):
+            assert np.array_equal(targets[3 * gap + 1 + k].image.numpy(), predicted[gap, k])
+            assert np.array_equal(targets[3 * gap + 1 + k].weight.numpy(), confidence[gap, k])
+    assert all(target.weight is None for target in targets[::3])
+
+
+def test_what_changes_between_sections_counts_less(taught, stack):
+    job, _ = taught
+    sections = np.stack([job.scaling.normalise(stack.section(i)) for i in range(stack.n_sections)])
+    sections[2, :, 24:] = 1 - sections[2, :, 24:]
+    teacher = dataclasses.replace(
+        job.teacher,
+        evidence=dataclasses.replace(job.teacher.evidence, calibration=Calibration(base=0.05, weights=(0.0, 0.0, 0.5))),
+    )
+    _, confidence = teacher.between(sections, 2)
+    assert confidence.mean((2, 3)) == pytest.approx(1, rel=1e-4)
+    assert confidence[1][..., 30:].mean() < 0.9 * confidence[1][..., :16].mean()
+
+
+def test_a_tile_sees_what_the_whole_section_would(taught, stack):
+    """But for the reach of optical flow, which is coarser than the margin around a tile."""
+    job, _ = taught
+    whole = job.build(0).observed[1].image.numpy()
+    tiled = EmgaussJob(
+        stack,
+        preset("balanced", **BRIEF, tile_px=33, tile_overlap_px=8),
+        torch.device("cpu"),
+        0,
+        teacher=job.teacher,
+    )
+    part = tiled.build(0)
+    height, width = part.observed[1].image.shape
+    assert np.abs(part.observed[1].image.numpy() - whole[:height, :width]).mean() < 0.02
+
+
+def test_hiding_sections_decides_the_shares_and_is_recorded(stack):
+    result = reconstruct(stack, preset="balanced", **BRIEF)
+    found = result.record["teacher"]
+    assert sum(found["shares"].values()) == pytest.approx(1, abs=1e-3)
+    assert found["n_hidden"] == 3
+    assert found["hidden_psnr_db"]["fused"] >= max(found["hidden_psnr_db"].values()) - 0.2
+    assert json.loads(json.dumps(found)) == found
+    assert describe_evidence(result.record).startswith("On 3 hidden sections")
+    assert describe_evidence({}) == ""
+
+
+def test_progress_goes_on_from_the_teacher_to_the_blocks(stack):
+    events = []
+    reconstruct(stack, preset="balanced", on_event=events.append, **BRIEF)
+    told = [e for e in events if isinstance(e, Progress)]
+    assert told[0].stage == STAGE
+    assert told[-1].stage != STAGE
+    assert [e.iteration for e in told] == sorted(e.iteration for e in told)
+    assert len({e.n_iterations for e in told}) == 1
+    assert told[-1].iteration == told[-1].n_iterations == events[-1].iteration
+    assert [e.seconds for e in told] == sorted(e.seconds for e in told)
+    assert events[-1].reason is FinishReason.COMPLETED
+
+
+def test_a_stop_while_the_teacher_learns_keeps_a_usable_start(stack):
+    control, events = Control(), []
+
+    def stop(event):
+        events.append(event)
+        control.stop()
+
+    result = reconstruct(stack, preset="balanced", control=control, on_event=stop, **{**BRIEF, "lateral_steps": 9999})
+    assert events[-1].reason is FinishReason.STOPPED
+    assert "teacher" not in result.record
+    truth = stack.section(2)
+    assert np.corrcoef(result.render(2).ravel(), truth.ravel())[0, 1] > 0.8
+
+
+def test_a_resumed_run_takes_the_teacher_from_the_checkpoint(stack, tmp_path, monkeypatch):
+    settings = {"preset": "balanced", **BRIEF}
+    whole, control = reconstruct(stack, **settings), Control()
+
+    def stop(event):
+        if isinstance(event, Progress) and event.stage != STAGE:
+            control.stop()
+
+    reconstruct(stack, control=control, on_event=stop, checkpoint=tmp_path, **settings)
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.preparation.train_teacher", None)
+    assert same(reconstruct(stack, checkpoint=tmp_path, **settings), whole)
+
+
+def test_a_checkpoint_of_something_else_is_explained(taught, stack, tmp_path):
+    store = CheckpointStore(tmp_path, "f")
+    tensors, values = taught[0].teacher.state()
+    store.save_teacher(tensors, values)
+    again = Teacher.from_state(*store.load_teacher())
+    assert again.evidence == taught[0].teacher.evidence
+    with pytest.raises(FileFormatError, match="teacher is not usable"):
+        Teacher.from_state({}, values)
+    with pytest.raises(FileFormatError, match="teacher is not usable"):
+        Teacher.from_state(tensors, {"shares": 3})
+    store.clear()
+    assert not store.exists()
+
+
+def test_a_model_with_pseudo_sections_survives_its_file(stack, tmp_path):
+    result = reconstruct(stack, preset="balanced", **BRIEF)
+    again = eg.load(result.save(tmp_path / "m.emgauss"))
+    assert again.models[0].field.z_anchors == result.models[0].field.z_anchors
+    for z in (0, 0.21, 1 / 3, 3.9):
+        assert np.array_equal(again.render(z), result.render(z))
+
+
+@pytest.mark.parametrize(
+    ("shape", "factor", "possible"),
+    [((11, 192, 192), 6, True), ((2, 192, 192), 6, False), ((11, 20, 192), 6, False), ((11, 192, 192), 1.2, False)],
+)
+def test_stacks_that_leave_nothing_to_hide_have_no_teacher(shape, factor, possible):
+    assert can_teach(shape, factor) is possible
+
+
+def test_presets_without_a_teacher_have_no_pseudo_sections(stack):
+    for name in ("fast", "paper"):
+        assert EmgaussJob(stack, preset(name), torch.device("cpu"), 0).n_pseudo == 0
+    assert job_of(stack, use_teacher=False).n_pseudo == 0
+    assert job_of(stack, pseudo_sections=0).n_pseudo == 0
+    assert job_of(phantom((3, 32, 32)).every(2)).n_pseudo == 0
+
+
+def test_a_stop_while_the_teacher_predicts_leaves_the_rest_to_plain_interpolation(taught, stack):
+    job, _ = taught
+    sections = np.stack([job.scaling.normalise(stack.section(i)) for i in range(stack.n_sections)])
+    control, events = Control(), []
+
+    def stop(event):
+        events.append(event)
+        control.stop()
+
+    watch = Watch(control, stop, 100)
+    watch._told = -1.0
+    found = job.teacher.between(sections, 1, watch)[0][:, 0]
+    whole = job.teacher.between(sections, 1)[0][:, 0]
+    halfway = np.stack([Interpolator(sections, "linear").section(i + 0.5) for i in range(4)])
+    assert events[0].stage == PREDICTING
+    n = len(events) + 1
+    assert np.array_equal(found[:n], whole[:n])
+    assert np.array_equal(found[n:], halfway[n:])
+    assert n < 4

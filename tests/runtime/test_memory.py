@@ -1,0 +1,55 @@
+"""Peak memory by samples of the resident size."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+
+from napari_emgauss.runtime.memory import MemoryMeter, process_peak_mib
+
+BALLAST = 80 * 2**20
+
+
+def hold_ballast():
+    ballast = np.ones(BALLAST, np.uint8)
+    time.sleep(0.05)
+    return int(ballast[-1])
+
+
+def test_memory_held_for_a_moment_is_seen():
+    with MemoryMeter() as meter, meter.measuring():
+        hold_ballast()
+    assert meter.peak_above_start_mib > 60
+
+
+def test_memory_held_outside_the_measured_stretch_is_not():
+    with MemoryMeter() as meter:
+        with meter.measuring():
+            pass
+        hold_ballast()
+        with meter.measuring():
+            pass
+    assert meter.peak_above_start_mib < 40
+
+
+def test_the_sampling_thread_ends_with_the_meter():
+    with MemoryMeter():
+        assert any(thread.name == "memory-meter" for thread in threading.enumerate())
+    assert not any(thread.name == "memory-meter" for thread in threading.enumerate())
+
+
+def test_process_peak_is_at_least_the_present_size():
+    with MemoryMeter() as meter:
+        pass
+    assert process_peak_mib() >= 0.9 * meter.start_bytes / 2**20
+
+
+def test_process_peak_does_not_count_the_parents():
+    ballast = np.ones(40_000_000)
+    program = "from napari_emgauss.runtime.memory import process_peak_mib; print(process_peak_mib())"
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process_peak_mib() > ballast.nbytes / 2**20
+    if sys.platform == "linux":
+        assert float(child.stdout) < ballast.nbytes / 2**20

@@ -1,0 +1,98 @@
+"""Damage put into real and synthetic stacks is found, and healthy stacks raise no alarm."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from napari_emgauss.errors import VolumeError
+from napari_emgauss.phantoms import phantom
+from napari_emgauss.sections import damaged, inspect, left_out
+from napari_emgauss.volume import Volume
+
+AT = 6
+
+
+@pytest.fixture(scope="module")
+def healthy():
+    return np.asarray(phantom((41, 96, 96), seed=2).every(2).data)
+
+
+def blank(stack):
+    stack[AT] = 0
+
+
+def swapped(stack):
+    stack[AT] = stack[-2][::-1]
+
+
+def blurred(stack):
+    stack[AT] = gaussian_filter(stack[AT], 3)
+
+
+def folded(stack):
+    stack[AT, :, 20:40] = 0
+
+
+def missing_strip(stack):
+    stack[AT, 30:50] = 255
+
+
+def volume(stack):
+    return Volume(stack, (16, 8, 8))
+
+
+def test_a_healthy_stack_raises_no_alarm(healthy):
+    qualities = inspect(volume(healthy))
+    assert [q.index for q in qualities] == list(range(len(healthy)))
+    assert not any(q.damage for q in qualities)
+    assert all(0 <= q.suspicion < 0.5 for q in qualities)
+
+
+@pytest.mark.parametrize("damage", [blank, swapped, blurred, folded, missing_strip])
+def test_damage_is_found_where_it_is(healthy, damage):
+    stack = healthy.copy()
+    damage(stack)
+    assert damaged(volume(stack)) == (AT,)
+    (quality,) = (q for q in inspect(volume(stack)) if q.damage)
+    assert quality.suspicion >= 0.5
+    assert f"section {AT}: " in quality.describe()
+
+
+@pytest.mark.parametrize("step", [60, -60])
+def test_a_brightness_step_is_told_but_no_reason_to_leave_a_section_out(healthy, step):
+    stack = healthy.copy()
+    stack[AT] = np.clip(stack[AT].astype(int) + step, 0, 255)
+    qualities = inspect(volume(stack))
+    assert any("brighter" in word or "darker" in word for word in qualities[AT].damage)
+    assert left_out(qualities) == ()
+
+
+def test_the_ends_are_never_left_out(healthy):
+    stack = healthy.copy()
+    stack[0] = stack[-1] = 0
+    qualities = inspect(volume(stack))
+    assert qualities[0].damage
+    assert qualities[-1].damage
+    assert left_out(qualities) == ()
+
+
+def test_sections_with_nan_are_reported_and_not_refused(healthy):
+    stack = healthy.astype(np.float32)
+    stack[AT, 3, 3] = np.nan
+    with pytest.raises(VolumeError):
+        volume(stack).section(AT)
+    assert damaged(volume(stack)) == (AT,)
+
+
+def test_a_stop_judges_what_was_read(healthy):
+    read = []
+    qualities = inspect(volume(healthy), progress=lambda done, of: read.append(done), stop=lambda: len(read) >= 4)
+    assert len(qualities) == len(read) == 4
+
+
+@pytest.mark.parametrize("shift", [0, 40])
+def test_real_sections_raise_no_alarm_and_their_damage_is_found(fib25, shift):
+    stack = fib25[::3].copy()
+    assert damaged(volume(stack)) == ()
+    stack[5] = np.roll(stack[5], 50, axis=1) if shift else 0
+    assert damaged(volume(stack)) == (5,)
