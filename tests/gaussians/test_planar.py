@@ -74,6 +74,42 @@ def test_blurring_adds_its_variance_to_the_covariance(blur_px):
     assert covariance(blur_px) == pytest.approx(covariance(0) + blur_px**2 * np.eye(2))
 
 
+@pytest.mark.parametrize("count", [0, 3, 4, 9])
+def test_a_state_of_any_number_of_gaussians_is_loaded_into_the_same_parameters(count):
+    model, other = torch.nn.ModuleDict({"gaussians": make(4)}), torch.nn.ModuleDict({"gaussians": make(count, 2.0)})
+    model.gaussians.intensity.requires_grad_(requires_grad=False)
+    model.gaussians.mean_px.sum().backward()
+    before = dict(model.named_parameters())
+    model.load_state_dict(other.state_dict(), strict=True)
+    assert len(model.gaussians) == count
+    for name, parameter in model.named_parameters():
+        assert parameter is before[name]
+        assert parameter.requires_grad == (name != "gaussians.intensity")
+        torch.testing.assert_close(parameter.detach(), other.get_parameter(name).detach())
+    model.gaussians.mean_px.sum().backward()
+    assert model.gaussians.mean_px.grad.shape == (count, 2)
+    assert model.get_parameter("gaussians.mean_px").data_ptr() != other.gaussians.mean_px.data_ptr() or count == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mean_px", torch.zeros(4, 2)),
+        ("angle_rad", torch.zeros(6)),
+        ("log_scale", torch.zeros(5, 3)),
+        ("intensity", None),
+    ],
+)
+def test_a_state_whose_tensors_disagree_is_refused_and_resizes_nothing(name, value):
+    state, gaussians = make(5).state_dict(), make(4)
+    state[name] = value
+    if value is None:
+        del state[name]
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        gaussians.load_state_dict(state, strict=True)
+    assert len(gaussians) == 4
+
+
 @pytest.mark.parametrize("anchored", [True, False])
 @pytest.mark.parametrize(("shape", "cap"), [((48, 40), 60), ((48, 40), 500), ((300, 17), 200), ((64, 64), 10**6)])
 def test_a_grid_is_widened_until_it_respects_the_cap(anchored, shape, cap):

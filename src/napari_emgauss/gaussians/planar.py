@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ PARAMETER_NAMES = ("mean_px", "log_scale", "angle_rad", "opacity_logit", "intens
 
 
 class Gaussians(nn.Module):
-    """N Gaussians on a section.
+    """N Gaussians on a section; `load_state_dict` takes any number of them.
 
     Attributes
     ----------
@@ -50,6 +51,18 @@ class Gaussians(nn.Module):
         """Parameters of the Gaussians ``first`` .. ``last`` (excluded) by name; they share this set's memory."""
         values = self.values() if detached else {name: getattr(self, name) for name in PARAMETER_NAMES}
         return {name: value[first:last] for name, value in values.items()}
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], prefix: str, *args: Any) -> None:
+        """Take as many Gaussians as ``state_dict`` has, if its tensors agree on how many."""
+        own = dict(self.named_parameters(recurse=False))
+        held = {name: state_dict[prefix + name].shape for name in own if prefix + name in state_dict}
+        if len(held) == len(own) and all(shape[1:] == own[name].shape[1:] for name, shape in held.items()):
+            counts = {shape[:1] for shape in held.values()}
+            if len(counts) == 1 and counts != {self.mean_px.shape[:1]}:
+                for name, parameter in own.items():
+                    parameter.grad = None
+                    parameter.data = parameter.new_empty(held[name])
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def conics_from(

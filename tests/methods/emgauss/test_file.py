@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import napari_emgauss as eg
 from napari_emgauss.errors import ModelFileError
-from napari_emgauss.methods.emgauss import EmgaussConfig, file as modelfile
+from napari_emgauss.methods.emgauss import EmgaussConfig
+from napari_emgauss.methods.emgauss import file as modelfile
 
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
