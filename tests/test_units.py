@@ -1,14 +1,12 @@
-"""Lengths in nanometres from whatever unit is stated."""
+"""Lengths in nanometres from whatever unit is stated; bytes and durations as people read them."""
 
 import math
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_emgauss.errors import VoxelSizeError
-from napari_emgauss.units import length_nm, nm_per_unit, resolve_voxel_size
+from napari_emgauss.units import format_bytes, format_duration, length_nm, nm_per_unit
 
 SPELLINGS = {
     0.1: ["Å", "\u212b", "angstrom", "Angstrom", "angstroms"],
@@ -37,15 +35,34 @@ def test_a_length_is_positive_and_finite_or_unknown(value, unit):
     assert length is None or (length > 0 and math.isfinite(length))
 
 
-def test_the_error_says_what_was_found_and_what_to_pass():
-    with pytest.raises(VoxelSizeError) as caught:
-        resolve_voxel_size((None, 4.0, 4.0), None, path=Path("a.tif"))
-    message = str(caught.value)
-    for words in ("a.tif", "y = 4 nm, x = 4 nm", "z missing", "--voxel-size-nm 40 4 4", "voxel_size_nm=(40, 4, 4)"):
-        assert words in message
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1 kB"),
+        (2880, "2.88 kB"),
+        (999_999, "1 MB"),
+        (144e6, "144 MB"),
+        (3.2e9, "3.2 GB"),
+        (1.5e12, "1.5 TB"),
+    ],
+)
+def test_bytes_are_read_with_three_digits(n, text):
+    assert format_bytes(n) == text
 
 
-@pytest.mark.parametrize("given_nm", [(0, 4, 4), (40, 4), (40, math.nan, 4), "abc", 4, (-1, 1, 1)])
-def test_an_impossible_voxel_size_from_the_caller_is_an_error(given_nm):
-    with pytest.raises(VoxelSizeError, match="--voxel-size-nm"):
-        resolve_voxel_size((40, 4, 4), given_nm, path=Path("a.tif"))
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "under 1 s"),
+        (45.4, "45 s"),
+        (59.9, "1 min 0 s"),
+        (200, "3 min 20 s"),
+        (700, "12 min"),
+        (3599, "1 h 0 min"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_a_duration_is_read_in_one_or_two_units(seconds, text):
+    assert format_duration(seconds) == text

@@ -84,6 +84,40 @@ def test_a_section_outside_the_stack_names_the_range(index):
         Volume(stack(), (40, 4, 4)).section(index)
 
 
+class Recording:
+    """An array that remembers the keys it was asked for."""
+
+    def __init__(self, data):
+        self.data, self.shape, self.dtype, self.keys = data, data.shape, data.dtype, []
+
+    def __getitem__(self, key):
+        self.keys.append(key)
+        return self.data[key]
+
+
+def test_a_region_of_a_section_is_all_that_is_read():
+    data = Recording(stack())
+    image = Volume(data, (40, 4, 4)).section(3, (2, 9, 1, 18))
+    np.testing.assert_array_equal(image, stack()[3, 2:9, 1:18])
+    assert data.keys == [(3, slice(2, 9), slice(1, 18))]
+
+
+@pytest.mark.parametrize("region", [(-1, 4, 0, 4), (0, 17, 0, 4), (4, 4, 0, 4), (0, 4, 5, 4), (0, 4, 0, 19)])
+def test_a_region_outside_the_section_is_an_error_that_says_what_fits(region):
+    with pytest.raises(VolumeError, match=r"y1 <= 16 and 0 <= x0 < x1 <= 18"):
+        Volume(stack(), (40, 4, 4)).section(0, region)
+
+
+def test_values_that_are_not_finite_matter_where_they_are_read():
+    data = stack(dtype="float32")
+    data[3, 2, :4] = np.nan
+    volume = Volume(data, (40, 4, 4))
+    np.testing.assert_array_equal(volume.section(3, (3, 16, 0, 18)), data[3, 3:])
+    with pytest.raises(VolumeError, match="section 3 has 2 NaN or infinite"):
+        volume.section(3, (0, 16, 2, 18))
+    assert np.isnan(volume.recorded(3)).sum() == 4
+
+
 @pytest.mark.parametrize("factor", [1, 2, 3, 4])
 def test_dropping_sections_widens_their_spacing_and_keeps_their_place(factor):
     volume = Volume(stack(), (8, 8, 8), (5, 0, 0))

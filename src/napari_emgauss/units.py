@@ -1,19 +1,9 @@
-"""Lengths in nanometres, whatever unit a file states, and the one rule that settles a stack's voxel size."""
+"""Lengths, sizes of data and durations: units understood from files and layers, numbers as a person reads them."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
-
-from napari_emgauss._types import Triple
-from napari_emgauss.errors import VoxelSizeError
-from napari_emgauss.volume import check_voxel_size
-
-PartialTriple = tuple[float | None, float | None, float | None]
-"""Voxel size (z, y, x) in nm as far as a file states it."""
-
-UNKNOWN: PartialTriple = (None, None, None)
 
 _NM: dict[str, float] = {}
 for _names, _value in (
@@ -30,7 +20,7 @@ for _names, _value in (
 
 
 def nm_per_unit(unit: Any) -> float | None:
-    r"""Nanometres in one ``unit``, or None for an unknown one.
+    r"""Return the nanometres in one ``unit``, or None for an unknown one.
 
     Both code points of μ and of Å are understood, and ImageJ's escaped ``\u00B5m``.
     """
@@ -43,7 +33,7 @@ def nm_per_unit(unit: Any) -> float | None:
 
 
 def length_nm(value: Any, unit: Any) -> float | None:
-    """``value`` in ``unit`` as nanometres; None unless both are known and the length is positive and finite."""
+    """Return ``value`` in ``unit`` as nanometres; None unless both are known and the length is positive and finite."""
     scale = nm_per_unit(unit)
     try:
         length = float(value) * scale if scale is not None else math.nan
@@ -52,23 +42,22 @@ def length_nm(value: Any, unit: Any) -> float | None:
     return length if math.isfinite(length) and length > 0 else None
 
 
-def resolve_voxel_size(found_nm: PartialTriple, given_nm: Any, *, path: Path, note: str = "") -> Triple:
-    """Voxel size (z, y, x) in nm: the caller's if given, otherwise the file's.
+def format_bytes(n: float) -> str:
+    """Return ``n`` bytes with three digits, like '144 MB' or '3.2 GB'."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n >= 0.9995 * size:
+            return f"{n / size:.3g} {unit}"
+    return f"{n:.0f} bytes"
 
-    Raises
-    ------
-    VoxelSizeError
-        Neither states all three lengths, or the caller's are impossible. Says what was found and what to pass.
-    """
-    if given_nm is not None:
-        return check_voxel_size(given_nm)
-    z, y, x = found_nm
-    if z is not None and y is not None and x is not None:
-        return check_voxel_size((z, y, x))
-    known = [f"{axis} = {value:.6g} nm" for axis, value in zip("zyx", found_nm, strict=True) if value is not None]
-    missing = [axis for axis, value in zip("zyx", found_nm, strict=True) if value is None]
-    found = f"found {', '.join(known)}; {', '.join(missing)} missing" if known else "it states none"
-    raise VoxelSizeError(
-        f"{path.name} does not say how large its voxels are ({found}{'. ' + note if note else ''}). "
-        "Pass it in nm as z y x: --voxel-size-nm 40 4 4 on the command line or voxel_size_nm=(40, 4, 4) in Python."
-    )
+
+def format_duration(seconds: float) -> str:
+    """Return a time like 'under 1 s', '45 s', '3 min 20 s', '12 min' or '2 h 5 min'."""
+    s = round(seconds)
+    if s < 1:
+        return "under 1 s"
+    if s < 60:
+        return f"{s} s"
+    if s < 600:
+        return f"{s // 60} min {s % 60} s"
+    minutes = round(s / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

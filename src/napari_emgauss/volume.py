@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_emgauss._types import AnyArray, ArrayLike3D, FloatArray, Triple
+from napari_emgauss._types import AnyArray, ArrayLike3D, FloatArray, Region, Triple
 from napari_emgauss.errors import VolumeError, VoxelSizeError
+from napari_emgauss.units import format_bytes
 
 SUPPORTED_DTYPES = ("uint8", "uint16", "int16", "float32")
 MIN_SECTIONS = 2
@@ -99,17 +100,22 @@ class Volume:
             f"→ {planes} × {rows} × {columns}, {format_bytes(planes * rows * columns * self.dtype.itemsize)}"
         )
 
-    def section(self, index: int) -> AnyArray:
-        """Section ``index`` as a NumPy array (Y, X) of the volume's own type.
+    def section(self, index: int, region: Region | None = None) -> AnyArray:
+        """Return a section, or a part of it, as a NumPy array (Y, X) of the volume's own type.
+
+        Parameters
+        ----------
+        index
+            The section, counted from 0.
+        region
+            Pixels (y0, y1, x0, x1), half-open. Nothing else is read, as far as the data can be read in parts.
 
         Raises
         ------
         VolumeError
-            The section contains NaN or infinite values.
+            The section or the region is outside the stack, or what was read contains NaN or infinite values.
         """
-        if not 0 <= index < self.n_sections:
-            raise VolumeError(f"section must be within 0..{self.n_sections - 1}, got {index}.")
-        image = np.asarray(self.data[index])
+        image = self.recorded(index, region)
         if image.dtype.kind == "f" and not np.isfinite(image).all():
             bad = int((~np.isfinite(image)).sum())
             raise VolumeError(
@@ -117,6 +123,21 @@ class Volume:
                 "Replace them (for example with numpy.nan_to_num) or leave the section out."
             )
         return image
+
+    def recorded(self, index: int, region: Region | None = None) -> AnyArray:
+        """Return what `section` returns, NaN and infinite values included: for those who judge them."""
+        if not 0 <= index < self.n_sections:
+            raise VolumeError(f"section must be within 0..{self.n_sections - 1}, got {index}.")
+        if region is None:
+            return np.asarray(self.data[index])
+        y0, y1, x0, x1 = region
+        _, height, width = self.shape
+        if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
+            raise VolumeError(
+                f"region must be y0 y1 x0 x1 with 0 <= y0 < y1 <= {height} and 0 <= x0 < x1 <= {width}, got "
+                f"{tuple(region)}. Cut it to the section."
+            )
+        return np.asarray(self.data[index, y0:y1, x0:x1])
 
     def every(self, factor: int) -> Volume:
         """The stack with sections 0, factor, 2·factor, … only: simulated anisotropy (a view where possible)."""
@@ -131,14 +152,6 @@ class Volume:
         for index in range(self.n_sections):
             out[index] = self.section(index)
         return out
-
-
-def format_bytes(n: float) -> str:
-    """Like '144 MB' or '3.2 GB'."""
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n >= size:
-            return f"{n / size:.3g} {unit}"
-    return f"{n:.0f} bytes"
 
 
 def check_voxel_size(voxel_size_nm: Any) -> Triple:

@@ -11,12 +11,13 @@ from rich.console import Console
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.cli.commands import Demo, Evaluate
-from napari_emgauss.cli.progress import TrainingDisplay, format_seconds
+from napari_emgauss.cli.progress import TrainingDisplay
 from napari_emgauss.cli.settings import parse_settings
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.evaluation import Evaluation
 from napari_emgauss.evaluation import evaluate as score
 from napari_emgauss.io import read, write
+from napari_emgauss.units import format_duration
 from napari_emgauss.volume import Volume
 
 DEMO_FACTOR = 6
@@ -105,7 +106,7 @@ def demo(options: Demo) -> int:
     write(made[0].lazy(), outputs[2], overwrite=True)
     console.print(result.table())
     console.print(result.verdict())
-    console.print(f"\nDone in {format_seconds(time.perf_counter() - start)}. Written:")
+    console.print(f"\nDone in {format_duration(time.perf_counter() - start)}. Written:")
     for path in [*outputs, *write_results(result, folder)]:
         console.print(f"  {path}")
     console.print("Next, on your own stack: napari-emgauss reconstruct stack.tif --voxel-size-nm 40 4 4")

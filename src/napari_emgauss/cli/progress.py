@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from napari_emgauss.training import Control, Event
 from napari_emgauss.training import Progress as TrainingProgress
+from napari_emgauss.units import format_duration
 
 PLAIN_EVERY_S = 10.0
 
@@ -65,16 +66,8 @@ def describe(event: TrainingProgress) -> str:
         parts.insert(0, f"block {event.block + 1}/{event.n_blocks}")
     if event.withheld_psnr_db is not None:
         parts.append(f"held-out {event.withheld_psnr_db:.2f} dB")
-    parts.append(f"{format_seconds(event.seconds_left)} left")
+    parts.append(f"{format_duration(event.seconds_left)} left")
     return " · ".join(parts)
-
-
-def format_seconds(seconds: float) -> str:
-    """Like 45 s, 3 min 20 s or 2 h 5 min."""
-    s = round(seconds)
-    if s < 60:
-        return f"{s} s"
-    return f"{s // 60} min {s % 60} s" if s < 3600 else f"{s // 3600} h {s % 3600 // 60} min"
 
 
 @contextmanager

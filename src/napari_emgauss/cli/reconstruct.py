@@ -10,10 +10,11 @@ from rich.console import Console
 
 from napari_emgauss.cli.commands import Reconstruct
 from napari_emgauss.cli.output import check_writable, export_volume, refuse_existing
-from napari_emgauss.cli.progress import TrainingDisplay, format_seconds, stop_on_interrupt
+from napari_emgauss.cli.progress import TrainingDisplay, stop_on_interrupt
 from napari_emgauss.cli.settings import parse_settings
 from napari_emgauss.io import READABLE_SUFFIXES, read
 from napari_emgauss.training import Control, Event, Finished, FinishReason
+from napari_emgauss.units import format_duration
 from napari_emgauss.volume import Volume
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run(options: Reconstruct) -> int:
     result.save(output)
     stopped = end[-1].reason is FinishReason.STOPPED
     state = "stopped early, kept" if stopped else "done"
-    console.print(f"{state} after {format_seconds(end[-1].seconds)}: {result.n_gaussians} Gaussians in {output}")
+    console.print(f"{state} after {format_duration(end[-1].seconds)}: {result.n_gaussians} Gaussians in {output}")
     for text in (describe_sections(result.record), describe_evidence(result.record)):
         if text:
             console.print(text)

@@ -15,7 +15,7 @@ from napari_emgauss.io.mrc import open_mrc, write_mrc
 from napari_emgauss.io.ome_zarr import is_zarr, open_ome_zarr, write_ome_zarr
 from napari_emgauss.io.source import Source, supported_dtype
 from napari_emgauss.io.tiff import open_tiff, write_ome_tiff
-from napari_emgauss.units import PartialTriple, resolve_voxel_size
+from napari_emgauss.io.voxel_size import PartialTriple, resolve_voxel_size
 from napari_emgauss.volume import Volume, check_stack_shape
 
 __all__ = ["READABLE_SUFFIXES", "WRITABLE_SUFFIXES", "WriteCancelled", "read", "read_voxel_size", "write"]

@@ -16,7 +16,8 @@ import numpy as np
 
 from napari_emgauss._types import AnyArray
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.io.guard import array_bytes, readable
+from napari_emgauss.io.guard import array_bytes
+from napari_emgauss.units import format_bytes
 from napari_emgauss.volume import Volume
 
 Progress = Callable[[int, int], None]
@@ -49,7 +50,8 @@ def replacing(path: Path, *, overwrite: bool, n_bytes: int) -> Iterator[Path]:
     free = shutil.disk_usage(path.parent).free
     if n_bytes > free:
         raise OSError(
-            errno.ENOSPC, f"{path} needs {readable(n_bytes)}, the disk has {readable(free)} left. Make room on it"
+            errno.ENOSPC,
+            f"{path} needs {format_bytes(n_bytes)}, the disk has {format_bytes(free)} left. Make room on it",
         )
     temporary = path.with_name(f".{path.name[:120]}.{secrets.token_hex(6)}.part")
     try:

@@ -14,7 +14,7 @@ from napari_emgauss.errors import FileFormatError, VolumeError
 from napari_emgauss.io.guard import array_bytes, check_fits_memory, foreign_errors
 from napari_emgauss.io.source import Source, supported_dtype, to_supported
 from napari_emgauss.io.tiff import opencv_pages, tag_pixel_size
-from napari_emgauss.units import PartialTriple
+from napari_emgauss.io.voxel_size import PartialTriple
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from napari_emgauss.errors import FileFormatError, OutOfMemoryError, VolumeError
+from napari_emgauss.units import format_bytes
 
 MAX_METADATA_BYTES = 16 * 2**20
 
@@ -40,8 +41,8 @@ def check_file_holds(path: Path, needed: int, *, declared: str) -> None:
     actual = path.stat().st_size
     if needed > actual:
         raise FileFormatError(
-            f"{path} is truncated or damaged: its header declares {declared}, which needs {readable(needed)}, "
-            f"but the file has {readable(actual)}. Copy or save it again."
+            f"{path} is truncated or damaged: its header declares {declared}, which needs {format_bytes(needed)}, "
+            f"but the file has {format_bytes(actual)}. Copy or save it again."
         )
 
 
@@ -50,18 +51,9 @@ def check_fits_memory(path: Path, needed: int, *, what: str = "the stack") -> No
     free = int(psutil.virtual_memory().available)
     if needed > free:
         raise OutOfMemoryError(
-            f"{path}: {what} needs {readable(needed)} of memory, {readable(free)} are available. "
+            f"{path}: {what} needs {format_bytes(needed)} of memory, {format_bytes(free)} are available. "
             "Crop it, or convert it to OME-Zarr, MRC or uncompressed TIFF, which are read piece by piece."
         )
-
-
-def readable(n_bytes: float) -> str:
-    """``n_bytes`` for people, such as ``3.1 GB``."""
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if abs(n_bytes) < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "bytes" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} PB"
 
 
 def json_object(value: Any) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import FileFormatError, VolumeError
 from napari_emgauss.io.guard import array_bytes, check_fits_memory, foreign_errors
 from napari_emgauss.io.source import LazyStack, Source
-from napari_emgauss.units import UNKNOWN, PartialTriple, length_nm
+from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
+from napari_emgauss.units import length_nm
 
 _MAX_LISTED = 20
 

@@ -21,7 +21,8 @@ from napari_emgauss.errors import VolumeError
 from napari_emgauss.io.atomic import Cancelled, Progress, planes, replacing
 from napari_emgauss.io.guard import MAX_METADATA_BYTES, array_bytes, check_file_holds, foreign_errors, json_object
 from napari_emgauss.io.source import LazyStack, Source
-from napari_emgauss.units import UNKNOWN, PartialTriple, length_nm
+from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
+from napari_emgauss.units import length_nm
 from napari_emgauss.volume import Volume
 
 _HEADER_BYTES = 1024

@@ -16,7 +16,8 @@ from napari_emgauss.io.atomic import Cancelled, Progress, planes, replacing
 from napari_emgauss.io.guard import MAX_METADATA_BYTES, array_bytes, check_fits_memory, foreign_errors, json_object
 from napari_emgauss.io.pyramid import Level, plan_levels
 from napari_emgauss.io.source import LazyStack, Source
-from napari_emgauss.units import PartialTriple, length_nm, nm_per_unit
+from napari_emgauss.io.voxel_size import PartialTriple
+from napari_emgauss.units import length_nm, nm_per_unit
 from napari_emgauss.volume import Volume
 
 KEY = "napari-emgauss"

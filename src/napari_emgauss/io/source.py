@@ -12,7 +12,7 @@ import numpy as np
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.io.guard import array_bytes, check_fits_memory, foreign_errors
-from napari_emgauss.units import UNKNOWN, PartialTriple
+from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
 
 _CONVERTED = {"float64": "float32", "float16": "float32", "int8": "int16"}
 

@@ -27,7 +27,8 @@ from napari_emgauss.io.guard import (
     json_object,
 )
 from napari_emgauss.io.source import LazyStack, Source, supported_dtype, to_supported
-from napari_emgauss.units import UNKNOWN, PartialTriple, length_nm
+from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
+from napari_emgauss.units import length_nm
 from napari_emgauss.volume import Volume
 
 KEY = "napari-emgauss"

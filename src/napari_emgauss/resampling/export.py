@@ -19,7 +19,8 @@ from napari_emgauss._version import __version__
 from napari_emgauss.errors import DiskSpaceError, FileFormatError, OutOfMemoryError
 from napari_emgauss.io import WRITABLE_SUFFIXES, WriteCancelled, write
 from napari_emgauss.resampling.box import Part
-from napari_emgauss.volume import Volume, format_bytes
+from napari_emgauss.units import format_bytes
+from napari_emgauss.volume import Volume
 
 MEMORY_SHARE = 0.9
 """A volume in memory may take this share of what is available: the viewer needs some too."""

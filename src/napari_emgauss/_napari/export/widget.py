@@ -11,7 +11,6 @@ from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QProgressBar, QPus
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.controls.notify import message_of, report
 from napari_emgauss._napari.controls.replacing import may_replace
-from napari_emgauss._napari.controls.wording import duration
 from napari_emgauss._napari.export.job import Ending, ExportJob
 from napari_emgauss._napari.export.part import PartForm
 from napari_emgauss._napari.export.target import TargetForm
@@ -23,7 +22,8 @@ from napari_emgauss.errors import DiskSpaceError, OutOfMemoryError
 from napari_emgauss.io import WriteCancelled
 from napari_emgauss.resampling.box import Part
 from napari_emgauss.resampling.export import Exported, check_room, expected_seconds
-from napari_emgauss.volume import Volume, format_bytes
+from napari_emgauss.units import format_bytes, format_duration
+from napari_emgauss.volume import Volume
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -146,7 +146,7 @@ class ExportWidget(QWidget):
             made.append(f"layer '{self._add_layer(exported.volume, model, job.part)}'")
         if exported.path is not None:
             made.append(str(exported.path))
-        self.status.setText(f"Made {' and '.join(made)} in {duration(exported.seconds)}.")
+        self.status.setText(f"Made {' and '.join(made)} in {format_duration(exported.seconds)}.")
 
     def _failed(self, error: BaseException) -> None:
         self._set_running(running=False)
@@ -196,7 +196,7 @@ class ExportWidget(QWidget):
         self._ending.activity.show(job.done)
         if job.done and self.cancel_button.isEnabled():
             left = (time.monotonic() - self._started) * (job.total / job.done - 1)
-            self.status.setText(f"Plane {job.done} of {job.total} · {duration(left)} left")
+            self.status.setText(f"Plane {job.done} of {job.total} · {format_duration(left)} left")
 
     def _suggest(self) -> None:
         self.target_form.suggest(self.part_form.model)
@@ -238,7 +238,7 @@ class ExportWidget(QWidget):
         key = (part.reconstruction, part.region, part.voxel_size_nm[1:], part.dtype.name)
         if key in self._seconds:
             seconds = expected_seconds(part, self._seconds[key], path)
-            took = duration(seconds) if seconds < 0.5 else f"about {duration(seconds)}"
+            took = format_duration(seconds) if seconds < 0.5 else f"about {format_duration(seconds)}"
         else:
             took = "measuring the time…"
             if key != self._measuring:

@@ -8,9 +8,9 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.activity import Activity
-from napari_emgauss._napari.controls.wording import duration
 from napari_emgauss._napari.reconstruct.curves import Curves
 from napari_emgauss.training import Progress
+from napari_emgauss.units import format_duration
 
 STAGE_NAMES = {
     "sections": "Checking your sections",
@@ -128,7 +128,7 @@ def describe(progress: Progress) -> str:
     gaussians = f" · {progress.n_gaussians:,} Gaussians" if progress.n_gaussians else ""
     return (
         f"{stage}{block} · iteration {progress.iteration:,} of {progress.n_iterations:,} · "
-        f"{duration(progress.seconds_left)} left{gaussians}"
+        f"{format_duration(progress.seconds_left)} left{gaussians}"
     )
 
 

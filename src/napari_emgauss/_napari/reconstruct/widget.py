@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.controls.notify import EXPLAINED, message_of, report
 from napari_emgauss._napari.controls.scroll import VerticalScroll
-from napari_emgauss._napari.controls.wording import duration
 from napari_emgauss._napari.reconstruct.next_steps import NextSteps
 from napari_emgauss._napari.reconstruct.run_panel import RunPanel
 from napari_emgauss._napari.reconstruct.section_check import SectionCheck
@@ -30,7 +29,8 @@ from napari_emgauss.methods.emgauss import Estimate, describe_evidence, describe
 from napari_emgauss.session import Session
 from napari_emgauss.training import Finished, FinishReason, Preview, Progress
 from napari_emgauss.training.run import RunConfig
-from napari_emgauss.volume import Volume, format_bytes
+from napari_emgauss.units import format_bytes, format_duration
+from napari_emgauss.volume import Volume
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -218,7 +218,7 @@ class ReconstructWidget(QWidget):
         session.forget_checkpoint()
         early = " (stopped early)" if end.reason is FinishReason.STOPPED else ""
         evidence = f"{describe_sections(reconstruction.record)} {describe_evidence(reconstruction.record)}".strip()
-        self.panel.show_idle(f"Done{early} in {duration(end.seconds)}: {model.name}. {evidence}".strip())
+        self.panel.show_idle(f"Done{early} in {format_duration(end.seconds)}: {model.name}. {evidence}".strip())
 
     def _leave(self) -> None:
         """The dock is closed: what shows its training goes."""
@@ -295,7 +295,7 @@ class ReconstructWidget(QWidget):
         if result is not None:
             device = "CPU" if result.device == "cpu" else "GPU"
             self.costs.setText(
-                f"About {duration(result.seconds)} on this machine ({device}), by a short trial, and "
+                f"About {format_duration(result.seconds)} on this machine ({device}), by a short trial, and "
                 f"{format_bytes(result.memory_bytes)} of memory."
             )
 

@@ -13,26 +13,12 @@ import numpy as np
 from napari_emgauss._types import ArrayLike3D, Region, Triple
 from napari_emgauss.errors import VolumeError, VoxelSizeError
 from napari_emgauss.io.source import LazyStack
+from napari_emgauss.units import nm_per_unit
 from napari_emgauss.volume import SUPPORTED_DTYPES, Volume
 
 KEPT_METADATA = ("napari-emgauss", "attribution")
 """What a layer tells about its origin, and keeps when it is saved."""
 LayerData = tuple[ArrayLike3D, dict[str, Any], str]
-UNIT_NM = {
-    "nm": 1.0,
-    "nanometer": 1.0,
-    "um": 1e3,
-    "µm": 1e3,
-    "micrometer": 1e3,
-    "micron": 1e3,
-    "angstrom": 0.1,
-    "Å": 0.1,
-    "mm": 1e6,
-    "centimeter": 1e7,
-    "meter": 1e9,
-    "inch": 2.54e7,
-    "millimeter": 1e6,
-}
 
 
 @dataclass(frozen=True)
@@ -193,9 +179,10 @@ def _nanometres(unit: Any) -> float:
         raise VoxelSizeError(
             "the layer's scale is in pixels. Set its units, for example layer.units = ('nm', 'nm', 'nm')."
         )
-    if name not in UNIT_NM:
-        raise VoxelSizeError(f"the layer's unit {name!r} is not known as a length. Use one of {', '.join(UNIT_NM)}.")
-    return UNIT_NM[name]
+    length = nm_per_unit(name)
+    if length is None:
+        raise VoxelSizeError(f"the layer's unit {name!r} is not known as a length. Use nm, Å, µm, mm, cm, m or inch.")
+    return length
 
 
 def camera_of(viewer: Any) -> Any:

@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from napari_emgauss._napari.viewer.layers import UNIT_NM, camera_of
+from napari_emgauss._napari.viewer.layers import camera_of
 from napari_emgauss._types import Region, Triple
 from napari_emgauss.errors import VolumeError
+from napari_emgauss.units import nm_per_unit
 
 
 class Grid(Protocol):
@@ -107,7 +108,7 @@ def _nm(units: Any, own: Triple) -> Triple:
     if units is None:
         return own
     last_three = [None] * (3 - len(units)) + list(units)[-3:]
-    z, y, x = (UNIT_NM.get(str(unit), fallback) for unit, fallback in zip(last_three, own, strict=True))
+    z, y, x = (nm_per_unit(str(unit)) or fallback for unit, fallback in zip(last_three, own, strict=True))
     return z, y, x
 
 

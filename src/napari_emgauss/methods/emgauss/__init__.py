@@ -7,7 +7,8 @@ from napari_emgauss.methods.emgauss.file import load
 from napari_emgauss.methods.emgauss.presets import PRESETS, preset
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.teacher import describe_evidence
-from napari_emgauss.methods.emgauss.train import choose_device, reconstruct
+from napari_emgauss.methods.emgauss.train import reconstruct
+from napari_emgauss.runtime.device import choose_device
 
 __all__ = [
     "PRESETS",

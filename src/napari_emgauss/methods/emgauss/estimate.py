@@ -137,7 +137,7 @@ def _piece(job: EmgaussJob) -> EmgaussJob:
     trial_px = int(np.clip(math.sqrt(TRIAL_VOXELS / len(stand_ins)), *TRIAL_SIDE_PX))
     height, width = (min(side, trial_px, job.config.tile_px) for side in job.volume.shape[1:])
     y, x = (job.volume.shape[1] - height) // 2, (job.volume.shape[2] - width) // 2
-    crops = [job.volume.section(i)[y : y + height, x : x + width] for i in indices]
+    crops = [job.volume.section(i, (y, y + height, x, x + width)) for i in indices]
     config = dataclasses.replace(
         job.config,
         hold_out=(),

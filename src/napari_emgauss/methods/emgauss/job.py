@@ -217,7 +217,7 @@ class EmgaussJob:
         first = (len(self.observed) - n) // 2
         out = np.empty((n, *sides), np.float32)
         for k in range(n):
-            section = self.volume.section(self.observed[first + k])[y : y + sides[0], x : x + sides[1]]
+            section = self.volume.section(self.observed[first + k], (y, y + sides[0], x, x + sides[1]))
             out[k] = self.scaling.normalise(section)
         return out
 
@@ -247,18 +247,18 @@ class EmgaussJob:
         y0, y1, x0, x1 = self.plan.region(block)
         height, width = self.volume.shape[1:]
         top, left = max(y0 - MARGIN_PX, 0), max(x0 - MARGIN_PX, 0)
-        around = (slice(top, min(y1 + MARGIN_PX, height)), slice(left, min(x1 + MARGIN_PX, width)))
-        sections = np.stack([self.scaling.normalise(self.volume.section(i)[around]) for i in self.observed[first:last]])
+        around = (top, min(y1 + MARGIN_PX, height), left, min(x1 + MARGIN_PX, width))
+        sections = np.stack([self.scaling.normalise(self.volume.section(i, around)) for i in self.observed[first:last]])
         gaps = slice(start - first, start - first + len(indices) - 1)
         inside = (gaps, slice(None), slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
         predicted, confidence = self.teacher.between(sections, self.n_pseudo, self.watch)
         return predicted[inside], confidence[inside]
 
     def _read(self, indices: list[int], block: Block, *, denoise: bool = True) -> FloatArray:
-        y0, y1, x0, x1 = self.plan.region(block)
+        region = y0, y1, x0, x1 = self.plan.region(block)
         sections = np.empty((len(indices), y1 - y0, x1 - x0), np.float32)
         for out, index in zip(sections, indices, strict=True):
-            out[:] = self.scaling.normalise(self.volume.section(index)[y0:y1, x0:x1])
+            out[:] = self.scaling.normalise(self.volume.section(index, region))
             if denoise and self.config.denoise == "light":
                 out[:] = denoise_lightly(out)
             elif denoise and self.config.denoise == "blur":

@@ -17,7 +17,7 @@ import psutil
 import torch
 
 from napari_emgauss._version import __version__
-from napari_emgauss.errors import BackendUnavailableError, ConfigError, OutOfMemoryError
+from napari_emgauss.errors import ConfigError, OutOfMemoryError
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.examination import examined
 from napari_emgauss.methods.emgauss.job import EmgaussJob
@@ -31,34 +31,13 @@ from napari_emgauss.methods.emgauss.preparation import (
 from napari_emgauss.methods.emgauss.presets import merged, preset
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.teacher import Watch
+from napari_emgauss.runtime.device import choose_device
 from napari_emgauss.runtime.torch_threads import one_torch_thread
 from napari_emgauss.training import CheckpointStore, Control, Event, Finished, FinishReason, Progress, run
 from napari_emgauss.training.run import RunConfig
 from napari_emgauss.volume import Volume
 
 LOGGER = logging.getLogger(__name__)
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """Device of that name: ``auto`` is CUDA where it works, otherwise the CPU.
-
-    Raises
-    ------
-    BackendUnavailableError
-        CUDA was asked for and torch cannot use it, or the name is unknown.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cpu":
-        return torch.device("cpu")
-    if name.startswith("cuda"):
-        if not torch.cuda.is_available():
-            raise BackendUnavailableError(
-                f"device {name!r} was asked for, but this torch ({torch.__version__}) finds no CUDA device. "
-                "Install a CUDA build of torch and an NVIDIA driver, or use device='cpu'."
-            )
-        return torch.device(name)
-    raise BackendUnavailableError(f"device must be auto, cpu or cuda, got {name!r}.")
 
 
 def reconstruct(

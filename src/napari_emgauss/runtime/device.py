@@ -1,0 +1,29 @@
+"""The device that computes."""
+
+from __future__ import annotations
+
+import torch
+
+from napari_emgauss.errors import BackendUnavailableError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of that name: ``auto`` is CUDA where it works, otherwise the CPU.
+
+    Raises
+    ------
+    BackendUnavailableError
+        CUDA was asked for and torch cannot use it, or the name is unknown.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    if name.startswith("cuda"):
+        if not torch.cuda.is_available():
+            raise BackendUnavailableError(
+                f"device {name!r} was asked for, but this torch ({torch.__version__}) finds no CUDA device. "
+                "Install a CUDA build of torch and an NVIDIA driver, or use device='cpu'."
+            )
+        return torch.device(name)
+    raise BackendUnavailableError(f"device must be auto, cpu or cuda, got {name!r}.")
