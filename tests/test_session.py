@@ -8,6 +8,7 @@ from napari_emgauss.errors import ConfigError
 from napari_emgauss.session import Session, State
 from napari_emgauss.training import FinishReason, Progress
 
+WAIT_S = 120
 TINY = {"joint": 3, "bootstrap": 1, "spacing_px": 4.0}
 
 
@@ -23,7 +24,7 @@ def test_a_session_trains_in_its_own_thread_and_ends_once(stack):
     finished, threads = recorded(session)
     assert session.status.state is State.IDLE
     session.start()
-    assert session.wait(60)
+    assert session.wait(WAIT_S)
     assert session.status.state is State.FINISHED
     assert isinstance(session.status.progress, Progress)
     assert [event.reason for event in finished] == [FinishReason.COMPLETED]
@@ -39,7 +40,7 @@ def test_pause_resume_and_stop(stack):
     session.resume()
     assert session.status.state is State.RUNNING
     session.stop()
-    assert session.wait(60)
+    assert session.wait(WAIT_S)
     assert session.status.state is State.STOPPED
     assert session.result().n_gaussians > 0
 
@@ -48,7 +49,7 @@ def test_a_failure_is_kept_and_raised_on_request(stack):
     session = Session(stack, hold_out=(0,), **TINY)
     finished, _ = recorded(session)
     session.start()
-    session.wait(60)
+    session.wait(WAIT_S)
     assert session.status.state is State.FAILED
     assert "end of the stack" in session.status.message
     assert [event.reason for event in finished] == [FinishReason.FAILED]
@@ -75,7 +76,7 @@ def test_a_listener_may_ask_for_the_result_or_fail_without_losing_it(stack, capl
 
     session.signals.finished.connect(listen)
     session.start()
-    session.wait(60)
+    session.wait(WAIT_S)
     assert session.result() is seen[0]
     assert "listener" in caplog.text
 
@@ -84,7 +85,7 @@ def test_a_listener_may_discard(stack):
     session = Session(stack, joint=500)
     session.signals.progress.connect(lambda event: session.discard())
     session.start()
-    assert session.wait(60)
+    assert session.wait(WAIT_S)
     assert session.status.state is State.STOPPED
     with pytest.raises(RuntimeError, match="discarded"):
         session.result()
@@ -102,25 +103,25 @@ def test_an_interpreter_that_exits_stops_the_training_first():
     assert done.stderr == ""
 
 
-def test_half_done_trainings_of_any_stack_share_a_folder_until_forgotten(stack, tmp_path):
-    first = Session(stack, checkpoints_in=tmp_path, teacher="ema", joint=2000)
+def reaches_an_iteration(session):
+    """Start a session and wait until it has trained, not only looked at the sections."""
     reached = threading.Event()
-    first.signals.progress.connect(lambda event: reached.set())
-    first.start()
-    assert reached.wait(60)
-    first.stop()
-    assert first.wait(60)
-    again, other = (
-        Session(stack, checkpoints_in=tmp_path, teacher="ema", joint=2000),
-        Session(stack, checkpoints_in=tmp_path, **TINY),
-    )
-    for session in (again, other):
-        session.start()
-    other.wait(60)
-    again.stop()
-    again.wait(60)
+    session.signals.progress.connect(lambda event: reached.set() if event.iteration > 0 else None)
+    session.start()
+    return reached.wait(WAIT_S)
+
+
+def test_half_done_trainings_of_any_stack_share_a_folder_until_forgotten(stack, tmp_path):
+    first, again = (Session(stack, checkpoints_in=tmp_path, teacher="ema", joint=2000) for _ in range(2))
+    for session in (first, again):
+        assert reaches_an_iteration(session)
+        session.stop()
+        assert session.wait(WAIT_S)
+    other = Session(stack, checkpoints_in=tmp_path, **TINY)
+    other.start()
+    assert other.wait(WAIT_S)
     assert (first.resumed, again.resumed, other.resumed) == (False, True, False)
-    assert again.status.progress is None or again.status.progress.iteration >= first.status.progress.iteration
+    assert again.status.progress.iteration >= first.status.progress.iteration
     for session in (again, other):
         session.forget_checkpoint()
     assert not list(tmp_path.iterdir())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QSettings
 
-from napari_emgauss._napari import reconstruct as reconstruct_module
+from napari_emgauss._napari.reconstruct import widget as reconstruct_module
 from napari_emgauss._napari.viewer.models import open_models
 
 WAIT_MS = 60_000

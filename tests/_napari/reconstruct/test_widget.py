@@ -6,7 +6,7 @@ from napari.utils import progress
 from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox
 
-from napari_emgauss._napari import reconstruct as module
+from napari_emgauss._napari.reconstruct import widget as module
 from napari_emgauss._napari.reconstruct.next_steps import NextSteps
 from napari_emgauss._napari.reconstruct.training import PREVIEW_NAME
 from napari_emgauss._napari.reconstruct.widget import ReconstructWidget

@@ -184,9 +184,9 @@ def describe_place(z: float, reconstruction: Reconstruction) -> str:
     nearest = round(z)
     if abs(z - nearest) > 0.005:
         return f"between sections {int(z)} and {int(z) + 1}"
-    if nearest in reconstruction.config.leave_out:
+    if nearest in reconstruction.left_out:
         return f"section {nearest}, left out as damaged"
-    if nearest in reconstruction.config.hold_out:
+    if nearest in reconstruction.held_out:
         return f"section {nearest}, held out of the training"
     return f"section {nearest}, trained on"
 

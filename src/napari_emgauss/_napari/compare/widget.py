@@ -163,7 +163,7 @@ class CompareWidget(QWidget):
         if model is None:
             return
         reconstruction = model.reconstruction
-        plain = PlainStack(self.form.volume(), method, leave_out=reconstruction.config.leave_out)
+        plain = PlainStack(self.form.volume(), method, leave_out=reconstruction.left_out)
 
         def show(volume: Volume) -> None:
             place = model.placement.attributes(volume.voxel_size_nm, reconstruction.origin_nm)

@@ -121,8 +121,7 @@ class ExploreWidget(ExploreForm):
         source = model.source_layer or self._section.layer
         looks = {} if source is None else {k: getattr(source, k) for k in ("contrast_limits", "colormap", "gamma")}
         if not looks:
-            scaling = model.reconstruction.scaling
-            looks = {"contrast_limits": (scaling.low, scaling.high)}
+            looks = {"contrast_limits": model.reconstruction.display_range}
         place = model.placement.attributes(volume.voxel_size_nm, model.reconstruction.origin_nm)
         layer = self._viewer.add_image(volume, name=f"{model.name} (isotropic)", **place, **looks)
         volume.show_in(layer)
@@ -162,12 +161,12 @@ class ExploreWidget(ExploreForm):
             self._on_view()
             return
         self._scrub = Scrubber(model, self._stage.z(model) if self._stage.shows_sections else 0.0)
-        config, n = model.reconstruction.config, model.reconstruction.shape[0]
+        rec, n = model.reconstruction, model.reconstruction.shape[0]
         self.slider.blockSignals(True)
         self.slider.setRange(0, n - 1)
         self.slider.setSingleStep(self._scrub.plane)  # type: ignore[arg-type]
         self.slider.blockSignals(False)
-        self.marks.set_sections(n, held_out=config.hold_out, left_out=config.leave_out)
+        self.marks.set_sections(n, held_out=rec.held_out, left_out=rec.left_out)
         self._show_position()
         self._on_view()
         if self._section.layer is not None:

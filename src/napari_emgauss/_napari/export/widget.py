@@ -158,8 +158,8 @@ class ExportWidget(QWidget):
 
     def _add_layer(self, volume: Volume, model: OpenModel, part: Part) -> str:
         """Add the result over the stack, looking as the stack does."""
-        source, scaling = model.source_layer, model.reconstruction.scaling
-        limits = (scaling.low, scaling.high) if source is None else tuple(source.contrast_limits)
+        source = model.source_layer
+        limits = model.reconstruction.display_range if source is None else tuple(source.contrast_limits)
         like = {} if source is None else {name: getattr(source, name) for name in LAYER_KEPT}
         is_isotropic = len(set(volume.voxel_size_nm)) == 1
         layer = self._viewer.add_image(

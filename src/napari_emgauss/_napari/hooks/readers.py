@@ -43,11 +43,11 @@ def _read_model(path: str | Sequence[str]) -> list[LayerData]:
     from napari_emgauss.methods.emgauss import load
 
     reconstruction = load(str(path))
-    volume, scaling = VirtualVolume(reconstruction), reconstruction.scaling
+    volume = VirtualVolume(reconstruction)
     attributes = Placement().attributes(volume.voxel_size_nm, reconstruction.origin_nm) | {
         "name": Path(str(path)).stem,
         # Known without drawing a plane, which can take seconds.
-        "contrast_limits": (scaling.low, scaling.high),
+        "contrast_limits": reconstruction.display_range,
         "metadata": {"napari-emgauss": dict(reconstruction.record)},
     }
     return [(volume, attributes, "image")]

@@ -167,7 +167,7 @@ class VirtualVolume:
 
     def _nothing(self, size: tuple[int, ...]) -> AnyArray:
         """A constant that takes no memory."""
-        low = np.asarray(self.reconstruction.scaling.low).astype(self.dtype)
+        low = np.asarray(self.reconstruction.display_range[0]).astype(self.dtype)
         return np.broadcast_to(low, size)
 
     def _work(self, ranges: Ranges) -> Work:

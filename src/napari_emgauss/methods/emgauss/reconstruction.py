@@ -71,6 +71,21 @@ class Reconstruction:
         """First and last section coordinate that can be rendered."""
         return 0.0, float(self.shape[0] - 1)
 
+    @property
+    def held_out(self) -> tuple[int, ...]:
+        """Sections that the user kept from the training, to judge it."""
+        return self.config.hold_out
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """Damaged sections, not trained on."""
+        return self.config.leave_out
+
+    @property
+    def display_range(self) -> tuple[float, float]:
+        """Intensities (low, high), in the stack's units, that a display shows as black and white."""
+        return self.scaling.low, self.scaling.high
+
     def render(self, z: float, *, region: Region | None = None, zoom: float = 1.0) -> FloatArray:
         """Section at any coordinate.
 
