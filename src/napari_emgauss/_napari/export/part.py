@@ -206,8 +206,6 @@ def _section_box() -> QSpinBox:
 
 
 def _nm_box(axis: str) -> LengthBox:
-    box = LengthBox(f"{axis} ", least=0.001)
+    box = LengthBox(axis, least=0.001, suffix=" nm")
     box.setStyleSheet(NARROW)
-    box.setSuffix(" nm")
-    box.setToolTip(f"Voxel size along {axis} in nanometres.")
     return box

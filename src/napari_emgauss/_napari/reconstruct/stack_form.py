@@ -257,10 +257,8 @@ def narrow(choice: QComboBox) -> None:
 
 
 def _nm_box(axis: str) -> LengthBox:
-    box = LengthBox(f"{axis} ")
-    box.setSpecialValueText(f"{axis}?")
+    box = LengthBox(axis, tip=" (distance between sections)" if axis == "z" else "")
     box.setMinimumWidth(64)
-    box.setToolTip(f"Voxel size along {axis} in nanometres" + (" (distance between sections)." if axis == "z" else "."))
     return box
 
 

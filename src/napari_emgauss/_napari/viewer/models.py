@@ -13,6 +13,9 @@ from napari_emgauss._napari.viewer.layers import Placement
 from napari_emgauss.methods.emgauss import Reconstruction
 from napari_emgauss.volume import Volume
 
+NO_MODEL = "No model yet: train one in 'Reconstruct' or open a .emgauss file."
+"""What widgets say where there is none."""
+
 
 @dataclass(eq=False)
 class OpenModel:

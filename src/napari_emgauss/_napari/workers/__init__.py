@@ -1,1 +1,1 @@
-"""Work off the GUI thread."""
+"""The one way off the GUI thread: `worker.Worker` does work there, `gui_call.GuiCall` brings news back."""

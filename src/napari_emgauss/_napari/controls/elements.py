@@ -1,0 +1,62 @@
+"""The plain elements that forms are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+
+
+def title(text: str) -> QLabel:
+    """Return the heading of a part of a widget."""
+    label = QLabel(text)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+    return label
+
+
+def text_label(text: str = "") -> QLabel:
+    """Return a label for sentences."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    return label
+
+
+def button(text: str, tip: str) -> QPushButton:
+    """Return a button with a tooltip."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    return made
+
+
+def row(*widgets: QWidget, stretch: bool = False) -> QWidget:
+    """Return a widget with ``widgets`` side by side, to the left if it may ``stretch``."""
+    made = QWidget()
+    layout = QHBoxLayout(made)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    if stretch:
+        layout.addStretch(1)
+    return made
+
+
+def form_layout(parent: QWidget) -> QFormLayout:
+    """Return a layout of named rows for ``parent``, without margins."""
+    form = QFormLayout(parent)
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return form
+
+
+def timer(parent: QObject, interval_ms: int, call: Callable[[], Any], *, once: bool = False) -> QTimer:
+    """Return a timer that is not yet started and ends with ``parent``."""
+    made = QTimer(parent)
+    made.setInterval(interval_ms)
+    made.setSingleShot(once)
+    made.timeout.connect(call)
+    return made

@@ -1,0 +1,28 @@
+import pytest
+
+from napari_emgauss._napari.controls.length_box import LengthBox
+
+
+@pytest.fixture
+def box(qtbot):
+    box = LengthBox("z")
+    qtbot.addWidget(box)
+    return box
+
+
+def test_a_length_is_shown_without_needless_digits(box):
+    box.setValue(48)
+    assert box.text() == "z 48"
+    box.setValue(4.25)
+    assert box.text() == "z 4.25"
+
+
+@pytest.mark.parametrize("typed", ["4.5", "4,5"])
+def test_a_comma_may_be_typed_for_the_point(qtbot, box, typed):
+    box.selectAll()
+    qtbot.keyClicks(box, typed)
+    assert box.value() == 4.5
+
+
+def test_an_unknown_length_is_asked_for(box):
+    assert box.text() == "z?"
