@@ -23,7 +23,7 @@ Scene = tuple[Tensor, Tensor, Tensor, Tensor]
 def random_scene(n: int, side_px: int, px_per_gaussian: float) -> Scene:
     """Gaussians spread evenly over a square, each covering about ``px_per_gaussian`` pixels."""
     g = torch.Generator().manual_seed(0)
-    area = px_per_gaussian / (2 * math.pi * rules.REACH)
+    area = px_per_gaussian / (2 * math.pi * rules.CUTOFF_EXPONENT)
     aspect = torch.exp(0.4 * torch.randn(n, generator=g))
     p, q, angle = 1 / (area * aspect), aspect / area, math.pi * torch.rand(n, generator=g)
     c, s = angle.cos(), angle.sin()

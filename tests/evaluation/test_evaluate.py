@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
 from napari_emgauss.evaluation import evaluate
+from napari_emgauss.evaluation.sources import RECONSTRUCTIONS
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.metrics import fsim, psnr, ssim
 from napari_emgauss.volume import Volume
@@ -131,8 +131,7 @@ def test_emgauss_gets_its_preset_and_options(volume, monkeypatch):
         calls.append(options)
         return SimpleNamespace(render=Interpolator(stack).section)
 
-    stand_in = SimpleNamespace(reconstruct=reconstruct)
-    monkeypatch.setitem(sys.modules, "napari_emgauss.methods.emgauss", stand_in)
+    monkeypatch.setitem(RECONSTRUCTIONS, "emgauss", reconstruct)
     result = evaluate(volume, FACTOR, ["emgauss", "emgauss:paper"], preset="fast", seed=3, n_gaussians=9)
     assert [call["preset"] for call in calls] == ["fast", "paper"]
     assert all(call["seed"] == 3 and call["n_gaussians"] == 9 for call in calls)

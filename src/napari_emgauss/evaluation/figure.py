@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from napari_emgauss._types import FloatArray
-from napari_emgauss.evaluation.results import Evaluation
+from napari_emgauss._types import FloatArray, Triple
+from napari_emgauss.evaluation.views import FigureView
 from napari_emgauss.io.atomic import replacing
 
 COLUMN_INCH = 2.05
@@ -22,13 +23,33 @@ ERROR_PERCENTILE = 99.5
 GREY_PERCENTILES = (0.5, 99.5)
 
 
-def draw(evaluation: Evaluation, path: Path) -> None:
-    """Write the figure to ``path`` (PNG, PDF, SVG … by the suffix), without touching pyplot's state."""
-    truth, views = evaluation.truth_view, evaluation.views
+def draw(
+    path: Path,
+    truth: FigureView,
+    views: Sequence[FigureView],
+    means: Mapping[str, str],
+    here_db: Mapping[str, float],
+    voxel_size_nm: Triple,
+) -> None:
+    """Write the figure to ``path`` (PNG, PDF, SVG … by the suffix), without touching pyplot's state.
+
+    Parameters
+    ----------
+    path
+        Where to.
+    truth, views
+        Images of the truth and of each method.
+    means
+        Each method's scores over all sections, in words.
+    here_db
+        Each method's PSNR on the section that is shown.
+    voxel_size_nm
+        Voxel size (z, y, x).
+    """
     errors = [np.abs(view.section - truth.section) for view in views]
     grey = tuple(float(v) for v in np.percentile(truth.section, GREY_PERCENTILES))
     error_top = max(float(np.percentile(np.stack(errors), ERROR_PERCENTILE)), 1e-6)
-    dz_nm, dy_nm, dx_nm = evaluation.voxel_size_nm
+    dz_nm, dy_nm, dx_nm = voxel_size_nm
     heights = [truth.section.shape[0] * dy_nm] * 2 + [truth.xz.shape[0] * dz_nm]
     ratios = [height / (truth.section.shape[1] * dx_nm) for height in heights]
     figure = Figure(
@@ -42,14 +63,12 @@ def draw(evaluation: Evaluation, path: Path) -> None:
     _show(axes[2, 0], truth.xz, dz_nm / dx_nm, "gray", grey)
     axes[0, 0].set_title(f"truth, z voxel {truth.z_voxel}\n(withheld)", fontsize=8)
     axes[1, 0].set_axis_off()
-    here = {s.method: s.psnr_db for s in evaluation.sections if s.z_voxel == truth.z_voxel}
     for column, (view, error) in enumerate(zip(views, errors, strict=True), start=1):
-        score = evaluation[view.name]
         _show(axes[0, column], view.section, dy_nm / dx_nm, "gray", grey)
         shown = _show(axes[1, column], error, dy_nm / dx_nm, "inferno", (0.0, error_top))
-        axes[1, column].set_xlabel(f"{here[view.name]:.2f} dB on this section", fontsize=7, labelpad=2)
+        axes[1, column].set_xlabel(f"{here_db[view.name]:.2f} dB on this section", fontsize=7, labelpad=2)
         _show(axes[2, column], view.xz, dz_nm / dx_nm, "gray", grey)
-        axes[0, column].set_title(f"{view.name}\nmean {score.psnr_db:.2f} dB, SSIM {score.ssim:.3f}", fontsize=8)
+        axes[0, column].set_title(f"{view.name}\n{means[view.name]}", fontsize=8)
     _label_rows(axes, truth.y_voxel)
     _error_scale(axes[1, 0], shown)
     _scale_bar(axes[0, 0], truth.section.shape, dx_nm)

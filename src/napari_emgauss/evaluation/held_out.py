@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +14,10 @@ from napari_emgauss.evaluation.results import MARGIN_DB, MARGIN_SSIM, SSIM_WINDO
 from napari_emgauss.evaluation.scoring import IntensityScale, score_section
 from napari_emgauss.evaluation.sources import Kind, SectionSource, resolve_methods
 from napari_emgauss.interpolation.plain import Baseline
+from napari_emgauss.methods.emgauss import EmgaussConfig, Reconstruction, corrected_like
+from napari_emgauss.methods.emgauss.job import training_sections
+from napari_emgauss.resampling.scaling import Scaling
 from napari_emgauss.volume import Volume
-
-if TYPE_CHECKING:
-    from napari_emgauss.methods.emgauss import Reconstruction
 
 PLAIN_METHODS = ("linear", "linear+blur", "flow", "flow+blur")
 FEW_SECTIONS = 3
@@ -58,7 +57,7 @@ class HeldOutScore:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How a reconstruction and plain interpolation draw the sections that neither has seen.
+    """Scores of a reconstruction and of plain interpolation on sections that neither has seen.
 
     Attributes
     ----------
@@ -67,7 +66,7 @@ class HeldOut:
     sections
         Scores of every method on every held-out section.
     preset
-        That the reconstruction was trained with, if known.
+        Preset that the reconstruction was trained with, if known.
     """
 
     rows: tuple[HeldOutScore, ...]
@@ -161,8 +160,6 @@ def score_held_out(
     VolumeError
         The stack is another one.
     """
-    from napari_emgauss.methods.emgauss import corrected_like  # torch only when it is asked for
-
     chosen = held_out_sections(reconstruction)
     if not chosen:
         raise ConfigError(NOTHING_HELD_OUT)
@@ -232,10 +229,6 @@ def plain_psnr_db(
     ConfigError
         Impossible sections (see `reconstruct`), or none held out.
     """
-    from napari_emgauss.methods.emgauss import EmgaussConfig  # torch only when it is asked for
-    from napari_emgauss.methods.emgauss.job import training_sections
-    from napari_emgauss.resampling.scaling import Scaling
-
     if not hold_out:
         raise ConfigError("hold_out names no section, so there is nothing to compare on. Pass at least one.")
     config = EmgaussConfig(hold_out=tuple(hold_out), leave_out=tuple(leave_out))

@@ -13,6 +13,7 @@ import psutil
 from napari_emgauss._types import AnyArray, FloatArray, Region, Triple
 from napari_emgauss.errors import ConfigError, OutOfMemoryError, SectionRangeError, VolumeError
 from napari_emgauss.interpolation.plain import Baseline, Interpolator
+from napari_emgauss.resampling.planes import Planes
 from napari_emgauss.volume import Volume, check_voxel_size
 
 FLOW_MARGIN_PX = 128
@@ -164,8 +165,6 @@ class PlainStack:
 
     def lazy(self, voxel_size_nm: Triple | None = None) -> Volume:
         """The stack on another grid, isotropic by default; every plane is interpolated when it is read."""
-        from napari_emgauss.resampling.planes import Planes  # torch only when it is asked for
-
         fine = min(self.voxel_size_nm[1:])
         planes = Planes(self, check_voxel_size(voxel_size_nm or (fine, fine, fine)))
         record = {"interpolated": self._plain.baseline.name, "observed": self._plain.observed.tolist()}

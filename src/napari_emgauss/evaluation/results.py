@@ -1,4 +1,4 @@
-"""What an evaluation found, as a table, CSV, JSON, figure and sentence."""
+"""Results of an evaluation, as a table, CSV, JSON, figure and verdict."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from napari_emgauss._types import FloatArray, Triple
+from napari_emgauss._types import Triple
 from napari_emgauss.evaluation.sources import Kind
+from napari_emgauss.evaluation.views import FigureView
 from napari_emgauss.io.atomic import replacing
 
 SSIM_WINDOW = "Gaussian 11 × 11, σ 1.5 px, population covariance"
-
-
 MARGIN_DB, MARGIN_SSIM = 0.05, 0.002
 """Gains below these are a draw: another seed moves a reconstruction's scores by as much."""
 
@@ -70,17 +69,6 @@ class MethodScore:
     """Peak of the whole process up to the end of this method."""
 
 
-@dataclass(frozen=True, eq=False)
-class View:
-    """Images for the figure, on [0, 1] intensities, at most 256 px wide around the middle."""
-
-    name: str
-    z_voxel: int
-    y_voxel: int
-    section: FloatArray = field(repr=False)
-    xz: FloatArray = field(repr=False)
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Evaluation:
     """Scores of several methods on the withheld sections of one volume."""
@@ -91,8 +79,8 @@ class Evaluation:
     voxel_size_nm: Triple
     methods: tuple[MethodScore, ...]
     sections: tuple[SectionScore, ...]
-    truth_view: View = field(repr=False)
-    views: tuple[View, ...] = field(repr=False)
+    truth_view: FigureView = field(repr=False)
+    views: tuple[FigureView, ...] = field(repr=False)
 
     def __getitem__(self, method: str) -> MethodScore:
         """Mean scores of one method by its name."""
@@ -195,7 +183,9 @@ class Evaluation:
         """Write a figure: a withheld section, each method's, their errors, and an xz plane. Format by the suffix."""
         from napari_emgauss.evaluation.figure import draw  # matplotlib only when it is asked for
 
-        draw(self, Path(path))
+        here_db = {s.method: s.psnr_db for s in self.sections if s.z_voxel == self.truth_view.z_voxel}
+        means = {m.method: f"mean {m.psnr_db:.2f} dB, SSIM {m.ssim:.3f}" for m in self.methods}
+        draw(Path(path), self.truth_view, self.views, means, here_db, self.voxel_size_nm)
 
     def _comparison(self, method: MethodScore, best: MethodScore, best_ssim: MethodScore) -> str:
         gain_db, gain_ssim = method.psnr_db - best.psnr_db, method.ssim - best_ssim.ssim

@@ -1,4 +1,4 @@
-"""The evaluation itself: thin the stack out, reconstruct it with each method, score what was withheld."""
+"""The evaluation itself: every method reconstructs a thinned stack and is scored on the sections withheld from it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
-from napari_emgauss.evaluation.results import Evaluation, MethodScore, SectionScore, View
+from napari_emgauss.evaluation.results import Evaluation, MethodScore, SectionScore
 from napari_emgauss.evaluation.scoring import IntensityScale, PlaneBuffer, score_planes, score_section
 from napari_emgauss.evaluation.sources import MethodChoice, MethodSpec, SectionSource, SourceFactory, resolve_methods
+from napari_emgauss.evaluation.views import FigureView
 from napari_emgauss.runtime.memory import MemoryMeter, process_peak_mib
 from napari_emgauss.volume import Volume
 
 DEFAULT_METHODS = ("linear", "linear+blur", "flow+blur", "emgauss")
 ISOTROPY_TOLERANCE = 0.05
-VIEW_SIDE_PX = 256
 
 Progress = Callable[[str, int, int], None]
 """Called with (method, sections done, sections in all)."""
@@ -77,10 +77,10 @@ def evaluate(
         raise ConfigError(f"n_planes must be at least 1, got {n_planes}. The default is 32.")
     options = {"seed": seed, "device": device, "on_event": on_event, **overrides}
     specs = resolve_methods(methods, preset=preset, **options)
-    run = _Run(volume, factor, n_planes, with_fsim, progress)
+    run = _ThinnedVolume(volume, factor, n_planes, with_fsim, progress)
     means: list[MethodScore] = []
     sections: list[SectionScore] = []
-    views: list[View] = []
+    views: list[FigureView] = []
     for spec in specs:
         mean, of_sections, view = run.score(spec)
         means.append(mean)
@@ -97,8 +97,8 @@ def evaluate(
     )
 
 
-class _Run:
-    """What the methods of one evaluation share."""
+class _ThinnedVolume:
+    """An isotropic volume: every ``factor``-th section is shown to the methods, the rest is withheld."""
 
     def __init__(self, volume: Volume, factor: int, n_planes: int, with_fsim: bool, progress: Progress | None) -> None:
         self.volume, self.factor, self.n_planes, self.with_fsim = volume, factor, n_planes, with_fsim
@@ -111,17 +111,17 @@ class _Run:
         for k in range(self.n_z):
             self.truth.put(k, self.true_section(k))
         self.view_z = (self.thinned.n_sections - 1) // 2 * factor + factor // 2
-        self.truth_view = self._view("truth", self.true_section(self.view_z), self.truth)
+        self.truth_view = FigureView.of("truth", self.true_section(self.view_z), self.view_z, self.truth)
 
     def true_section(self, k: int) -> FloatArray:
         return self.scale.to_unit(self.volume.section(k))
 
-    def score(self, spec: MethodSpec) -> tuple[MethodScore, list[SectionScore], View]:
+    def score(self, spec: MethodSpec) -> tuple[MethodScore, list[SectionScore], FigureView]:
         planes, scores = self._planes(), []
         with MemoryMeter() as meter:
-            drawing = _Drawing(spec, self.thinned, meter)
+            timed = _TimedMethod(spec, self.thinned, meter)
             for k in range(self.n_z):
-                image = self._checked(spec.name, drawing.section(k / self.factor), k)
+                image = self._checked(spec.name, timed.section(k / self.factor), k)
                 planes.put(k, image)
                 if k == self.view_z:
                     shown = image
@@ -130,10 +130,11 @@ class _Run:
                     scores.append(SectionScore(spec.name, k, k % self.factor, score.psnr_db, score.ssim, score.fsim))
                 if self.progress is not None:
                     self.progress(spec.name, k + 1, self.n_z)
-        return self._mean(spec, scores, planes, drawing, meter), scores, self._view(spec.name, shown, planes)
+        view = FigureView.of(spec.name, shown, self.view_z, planes)
+        return self._mean(spec, scores, planes, timed, meter), scores, view
 
     def _mean(
-        self, spec: MethodSpec, scores: list[SectionScore], planes: PlaneBuffer, drawing: _Drawing, meter: MemoryMeter
+        self, spec: MethodSpec, scores: list[SectionScore], planes: PlaneBuffer, timed: _TimedMethod, meter: MemoryMeter
     ) -> MethodScore:
         xz = score_planes(planes.xz, self.truth.xz, self.withheld)
         yz = score_planes(planes.yz, self.truth.yz, self.withheld)
@@ -147,24 +148,10 @@ class _Run:
             xz_ssim=xz.ssim,
             yz_psnr_db=yz.psnr_db,
             yz_ssim=yz.ssim,
-            fit_seconds=drawing.fit_seconds,
-            render_seconds=drawing.render_seconds,
+            fit_seconds=timed.fit_seconds,
+            render_seconds=timed.render_seconds,
             memory_mib=meter.peak_above_start_mib,
             process_peak_mib=process_peak_mib(),
-        )
-
-    def _view(self, name: str, section: FloatArray, planes: PlaneBuffer) -> View:
-        middle = planes.y_indices.size // 2
-        rows, columns, depth = (
-            slice(max((size - VIEW_SIDE_PX) // 2, 0), (size + VIEW_SIDE_PX + 1) // 2)
-            for size in (*section.shape, self.n_z)
-        )
-        return View(
-            name=name,
-            z_voxel=self.view_z,
-            y_voxel=int(planes.y_indices[middle]),
-            section=section[rows, columns].copy(),
-            xz=planes.xz[middle, depth, columns].copy(),
         )
 
     def _planes(self) -> PlaneBuffer:
@@ -182,8 +169,8 @@ class _Run:
         return self.scale.to_unit(image)
 
 
-class _Drawing:
-    """A method at work: times its fit and its renders, and lets the meter see both but not the scoring."""
+class _TimedMethod:
+    """A method whose fit and renders are timed; the meter sees both, but not the scoring."""
 
     def __init__(self, spec: MethodSpec, thinned: Volume, meter: MemoryMeter) -> None:
         self._meter = meter

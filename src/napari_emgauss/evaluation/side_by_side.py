@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,10 +13,8 @@ from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.evaluation.held_out import check_stack
 from napari_emgauss.evaluation.plain import PlainInterpolation, Stop
 from napari_emgauss.interpolation.plain import Baseline
+from napari_emgauss.methods.emgauss import Reconstruction, corrected_like
 from napari_emgauss.volume import Volume
-
-if TYPE_CHECKING:
-    from napari_emgauss.methods.emgauss import Reconstruction
 
 Grey = npt.NDArray[np.uint8]
 CONTRAST_PERCENTILES = (0.3, 99.7)
@@ -71,8 +68,6 @@ class SideBySide:
     """
 
     def __init__(self, reconstruction: Reconstruction, volume: Volume, baseline: Baseline | str = "linear") -> None:
-        from napari_emgauss.methods.emgauss import corrected_like  # torch only when it is asked for
-
         check_stack(volume, reconstruction)
         volume = corrected_like(volume, reconstruction.record)
         self.reconstruction = reconstruction

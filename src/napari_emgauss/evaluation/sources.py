@@ -1,15 +1,15 @@
-"""From the names of methods to functions that give the section at any z."""
+"""Methods by name, as functions that give the section at any z."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Literal
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.interpolation.plain import BLURS_PX, Baseline, Interpolator
+from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
 from napari_emgauss.volume import Volume
 
 SectionSource = Callable[[float], FloatArray]
@@ -17,6 +17,9 @@ SectionSource = Callable[[float], FloatArray]
 
 SourceFactory = Callable[[Volume], SectionSource]
 """Thinned stack → its `SectionSource`; training happens here."""
+
+RECONSTRUCTIONS: Mapping[str, Callable[..., Reconstruction]] = {"emgauss": reconstruct}
+"""Methods that train, by the name they are scored under; they take the thinned stack, ``preset`` and options."""
 
 MethodChoice = str | tuple[str, SourceFactory]
 Kind = Literal["baseline", "reconstruction"]
@@ -68,14 +71,15 @@ def _specs(choice: MethodChoice, preset: str, options: Mapping[str, Any]) -> lis
         name, factory = choice
         return [MethodSpec(name, "reconstruction", factory)]
     method, colon, chosen = choice.partition(":")
-    if method == "emgauss":
+    if method in RECONSTRUCTIONS:
         if colon and not chosen:
-            raise ConfigError(f"the preset is missing in {choice!r}. Write emgauss:fast, or emgauss for {preset!r}.")
-        return [MethodSpec(choice, "reconstruction", _reconstructing(chosen or preset, options))]
+            raise ConfigError(f"the preset is missing in {choice!r}. Write {method}:fast, or {method} for {preset!r}.")
+        return [MethodSpec(choice, "reconstruction", _reconstructing(method, chosen or preset, options))]
     try:
         baseline = Baseline.parse(choice)
     except ConfigError as error:
-        raise ConfigError(f"{error} Reconstructions are emgauss and emgauss:<preset>.") from None
+        known = ", ".join(f"{name} and {name}:<preset>" for name in RECONSTRUCTIONS)
+        raise ConfigError(f"{error} Reconstructions are {known}.") from None
     blurs = BLURS_PX if choice.endswith("+blur") else (baseline.blur_px,)
     return [_interpolating(Baseline(method=baseline.method, blur_px=blur)) for blur in blurs]
 
@@ -84,10 +88,5 @@ def _interpolating(baseline: Baseline) -> MethodSpec:
     return MethodSpec(baseline.name, "baseline", lambda stack: Interpolator(stack, baseline).section)
 
 
-def _reconstructing(preset: str, options: Mapping[str, Any]) -> SourceFactory:
-    def factory(stack: Volume) -> SectionSource:
-        reconstruct = import_module("napari_emgauss.methods.emgauss").reconstruct  # torch only when it is asked for
-        source: SectionSource = reconstruct(stack, preset=preset, **options).render
-        return source
-
-    return factory
+def _reconstructing(method: str, preset: str, options: Mapping[str, Any]) -> SourceFactory:
+    return lambda stack: RECONSTRUCTIONS[method](stack, preset=preset, **options).render

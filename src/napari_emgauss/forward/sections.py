@@ -11,8 +11,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from napari_emgauss.forward.fields import DeformationField, Deformed, Rows
-from napari_emgauss.forward.view import REACH, View, draw, visible
+from napari_emgauss.forward.view import View, draw, visible
 from napari_emgauss.gaussians import Gaussians
+from napari_emgauss.render.rules import REACH_SIGMA
 
 _MOST_HEIGHTS = 4
 
@@ -90,7 +91,7 @@ def _overhang_px(drawn: Sequence[Deformed], height: int) -> int:
 
     Limited to a few heights: those that run away must not take the memory with them.
     """
-    reach = torch.cat([REACH * torch.exp(splats.log_scale.amax(-1)) + 1 for splats in drawn])
+    reach = torch.cat([REACH_SIGMA * torch.exp(splats.log_scale.amax(-1)) + 1 for splats in drawn])
     y = torch.cat([splats.mean_px[:, 0] for splats in drawn])
     beyond = torch.cat([reach - y, y + reach - height])
     return math.ceil(min(float(beyond.nan_to_num(0).max()), _MOST_HEIGHTS * height)) if len(y) else 0

@@ -13,9 +13,7 @@ from napari_emgauss.errors import ConfigError
 from napari_emgauss.forward.fields import Deformed
 from napari_emgauss.gaussians import conics_from
 from napari_emgauss.render import splat
-
-REACH = math.sqrt(2 * math.log(255))
-"""Standard deviations at which a Gaussian falls below 1/255 of its peak: nothing is drawn beyond."""
+from napari_emgauss.render.rules import REACH_SIGMA
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class View:
 def visible(splats: Deformed, view: View, blur_px: float = 0.0) -> Deformed:
     """The Gaussians that reach into the view."""
     y0, y1, x0, x1 = view.region
-    reach = REACH * torch.sqrt(torch.exp(2 * splats.log_scale.max(-1).values) + blur_px**2) + 1 / view.zoom
+    reach = REACH_SIGMA * torch.sqrt(torch.exp(2 * splats.log_scale.max(-1).values) + blur_px**2) + 1 / view.zoom
     y, x = splats.mean_px.unbind(-1)
     keep = ((y + reach > y0) & (y - reach < y1) & (x + reach > x0) & (x - reach < x1)).nonzero()[:, 0]
     return Deformed(

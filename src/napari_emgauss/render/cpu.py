@@ -31,7 +31,7 @@ def _gradients(*arrays: FloatArray) -> tuple[FloatArray, ...]:
     return tuple(np.zeros_like(array) for array in arrays)
 
 
-class _Sum(torch.autograd.Function):
+class _CompiledSum(torch.autograd.Function):
     """Weighted sum of one channel: (means, conics, weights (n,)) -> (h, w)."""
 
     @staticmethod
@@ -78,7 +78,7 @@ class _Bands:
         return slice(int(self.starts[band]), int(self.starts[band + 1]))
 
 
-class _Alpha(torch.autograd.Function):
+class _CompiledAlpha(torch.autograd.Function):
     """Front-to-back compositing of one channel: (means, conics, weights (n,), opacities (n,)) -> (h, w)."""
 
     @staticmethod
@@ -134,7 +134,7 @@ def splat_sum(
     """Weighted sum; channels are independent and their gradients add up, so one kernel draws them in turn."""
     if opacities is not None:
         weights = weights * opacities[:, None]
-    return _channels_last([_Sum.apply(means_px, conics, channel, shape) for channel in weights.unbind(1)])  # type: ignore[no-untyped-call]
+    return _channels_last([_CompiledSum.apply(means_px, conics, channel, shape) for channel in weights.unbind(1)])  # type: ignore[no-untyped-call]
 
 
 def splat_alpha(
@@ -148,4 +148,4 @@ def splat_alpha(
     if opacities is None:
         opacities = torch.ones_like(means_px[:, 0])
     inputs = means_px, conics
-    return _channels_last([_Alpha.apply(*inputs, channel, opacities, shape) for channel in weights.unbind(1)])  # type: ignore[no-untyped-call]
+    return _channels_last([_CompiledAlpha.apply(*inputs, channel, opacities, shape) for channel in weights.unbind(1)])  # type: ignore[no-untyped-call]

@@ -23,7 +23,7 @@ def _exponentials(
     dx = x[None, :] - means_px[:, 1, None, None]
     yy, yx, xx = conics[:, :, None, None].unbind(1)
     half_distance = 0.5 * (yy * dy * dy + 2 * yx * dy * dx + xx * dx * dx)
-    return torch.where((half_distance <= rules.REACH) & drawn[:, None, None], torch.exp(-half_distance), 0.0)
+    return torch.where((half_distance <= rules.CUTOFF_EXPONENT) & drawn[:, None, None], torch.exp(-half_distance), 0.0)
 
 
 def splat_sum(

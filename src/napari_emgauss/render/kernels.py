@@ -25,7 +25,7 @@ IntArray = npt.NDArray[np.int64]
 F = np.float32
 STOP = F(rules.TRANSMITTANCE_STOP)
 ALPHA_MAX = F(rules.ALPHA_MAX)
-REACH = rules.REACH
+CUTOFF_EXPONENT = rules.CUTOFF_EXPONENT
 POSITION_LIMIT_PX = rules.POSITION_LIMIT_PX
 
 
@@ -101,14 +101,16 @@ def sum_forward(
 ) -> None:
     """Add Σ w exp(-½ dᵀΣ⁻¹d) to the rows [first, stop) of ``image``."""
     for i in range(means.shape[0]):
-        half_height, depth, shear = _ellipse(means, conics, i, REACH)
+        half_height, depth, shear = _ellipse(means, conics, i, CUTOFF_EXPONENT)
         if half_height < 0:
             continue
         mean_y, mean_x = np.float64(means[i, 0]), np.float64(means[i, 1])
         half_c, w = F(0.5) * conics[i, 2], weights[i]
         y0, y1 = _span(mean_y, half_height, first, stop)
         for y in range(y0, y1):
-            x0, x1, base, u0 = _row(y - mean_y, mean_x, np.float64(half_c), depth, shear, REACH, image.shape[1])
+            x0, x1, base, u0 = _row(
+                y - mean_y, mean_x, np.float64(half_c), depth, shear, CUTOFF_EXPONENT, image.shape[1]
+            )
             row = image[y, x0:x1]
             for j in range(x1 - x0):
                 u = u0 + F(np.int32(j))
@@ -133,7 +135,7 @@ def sum_backward(
     """
     height, width = image_grad.shape
     for i in range(first, stop):
-        half_height, depth, shear = _ellipse(means, conics, i, REACH)
+        half_height, depth, shear = _ellipse(means, conics, i, CUTOFF_EXPONENT)
         if half_height < 0:
             continue
         mean_y, mean_x = np.float64(means[i, 0]), np.float64(means[i, 1])
@@ -142,7 +144,7 @@ def sum_backward(
         y0, y1 = _span(mean_y, half_height, 0, height)
         for y in range(y0, y1):
             dy = y - mean_y
-            x0, x1, base, u0 = _row(dy, mean_x, np.float64(half_c), depth, shear, REACH, width)
+            x0, x1, base, u0 = _row(dy, mean_x, np.float64(half_c), depth, shear, CUTOFF_EXPONENT, width)
             row = image_grad[y, x0:x1]
             s0, s1, s2 = F(0), F(0), F(0)
             for j in range(x1 - x0):
@@ -166,7 +168,7 @@ def sum_backward(
 @njit_nogil
 def _alpha_reach(opacity: float) -> float:
     """-log of the exponential at which alpha = 1/255; not positive, or NaN: not drawn."""
-    return min(math.log(255 * max(np.float64(opacity), 0.0)), REACH)
+    return min(math.log(255 * max(np.float64(opacity), 0.0)), CUTOFF_EXPONENT)
 
 
 @njit_nogil

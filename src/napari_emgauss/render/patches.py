@@ -46,7 +46,7 @@ def _geometry(means: Tensor, conics: Tensor, shape: tuple[int, int]) -> _Geometr
     # Replaced by the identity, so that what is not drawn stays finite.
     yy, yx, xx = torch.where(drawn[:, None], conics, conics.new_tensor([1.0, 0.0, 1.0])).double().unbind(1)
     det = yy * xx - yx * yx
-    half = torch.sqrt(2 * rules.REACH * torch.stack([xx, yy], 1) / det[:, None])
+    half = torch.sqrt(2 * rules.CUTOFF_EXPONENT * torch.stack([xx, yy], 1) / det[:, None])
     size = centre.new_tensor(shape)
     low = torch.minimum((centre - half).ceil().clamp(min=0), size)
     high = torch.minimum(((centre + half).floor() + 1).clamp(min=0), size)
@@ -66,7 +66,7 @@ def _draw(means: Tensor, conics: Tensor, g: _Geometry, members: Tensor, ky: int,
     u = (dx[:, None, :] + (g.shear[members, None] * dy)[:, :, None]).to(means.dtype)
     base = (g.depth[members, None] * dy * dy)[:, :, None].to(means.dtype)
     half_distance = base + 0.5 * conics[members, 2, None, None] * u * u
-    inside &= half_distance <= rules.REACH
+    inside &= half_distance <= rules.CUTOFF_EXPONENT
     pixels = torch.where(inside, y[:, :, None] * width + x[:, None, :], 0)
     return _Patches(members, pixels, torch.where(inside, torch.exp(-half_distance), 0.0), dy, u)
 
@@ -84,7 +84,7 @@ def _all_patches(means: Tensor, conics: Tensor, shape: tuple[int, int]) -> Itera
             yield _draw(means, conics, geometry, members, ky, kx, shape[1]), geometry
 
 
-class _Sum(torch.autograd.Function):
+class _PatchedSum(torch.autograd.Function):
     """Weighted sum: (means, conics, weights (n, d)) -> (h, w, d)."""
 
     @staticmethod
@@ -132,5 +132,5 @@ def splat_sum(
     """I = Σ o w exp(-½ dᵀΣ⁻¹d)."""
     if opacities is not None:
         weights = weights * opacities[:, None]
-    image: Tensor = _Sum.apply(means_px, conics, weights, shape)  # type: ignore[no-untyped-call]
+    image: Tensor = _PatchedSum.apply(means_px, conics, weights, shape)  # type: ignore[no-untyped-call]
     return image

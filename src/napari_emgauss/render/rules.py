@@ -1,4 +1,4 @@
-"""What every backend draws: the cut-offs, as in gsplat 1.5.3, and which Gaussians are left out."""
+"""Rules that every backend draws by: gsplat 1.5.3's cut-offs, and Gaussians that are not drawn."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from torch import Tensor
 CUTOFF = 1 / 255
 """Nothing is drawn where a Gaussian falls below this part of its peak, nor where its alpha falls below it."""
 
-REACH = math.log(255.0)
-"""-log(CUTOFF): the largest ½ dᵀΣ⁻¹d that is drawn (3.33 standard deviations)."""
+CUTOFF_EXPONENT = math.log(255.0)
+"""-log(CUTOFF): the largest ½ dᵀΣ⁻¹d that is drawn, 5.54."""
+
+REACH_SIGMA = math.sqrt(2 * CUTOFF_EXPONENT)
+"""The same in standard deviations, 3.33."""
 
 ALPHA_MAX = 0.999
 """Alpha is clamped here so that transmittance stays invertible; a clamped alpha passes no gradient."""

@@ -18,7 +18,7 @@ def radii_px(
 ) -> Int[Tensor, "n 2"]:
     """Half extent in x and y of what is drawn of each Gaussian, rounded up; zero culls it."""
     yy, yx, xx = conics.double().unbind(1)
-    reach = torch.log(255 * opacities.double()).clamp(max=rules.REACH)
+    reach = torch.log(255 * opacities.double()).clamp(max=rules.CUTOFF_EXPONENT)
     half = torch.sqrt(2 * reach[:, None] * torch.stack([yy, xx], 1) / (yy * xx - yx * yx)[:, None]).ceil()
     drawn = rules.drawable(means_px, conics) & (reach > 0)
     # Clamped to what int32 holds and gsplat's own sums of means and radii stand.

@@ -7,7 +7,7 @@ from napari_emgauss.sections.correction.estimation import (
     CorrectionEstimate,
     estimate_corrections,
 )
-from napari_emgauss.sections.correction.evidence import Evidence, choose_corrections, improves
+from napari_emgauss.sections.correction.evidence import CorrectionEvidence, choose_corrections, improves
 from napari_emgauss.sections.correction.shifts import MAX_ROUNDS
 from napari_emgauss.sections.correction.straightened import CorrectedSections, corrected
 from napari_emgauss.sections.quality.inspection import SectionQuality, damaged, inspect, left_out
@@ -25,8 +25,8 @@ __all__ = [
     "SLOW_SECTIONS",
     "CorrectedSections",
     "CorrectionEstimate",
+    "CorrectionEvidence",
     "Corrections",
-    "Evidence",
     "NoiseEstimate",
     "SectionQuality",
     "choose_corrections",

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 import napari_emgauss as eg
-from napari_emgauss.interpolation.lateral import Example, gather_evidence
+from napari_emgauss.interpolation.lateral import HiddenSection, gather_evidence
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.methods.emgauss import preset
 from napari_emgauss.methods.emgauss.spacing import FINER_PX, choose_spacing, with_denser_gaussians
@@ -30,7 +30,7 @@ def texture(*, along, across, noise=0.02, shape=(31, 72, 72), seed=0):
 def examples_of(images, *, noise=0.03):
     rng = np.random.default_rng(1)
     return [
-        Example(i, np.asarray(i + noise * rng.standard_normal(i.shape), np.float32))
+        HiddenSection(i, np.asarray(i + noise * rng.standard_normal(i.shape), np.float32))
         for i in images.astype(np.float32) / 255
     ]
 

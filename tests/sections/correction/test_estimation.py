@@ -6,7 +6,7 @@ import pytest
 from napari_emgauss.phantoms import phantom
 from napari_emgauss.sections import CorrectionEstimate, Corrections, choose_corrections, estimate_corrections, improves
 from napari_emgauss.sections.correction.corrections import shifted
-from napari_emgauss.sections.correction.evidence import Evidence
+from napari_emgauss.sections.correction.evidence import CorrectionEvidence
 from napari_emgauss.volume import Volume
 
 
@@ -142,6 +142,6 @@ def test_no_correction_changes_nothing(still):
 
 
 def test_evidence_of_perfectly_predicted_sections_stays_finite():
-    perfect = Evidence(sections=(1, 2), before_db=(np.inf, 30.0), after_db=(40.0, np.inf))
+    perfect = CorrectionEvidence(sections=(1, 2), before_db=(np.inf, 30.0), after_db=(40.0, np.inf))
     assert perfect.gain_db == pytest.approx((40 - 100 + 100 - 30) / 2)
     assert not perfect.convincing

@@ -13,7 +13,7 @@ from napari_emgauss.interpolation.plain import _as_bytes, optical_flow
 _KEPT_FLOWS = 8
 
 
-class Neighbours:
+class SurroundingSections:
     """Neighbouring sections of any z in ``sections`` (n, Y, X); beyond the ends the last one repeats.
 
     The latest flows are kept: walking along z computes each once.

@@ -49,7 +49,7 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Middle:
+class GapMiddle:
     """What is known in the middle between two sections; images (Y, X)."""
 
     prediction: FloatArray
@@ -69,7 +69,7 @@ class Middle:
         return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
 
 
-def calibrate(hidden: Iterable[tuple[Middle, FloatArray]]) -> Calibration:
+def calibrate(hidden: Iterable[tuple[GapMiddle, FloatArray]]) -> Calibration:
     """Least squares with weights of at least 0, over hidden sections.
 
     Parameters

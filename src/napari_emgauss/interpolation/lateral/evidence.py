@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.interpolation.lateral.calibration import COMPARED, Calibration, Middle, calibrate
+from napari_emgauss.interpolation.lateral.calibration import COMPARED, Calibration, GapMiddle, calibrate
 from napari_emgauss.interpolation.lateral.fusion import CANDIDATES, LATERAL, PLAIN, FusedInterpolator, learned_detail
 from napari_emgauss.interpolation.lateral.network import LateralNetwork
 from napari_emgauss.interpolation.lateral.training import adapt
@@ -31,7 +31,7 @@ _SOLVER_STEPS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
+class HiddenSection:
     """The middle of a hidden section: what the mixture made of it, and what it is; images (Y, X)."""
 
     prediction: FloatArray
@@ -39,7 +39,7 @@ class Example:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class MixtureEvidence:
     """What hiding every other section of a stack showed."""
 
     shares: dict[str, float]
@@ -52,7 +52,7 @@ class Evidence:
     """How wrong the mixture is, from how far it is from the plain candidates."""
     sharpening: float = 0.0
     """How much the learned part can be sharpened (see `FusedInterpolator`) without much harm at hidden sections."""
-    examples: tuple[Example, ...] = field(default=(), compare=False, repr=False)
+    examples: tuple[HiddenSection, ...] = field(default=(), compare=False, repr=False)
     """Some hidden sections, evenly chosen; not kept in files."""
 
     @property
@@ -67,7 +67,7 @@ def gather_evidence(
     *,
     seed: int = 0,
     should_stop: Callable[[], bool] | None = None,
-) -> Evidence:
+) -> MixtureEvidence:
     """Hide every other section, predict it from the rest and fit the shares of `CANDIDATES` to it.
 
     The network is first adapted, in a copy, to the doubled gap. Where tissue along z is unlike tissue along y and x,
@@ -121,19 +121,19 @@ def gather_evidence(
     psnr_db["fused"] = psnr_from_mse(float(shares @ gram @ shares))
     known = [(_known(parts, around, shares, names), around[1]) for parts, around in samples]
     kept = np.unique(np.linspace(0, len(known) - 1, min(len(known), N_EXAMPLES)).round().astype(int))
-    return Evidence(
+    return MixtureEvidence(
         shares=dict(zip(names, shares.tolist(), strict=True)),
         psnr_db=psnr_db,
         n_hidden=len(samples),
         calibration=calibrate(known),
         sharpening=0.0 if network is None else _harmless_sharpening(samples, shares, names),
-        examples=tuple(Example(known[i][0].prediction, known[i][1]) for i in kept),
+        examples=tuple(HiddenSection(known[i][0].prediction, known[i][1]) for i in kept),
     )
 
 
-def _known(parts: FloatArray, around: FloatArray, shares: npt.NDArray[np.float64], names: tuple[str, ...]) -> Middle:
+def _known(parts: FloatArray, around: FloatArray, shares: npt.NDArray[np.float64], names: tuple[str, ...]) -> GapMiddle:
     """What the candidates (k, Y, X) say about the middle one of three sections."""
-    return Middle(
+    return GapMiddle(
         prediction=np.tensordot(shares.astype(np.float32), parts, 1),
         plain=parts[[names.index(name) for name in COMPARED]],
         sections=around[::2],

@@ -39,7 +39,7 @@ class FusedInterpolator:
     sections
         Stack (n, Y, X), at least two sections.
     shares
-        Share of each of `CANDIDATES`, as in `Evidence.shares`; one that is missing is 0.
+        Share of each of `CANDIDATES`, as in `MixtureEvidence.shares`; one that is missing is 0.
     sharpening
         How much of the lateral candidates' detail finer than `SHARPENING_PX` is added to them once more: where a
         network is unsure it blurs, since that has the least squared error.
@@ -58,7 +58,7 @@ class FusedInterpolator:
             raise ValueError(f"shares must be among {', '.join(CANDIDATES)}, got {', '.join(sorted(unknown))}.")
         self.shares = {name: float(shares.get(name, 0.0)) for name in CANDIDATES}
         if min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > _SUM_TOLERANCE:
-            raise ValueError(f"shares must be at least 0 and sum to 1, got {dict(shares)}. See Evidence.shares.")
+            raise ValueError(f"shares must be at least 0 and sum to 1, got {dict(shares)}. See MixtureEvidence.shares.")
         self._sections, self._sharpening = sections, sharpening
         self._lateral = None if network is None else LateralInterpolator(network, sections)
         if self._lateral is None and any(self.shares[name] > 0 for name in LATERAL):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ModelFileError, SectionRangeError, VolumeError
-from napari_emgauss.interpolation.lateral.alignment import Neighbours
+from napari_emgauss.interpolation.lateral.alignment import SurroundingSections
 from napari_emgauss.interpolation.lateral.config import LateralConfig
 from napari_emgauss.interpolation.lateral.rows import RowNetwork
 from napari_emgauss.runtime.threads import for_each
@@ -57,7 +57,7 @@ class Views:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class GapCoefficients:
     """What the network makes of the sections around a gap, for any phase of the gap."""
 
     zx: Tensor
@@ -131,14 +131,16 @@ class LateralNetwork:
         """Predictions (Y, X) from the (z, x) and the (z, y) planes of ``neighbours`` (2·reach, Y, X)."""
         return self.at_phase(self.prepare(neighbours), phase)
 
-    def prepare(self, neighbours: FloatArray) -> Prepared:
+    def prepare(self, neighbours: FloatArray) -> GapCoefficients:
         """The part of `planes` that all phases share, and nearly all of the work."""
         stack = torch.from_numpy(np.ascontiguousarray(neighbours, np.float32))
         zx, zy = stack.permute(1, 0, 2).contiguous(), stack.permute(2, 0, 1).contiguous()
-        return Prepared(zx=zx, zy=zy, coefficients_zx=self._coefficients(zx), coefficients_zy=self._coefficients(zy))
+        return GapCoefficients(
+            zx=zx, zy=zy, coefficients_zx=self._coefficients(zx), coefficients_zy=self._coefficients(zy)
+        )
 
     @torch.inference_mode()
-    def at_phase(self, prepared: Prepared, phase: float) -> tuple[FloatArray, FloatArray]:
+    def at_phase(self, prepared: GapCoefficients, phase: float) -> tuple[FloatArray, FloatArray]:
         """Predictions as of `planes`, from what `prepare` returned."""
         from_zx = self._lines(prepared.zx, prepared.coefficients_zx, phase)
         from_zy = self._lines(prepared.zy, prepared.coefficients_zy, phase).T
@@ -194,9 +196,9 @@ class LateralInterpolator:
             raise VolumeError(f"expected at least two sections (n, Y, X), got shape {sections.shape}. Pass a stack.")
         self.network = network
         self.sections = sections
-        self._neighbours = Neighbours(sections, reach=network.config.reach)
+        self._surrounding = SurroundingSections(sections, reach=network.config.reach)
         # Walking along z, a gap is prepared once; aligned sections differ from phase to phase and cannot share.
-        self._prepared = lru_cache(maxsize=1)(lambda lower: network.prepare(self._neighbours.straight(lower)))
+        self._prepared = lru_cache(maxsize=1)(lambda lower: network.prepare(self._surrounding.straight(lower)))
 
     def section(self, z: float) -> tuple[FloatArray, FloatArray]:
         """Image (Y, X) at section coordinate ``z`` and the standard deviation (Y, X) of the four views behind it.
@@ -219,7 +221,7 @@ class LateralInterpolator:
         """The predictions behind `section`, for a ``z`` that is not whole."""
         lower, phase = self._place(z)
         straight = self.network.at_phase(self._prepared(lower), phase)
-        aligned = self.network.planes(self._neighbours.aligned(lower, phase), phase)
+        aligned = self.network.planes(self._surrounding.aligned(lower, phase), phase)
         return Views(straight_zx=straight[0], straight_zy=straight[1], aligned_zx=aligned[0], aligned_zy=aligned[1])
 
     def _place(self, z: float) -> tuple[int, float]:

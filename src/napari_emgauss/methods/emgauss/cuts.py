@@ -17,9 +17,9 @@ from torch import Tensor
 
 from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.forward import AnchoredField, SectionModel
-from napari_emgauss.forward.view import REACH
 from napari_emgauss.gaussians import conics_from
 from napari_emgauss.render import splat
+from napari_emgauss.render.rules import REACH_SIGMA
 
 if TYPE_CHECKING:
     from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
@@ -104,7 +104,7 @@ def _near_line(
     g, field = model.gaussians, model.field
     assert isinstance(field, AnchoredField)
     across, along = axis - 1, 2 - axis
-    reach = REACH * torch.exp(g.log_scale[owned].max(-1).values) + grid[across].abs().max()
+    reach = REACH_SIGMA * torch.exp(g.log_scale[owned].max(-1).values) + grid[across].abs().max()
     near = (g.mean_px[owned, across] - at_px).abs().le(reach).nonzero()[:, 0] + owned.start
     conics, _ = conics_from(g.log_scale[near], g.angle_rad[near])
     first, shared, last = conics[:, 2 * across], conics[:, 1], conics[:, 2 * along]

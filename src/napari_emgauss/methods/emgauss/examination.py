@@ -20,8 +20,8 @@ from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.job import EmgaussJob, training_sections
 from napari_emgauss.sections import (
     MAX_ROUNDS,
+    CorrectionEvidence,
     Corrections,
-    Evidence,
     SectionQuality,
     choose_corrections,
     corrected,
@@ -121,7 +121,9 @@ def examine(volume: Volume, config: EmgaussConfig, watch: SectionWatch) -> dict[
     return found
 
 
-def _chosen(volume: Volume, exclude: set[int], hold_out: set[int], watch: SectionWatch) -> tuple[Corrections, Evidence]:
+def _chosen(
+    volume: Volume, exclude: set[int], hold_out: set[int], watch: SectionWatch
+) -> tuple[Corrections, CorrectionEvidence]:
     """Corrections and their evidence, without the sections held out, which must not shape what they will judge.
 
     Their own corrections, which bring them into the frame they are scored in, come from a second estimate.
@@ -259,7 +261,7 @@ def _indices(found: Mapping[str, Any]) -> tuple[int, ...]:
         raise ModelFileError(f"the recorded damage of sections is not usable: {error!r}") from error
 
 
-def _corrections_record(corrections: Corrections, evidence: Evidence) -> dict[str, Any]:
+def _corrections_record(corrections: Corrections, evidence: CorrectionEvidence) -> dict[str, Any]:
     pairs = list(zip(evidence.before_db, evidence.after_db, strict=True))
     has_brightness = not corrections.without_shifts().is_none
     kinds = {"brightness": has_brightness, "shifts": bool(corrections.shifts_px.any())}

@@ -22,7 +22,7 @@ from napari_emgauss.errors import ConfigError
 from napari_emgauss.forward import AnchoredField, MlpField, SectionModel
 from napari_emgauss.forward.fields import DeformationField
 from napari_emgauss.gaussians import DensityControl, Gaussians, anchored_grid, canonical_grid, spacing_for
-from napari_emgauss.interpolation.lateral import Evidence
+from napari_emgauss.interpolation.lateral import MixtureEvidence
 from napari_emgauss.interpolation.plain import optical_flow, warp
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.teacher import MARGIN_PX, STUDIED_PX, STUDIED_SECTIONS, Teacher, Watch, can_teach
@@ -105,7 +105,7 @@ class EmgaussJob:
     start: Reconstruction | None = None
     teacher: Teacher | None = None
     watch: Watch | None = None
-    evidence: Evidence | None = None
+    evidence: MixtureEvidence | None = None
 
     def __post_init__(self) -> None:
         start = self.start

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from napari_emgauss._types import FloatArray
-from napari_emgauss.interpolation.lateral import Example
+from napari_emgauss.interpolation.lateral import HiddenSection
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.job import build_model
 from napari_emgauss.training import BlockTask, Target
@@ -31,7 +31,7 @@ MIN_BUNDLE = 8
 
 
 def choose_spacing(
-    config: EmgaussConfig, examples: Sequence[Example], *, seed: int, stop: Callable[[], bool] = lambda: False
+    config: EmgaussConfig, examples: Sequence[HiddenSection], *, seed: int, stop: Callable[[], bool] = lambda: False
 ) -> float:
     """The configured spacing, or the first finer one that redraws predictions of hidden sections without loss.
 

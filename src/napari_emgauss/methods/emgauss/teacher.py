@@ -19,14 +19,14 @@ from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import FileFormatError, ModelFileError
 from napari_emgauss.interpolation.lateral import (
     Calibration,
-    Evidence,
     FusedInterpolator,
     LateralConfig,
     LateralNetwork,
+    MixtureEvidence,
     gather_evidence,
     train_lateral,
 )
-from napari_emgauss.interpolation.lateral.calibration import COMPARED, Middle
+from napari_emgauss.interpolation.lateral.calibration import COMPARED, GapMiddle
 from napari_emgauss.interpolation.lateral.fusion import LATERAL
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.training import Control, Event, Progress
@@ -50,7 +50,7 @@ class Teacher:
     """A trained lateral network with the shares that the evidence gave it."""
 
     network: LateralNetwork
-    evidence: Evidence
+    evidence: MixtureEvidence
 
     def between(self, sections: FloatArray, n_pseudo: int, watch: Watch | None = None) -> tuple[FloatArray, FloatArray]:
         """Predictions, evenly spaced in every gap of ``sections`` (n, Y, X), and their confidence.
@@ -73,7 +73,7 @@ class Teacher:
                 continue
             out[gap, k] = source.section(z)[0]
             plain = np.stack([method.section(z) for method in compared])
-            known = Middle(prediction=out[gap, k], plain=plain, sections=sections[gap : gap + 2])
+            known = GapMiddle(prediction=out[gap, k], plain=plain, sections=sections[gap : gap + 2])
             inverse = 1 / (self.evidence.calibration.expected(known.differences()) + LEAST_ERROR)
             confidence[gap, k] = inverse / inverse.mean()
             if watch is not None:
@@ -105,7 +105,7 @@ class Teacher:
         """Inverse of `state`; raises `FileFormatError` for anything else."""
         try:
             base, *weights = (float(v) for v in values["calibration"])
-            evidence = Evidence(
+            evidence = MixtureEvidence(
                 shares={str(k): float(v) for k, v in values["shares"].items()},
                 psnr_db={str(k): float(v) for k, v in values["psnr_db"].items()},
                 n_hidden=int(values["n_hidden"]),

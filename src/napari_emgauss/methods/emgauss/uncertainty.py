@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_emgauss._types import AnyArray, FloatArray, Region
 from napari_emgauss.interpolation.lateral import Calibration
-from napari_emgauss.interpolation.lateral.calibration import COMPARED, Middle
+from napari_emgauss.interpolation.lateral.calibration import COMPARED, GapMiddle
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.sections import noise_level
@@ -101,7 +101,7 @@ def measure_uncertainty(
             pair = np.stack([below[y0:y1, x0:x1], above[y0:y1, x0:x1]])
             plain = np.stack([Interpolator(pair, name).section(0.5) for name in COMPARED])
             drawn = job.scaling.normalise(reconstruction.render(z, region=around))
-            known = Middle(prediction=drawn, plain=plain, sections=pair)
+            known = GapMiddle(prediction=drawn, plain=plain, sections=pair)
             expected = calibration.expected(known.differences(), distance)[inside]
             cells = (slice(tile[0] // CELL_PX, None), slice(tile[2] // CELL_PX, None))
             pooled = _pooled(expected)

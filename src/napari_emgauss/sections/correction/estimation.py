@@ -11,13 +11,13 @@ import numpy as np
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.sections.correction.corrections import Corrections
-from napari_emgauss.sections.correction.registration import HALVES, Half
+from napari_emgauss.sections.correction.registration import HALVES, FieldHalf
 from napari_emgauss.sections.correction.second_differences import (
-    Difference,
     DoubleArray,
-    Neighbours,
-    neighbours_of,
+    MeasuredDifference,
+    SectionTriple,
     solve,
+    triples_of,
 )
 from napari_emgauss.sections.correction.shifts import MAX_ROUNDS, estimate_shifts
 from napari_emgauss.sections.quality.alignment import smoothed
@@ -40,7 +40,7 @@ class CorrectionEstimate:
 
     whole: Corrections
     """From the whole field."""
-    elsewhere: Mapping[Half, Corrections]
+    elsewhere: Mapping[FieldHalf, Corrections]
     """For each half of the field, with shifts from the opposite half alone: to be judged on pixels they never saw."""
 
     @classmethod
@@ -123,7 +123,7 @@ def estimate_corrections(
     brightness = _brightness(read, kept, n, slow_sections, tell, stopped)
     shifts = estimate_shifts(
         read,
-        neighbours_of(kept),
+        triples_of(kept),
         brightness,
         max_shift_px=max_shift_px,
         slow_sections=slow_sections,
@@ -164,7 +164,7 @@ def _brightness(
         tell()
     if not corners:
         return Corrections.none(n)
-    rows = neighbours_of(kept)
+    rows = triples_of(kept)
     log_gain = _solve_tiles(rows, log_spread, overlap, n, slow_sections)
     gain = np.exp(-np.clip(log_gain, -math.log(MAX_GAIN), math.log(MAX_GAIN)))
     offset = _solve_tiles(rows, level * gain[:, None], overlap, n, slow_sections)
@@ -182,10 +182,10 @@ def _tiles(shape: tuple[int, ...]) -> tuple[int, list[tuple[int, int]], float]:
 
 
 def _solve_tiles(
-    rows: list[Neighbours], values: DoubleArray, overlap: float, n: int, slow_sections: float
+    rows: list[SectionTriple], values: DoubleArray, overlap: float, n: int, slow_sections: float
 ) -> DoubleArray:
     differences = [
-        Difference.of_tiles(
+        MeasuredDifference.of_tiles(
             (1 - row.weight_above) * values[row.below] + row.weight_above * values[row.above] - values[row.index],
             overlap,
         )

@@ -15,7 +15,7 @@ from napari_emgauss.metrics import psnr_from_mse
 from napari_emgauss.sections.correction.corrections import Corrections
 from napari_emgauss.sections.correction.estimation import CorrectionEstimate, estimate_corrections
 from napari_emgauss.sections.correction.registration import half_of
-from napari_emgauss.sections.correction.second_differences import Neighbours, neighbours_of
+from napari_emgauss.sections.correction.second_differences import SectionTriple, triples_of
 from napari_emgauss.sections.quality.noise import intensity_range
 from napari_emgauss.sections.quality.windows import central_window, even_choice, read_section
 from napari_emgauss.volume import Volume
@@ -38,7 +38,7 @@ _RIM_PX = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class CorrectionEvidence:
     """PSNR of linear interpolation at hidden sections, each in its own frame and brightness."""
 
     sections: tuple[int, ...]
@@ -112,7 +112,7 @@ def improves(
     max_side_px: int = 512,
     progress: Callable[[int, int], object] | None = None,
     stop: Callable[[], bool] | None = None,
-) -> Evidence:
+) -> CorrectionEvidence:
     """Hide each section in turn and interpolate it linearly from its two neighbours, before and after correction.
 
     The neighbours are carried into the hidden section's own frame and brightness, so that both predictions are compared
@@ -138,7 +138,7 @@ def improves(
         Asked before each section; when true, the evidence so far is returned.
     """
     read = lru_cache(maxsize=4)(lambda index: central_window(read_section(volume, index), max_side_px))
-    rows = neighbours_of([index for index in range(volume.n_sections) if index not in set(exclude)])
+    rows = triples_of([index for index in range(volume.n_sections) if index not in set(exclude)])
     chosen = [rows[k] for k in even_choice(len(rows), max_sections)] if rows else []
     sections, before, after, chance_db = [], [], [], 0.0
     nothing = CorrectionEstimate.none(volume.n_sections)
@@ -155,7 +155,7 @@ def improves(
         sections.append(row.index)
         if progress is not None:
             progress(count + 1, len(chosen))
-    return Evidence(
+    return CorrectionEvidence(
         sections=tuple(sections),
         before_db=tuple(before),
         after_db=tuple(after),
@@ -171,10 +171,10 @@ def choose_corrections(
     max_side_px: int = 512,
     progress: Callable[[int, int], object] | None = None,
     stop: Callable[[], bool] | None = None,
-) -> tuple[Corrections, Evidence]:
+) -> tuple[Corrections, CorrectionEvidence]:
     """Corrections that the stack's own hidden sections ask for: of brightness, of shifts, of both, or none.
 
-    Each kind must be `Evidence.convincing` by itself. Parameters are those of
+    Each kind must be `CorrectionEvidence.convincing` by itself. Parameters are those of
     `estimate_corrections`; ``progress`` is told anew by each estimate and judgement.
 
     Returns
@@ -184,7 +184,7 @@ def choose_corrections(
     """
     full = estimate_corrections(volume, exclude=exclude, max_side_px=max_side_px, progress=progress, stop=stop)
 
-    def judge(estimate: CorrectionEstimate) -> Evidence:
+    def judge(estimate: CorrectionEstimate) -> CorrectionEvidence:
         return improves(volume, estimate, exclude=exclude, max_side_px=max_side_px, progress=progress, stop=stop)
 
     brightness, shifts = full.without_shifts(), full.without_brightness()
@@ -199,7 +199,7 @@ def choose_corrections(
     return (full.whole if evidence.convincing else Corrections.none(volume.n_sections)), evidence
 
 
-def _score(estimate: CorrectionEstimate, row: Neighbours, images: list[FloatArray], data_range: float) -> float:
+def _score(estimate: CorrectionEstimate, row: SectionTriple, images: list[FloatArray], data_range: float) -> float:
     """PSNR of the hidden section, from the squared errors of all halves."""
     below, hidden, above = images
     t = row.weight_above

@@ -14,9 +14,9 @@ from napari_emgauss.sections.correction.second_differences import DoubleArray
 
 BLUR_PX = 1.5
 """Gaussian σ before two images are compared: takes out noise, and lets gradients reach a few pixels far."""
-Half = Literal["top", "bottom", "left", "right"]
-HALVES: tuple[Half, ...] = get_args(Half)
-OPPOSITE: dict[Half, Half] = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
+FieldHalf = Literal["top", "bottom", "left", "right"]
+HALVES: tuple[FieldHalf, ...] = get_args(FieldHalf)
+OPPOSITE: dict[FieldHalf, FieldHalf] = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
 _STEPS = 5
 _RIM_PX = 8
 _OUTLIER = 2.0
@@ -25,7 +25,7 @@ _RCOND = 1e-9
 _LEAST_SHARE = 0.05
 """A half with less than this share of the field's gradients says nothing by itself."""
 _EVERY, _FIRST, _SECOND = slice(None), slice(0, 1), slice(1, 2)
-_QUARTERS: dict[Half, tuple[slice, slice]] = {
+_QUARTERS: dict[FieldHalf, tuple[slice, slice]] = {
     "top": (_FIRST, _EVERY),
     "bottom": (_SECOND, _EVERY),
     "left": (_EVERY, _FIRST),
@@ -41,7 +41,7 @@ class Registration:
 
     whole: DoubleArray
     """(2,), in the whole field."""
-    halves: dict[Half, DoubleArray]
+    halves: dict[FieldHalf, DoubleArray]
     """(2,), in each half, from its own part of the equations; NaN where it has too little structure to say.
 
     Where they are linearised, and what counts as an outlier, comes from the whole field."""
@@ -94,7 +94,7 @@ def register(image: FloatArray, prediction: FloatArray) -> Registration | None:
     return Registration(shift, {half: _displacement(start, normal, right, half) for half in HALVES})
 
 
-def _displacement(start: DoubleArray, normal: DoubleArray, right: DoubleArray, half: Half) -> DoubleArray:
+def _displacement(start: DoubleArray, normal: DoubleArray, right: DoubleArray, half: FieldHalf) -> DoubleArray:
     rows, columns = _QUARTERS[half]
     own, whole = (np.linalg.eigvalsh(n.sum((0, 1))[:2, :2])[0] for n in (normal[rows, columns], normal))
     if own <= _LEAST_SHARE * whole:
@@ -120,7 +120,7 @@ def _equations(design: FloatArray, target: FloatArray, weights: FloatArray) -> t
     return normal, right
 
 
-def half_of(image: FloatArray, half: Half) -> FloatArray:
+def half_of(image: FloatArray, half: FieldHalf) -> FloatArray:
     """That half of an image (Y, X)."""
     y, x = (side // 2 for side in image.shape)
     return {"top": image[:y], "bottom": image[y:], "left": image[:, :x], "right": image[:, x:]}[half]

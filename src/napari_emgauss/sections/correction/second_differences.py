@@ -28,7 +28,7 @@ MIN_TILES = 4
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class SectionTriple:
     """A section between two others."""
 
     below: int
@@ -41,20 +41,20 @@ class Neighbours:
         return (self.index - self.below) / (self.above - self.below)
 
 
-def neighbours_of(kept: list[int]) -> list[Neighbours]:
+def triples_of(kept: list[int]) -> list[SectionTriple]:
     """Every kept section but the first and last, with the nearest kept ones on both sides."""
-    return [Neighbours(*three) for three in zip(kept, kept[1:], kept[2:], strict=False)]
+    return [SectionTriple(*three) for three in zip(kept, kept[1:], kept[2:], strict=False)]
 
 
 @dataclass(frozen=True)
-class Difference:
+class MeasuredDifference:
     """One measured d with its standard error; the error is infinite where nothing could be measured."""
 
     value: float
     error: float
 
     @classmethod
-    def of_tiles(cls, values: DoubleArray, overlap: float) -> Difference:
+    def of_tiles(cls, values: DoubleArray, overlap: float) -> MeasuredDifference:
         """Median of tiles that show each piece of tissue ``overlap`` times."""
         if values.size < MIN_TILES:
             return cls(0.0, math.inf)
@@ -64,7 +64,9 @@ class Difference:
         return cls(middle, math.sqrt(math.pi / 2 * overlap / values.size) * spread)
 
 
-def solve(rows: list[Neighbours], differences: list[Difference], n: int, slow_sections: float) -> DoubleArray:
+def solve(
+    rows: list[SectionTriple], differences: list[MeasuredDifference], n: int, slow_sections: float
+) -> DoubleArray:
     """The unknown (n,) of every section; see the module. Zero where a section takes part in no row.
 
     Parameters

@@ -12,8 +12,8 @@ import numpy as np
 from napari_emgauss._types import FloatArray
 from napari_emgauss.interpolation.plain import blend, both_flows
 from napari_emgauss.sections.correction.corrections import Corrections
-from napari_emgauss.sections.correction.registration import HALVES, OPPOSITE, Half, Registration, register
-from napari_emgauss.sections.correction.second_differences import Difference, DoubleArray, Neighbours, solve
+from napari_emgauss.sections.correction.registration import HALVES, OPPOSITE, FieldHalf, Registration, register
+from napari_emgauss.sections.correction.second_differences import DoubleArray, MeasuredDifference, SectionTriple, solve
 
 MAX_ROUNDS = 6
 """Most times that the stack is interpolated and registered anew."""
@@ -22,12 +22,12 @@ _SETTLED_PX = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Shifts:
+class SectionShifts:
     """Shifts (n, 2) in px as (y, x): how far the content of each section lies too far down and right."""
 
     whole: DoubleArray
     """From the whole field."""
-    elsewhere: dict[Half, DoubleArray]
+    elsewhere: dict[FieldHalf, DoubleArray]
     """For each half of the field, from the opposite half: to be judged on pixels that had no part in them.
 
     No part but for the straightening of the round before, which the whole field decides."""
@@ -35,14 +35,14 @@ class Shifts:
 
 def estimate_shifts(
     read: Callable[[int], FloatArray],
-    rows: list[Neighbours],
+    rows: list[SectionTriple],
     brightness: Corrections,
     *,
     max_shift_px: float,
     slow_sections: float,
     progress: Callable[[], object],
     stop: Callable[[], bool],
-) -> Shifts:
+) -> SectionShifts:
     """Alternate between interpolating every section from its corrected neighbours and registering it there.
 
     Interpolation follows optical flow between the neighbours, so that tissue which moves steadily along z lies where it
@@ -65,7 +65,7 @@ def estimate_shifts(
         Asked before each; once true, no shifts are returned.
     """
     n = brightness.n_sections
-    none = Shifts(np.zeros((n, 2)), {half: np.zeros((n, 2)) for half in HALVES})
+    none = SectionShifts(np.zeros((n, 2)), {half: np.zeros((n, 2)) for half in HALVES})
     found, shifts = none, np.zeros((n, 2))
     for _ in range(MAX_ROUNDS):
         straightened = lru_cache(maxsize=4)(_straightened(read, brightness, shifts))
@@ -87,7 +87,7 @@ def estimate_shifts(
             )
             for half in (None, *HALVES)
         }
-        found = Shifts(solved[None], {half: solved[OPPOSITE[half]] for half in HALVES})
+        found = SectionShifts(solved[None], {half: solved[OPPOSITE[half]] for half in HALVES})
         moved_px = float(np.sqrt(np.mean((found.whole - shifts) ** 2)))
         shifts = found.whole
         if moved_px < _SETTLED_PX:
@@ -103,7 +103,7 @@ def _straightened(
 
 
 def _solved(
-    rows: list[Neighbours],
+    rows: list[SectionTriple],
     found: list[tuple[DoubleArray, DoubleArray]],
     shifts: DoubleArray,
     slow_sections: float,
@@ -115,12 +115,12 @@ def _solved(
         for row, (displacement, error) in zip(rows, found, strict=True):
             t = row.weight_above
             between = (1 - t) * shifts[row.below, axis] + t * shifts[row.above, axis] - shifts[row.index, axis]
-            differences.append(Difference(float(between - displacement[axis]), float(error[axis])))
+            differences.append(MeasuredDifference(float(between - displacement[axis]), float(error[axis])))
         out[:, axis] = solve(rows, differences, len(shifts), slow_sections)
     return out
 
 
-def _measured(found: Registration | None, half: Half | None) -> tuple[DoubleArray, DoubleArray]:
+def _measured(found: Registration | None, half: FieldHalf | None) -> tuple[DoubleArray, DoubleArray]:
     """Displacement (2,) and its error (2,) from the whole field or a half; infinite error where nothing is known."""
     displacement = None if found is None else found.whole if half is None else found.halves[half]
     if found is None or displacement is None or not np.isfinite(displacement).all():

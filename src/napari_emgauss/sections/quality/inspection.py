@@ -1,4 +1,4 @@
-"""Which sections of a stack are damaged, judged against their neighbours, one section in memory at a time."""
+"""Inspection of a stack for damaged sections, judged against their neighbours."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from napari_emgauss.sections.quality.alignment import match
-from napari_emgauss.sections.quality.measures import Look, look_at, odd_share
-from napari_emgauss.sections.quality.verdicts import Evidences, Finding, findings
+from napari_emgauss.sections.quality.measures import SectionLook, SectionMeasures, look_at, odd_share
+from napari_emgauss.sections.quality.verdicts import Verdict, judge
 from napari_emgauss.sections.quality.windows import read_section
 from napari_emgauss.volume import Volume
 
@@ -60,9 +60,9 @@ class _Walk:
     similarity: dict[tuple[int, int], float] = field(default_factory=dict)
     odd: dict[int, float] = field(default_factory=dict)
     kept: list[int] = field(default_factory=list)
-    recent: dict[int, Look] = field(default_factory=dict)
+    recent: dict[int, SectionLook] = field(default_factory=dict)
 
-    def add(self, index: int, look: Look) -> None:
+    def add(self, index: int, look: SectionLook) -> None:
         for other, seen in self.recent.items():
             self.similarity[other, index] = match(seen.blurred, look.blurred, _REACH_PX).similarity
         self.recent[index] = look
@@ -103,19 +103,19 @@ def inspect(
     tuple of SectionQuality
         One for each section, in order. Sections with NaN or infinite values are reported, not refused.
     """
-    looks: list[Evidences] = []
+    measured: list[SectionMeasures] = []
     walk = _Walk()
     for index in range(volume.n_sections):
         if stop is not None and stop():
             break
         look = look_at(read_section(volume, index), max_side_px)
-        if not look.is_blank:
+        if not look.measures.is_blank:
             walk.add(index, look)
-        looks.append(Evidences.of(look))
+        measured.append(look.measures)
         if progress is not None:
             progress(index + 1, volume.n_sections)
-    found = findings(looks, walk.kept, walk.similarity, walk.odd)
-    return tuple(_quality(index, looks[index], found[index], walk) for index in range(len(looks)))
+    found = judge(measured, walk.kept, walk.similarity, walk.odd)
+    return tuple(_quality(index, measured[index], found[index], walk) for index in range(len(measured)))
 
 
 def damaged(volume: Volume, *, max_side_px: int = DEFAULT_MAX_SIDE_PX) -> tuple[int, ...]:
@@ -136,7 +136,7 @@ def left_out(qualities: Sequence[SectionQuality]) -> tuple[int, ...]:
     return tuple(q.index for q in chosen)
 
 
-def _quality(index: int, look: Evidences, found: list[Finding], walk: _Walk) -> SectionQuality:
+def _quality(index: int, measures: SectionMeasures, found: list[Verdict], walk: _Walk) -> SectionQuality:
     similarity = neighbours = None
     if index in walk.kept:
         at = walk.kept.index(index)
@@ -148,9 +148,9 @@ def _quality(index: int, look: Evidences, found: list[Finding], walk: _Walk) -> 
     flagged = [f for f in found if f.score >= 1]
     return SectionQuality(
         index=index,
-        mean=look.mean,
-        spread=look.spread,
-        noise=look.noise,
+        mean=measures.mean,
+        spread=measures.spread,
+        noise=measures.noise,
         similarity=similarity,
         neighbours_similarity=neighbours,
         damage=tuple(f.words for f in sorted(flagged, key=lambda f: -f.score)),

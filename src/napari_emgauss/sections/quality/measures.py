@@ -1,4 +1,4 @@
-"""What is measured on a section, and on three that follow each other, to judge whether one is damaged."""
+"""Measurements of a section, and of three that follow each other, that tell whether one is damaged."""
 
 from __future__ import annotations
 
@@ -24,14 +24,12 @@ _WHITE_NOISE_LEFT = 0.141  # what Gaussian blur of σ 2 px leaves of white noise
 
 
 @dataclass(frozen=True)
-class Look:
-    """Numbers of one section, in the stack's intensity units, and small images of it."""
+class SectionMeasures:
+    """Numbers of one section, in the stack's intensity units."""
 
     mean: float
     spread: float
     noise: float
-    structure: float
-    """Standard deviation without noise, of the blurred thumbnail."""
     sharpness: float
     """Natural logarithm of the variance of fine structure over that of coarse structure."""
     extreme_share: float
@@ -42,13 +40,20 @@ class Look:
     is_finite: bool
     side_px: float
     """Side of a square as large as the thumbnail."""
+
+
+@dataclass(frozen=True)
+class SectionLook:
+    """Numbers of one section, and small images of it."""
+
+    measures: SectionMeasures
     blurred: FloatArray
     """Thumbnail as `match` wants it."""
     patches: FloatArray
     """Thumbnail in which only things larger than cells' walls are left, on a scale free of gain and offset."""
 
 
-def look_at(section: AnyArray, max_side_px: int) -> Look:
+def look_at(section: AnyArray, max_side_px: int) -> SectionLook:
     """Measure one section (Y, X) of any type; NaN and infinite values count as the median of the others."""
     finite = np.isfinite(section) if section.dtype.kind == "f" else None
     is_finite = finite is None or bool(finite.all())
@@ -59,23 +64,21 @@ def look_at(section: AnyArray, max_side_px: int) -> Look:
     structure, flat_share = float(blurred.std()), _flat_share(small)
     magnitude = max(1e-6 * float(np.abs(small).max()), 1e-30)
     is_blank = flat_share > 0.9 or structure < max(2 * _WHITE_NOISE_LEFT * float(noise_level(small)), magnitude)
-    return Look(
+    measures = SectionMeasures(
         mean=float(small.mean(dtype=np.float64)),
         spread=spread,
         noise=noise,
-        structure=structure,
         sharpness=_sharpness(window),
         extreme_share=float(np.mean((section == section.min()) | (section == section.max()))),
         flat_share=flat_share,
         is_blank=is_blank,
         is_finite=is_finite,
         side_px=math.sqrt(small.size),
-        blurred=blurred,
-        patches=_patches(small),
     )
+    return SectionLook(measures, blurred, _patches(small))
 
 
-def odd_share(below: Look, section: Look, above: Look) -> float:
+def odd_share(below: SectionLook, section: SectionLook, above: SectionLook) -> float:
     """Share of the section, 0..1, that is much darker or brighter than both neighbours: folds, tears, dirt, gaps.
 
     'Much' is four times the usual difference of the two neighbours and half the spread of intensities, in patches

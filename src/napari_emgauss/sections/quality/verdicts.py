@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_emgauss.sections.quality.measures import CHANCE_PX, Look
+from napari_emgauss.sections.quality.measures import CHANCE_PX, SectionMeasures
 
 CLEAR = 10.0
 """Score of what leaves no doubt."""
@@ -27,41 +27,22 @@ _END_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Evidences:
-    """Numbers of a `Look`, without its images."""
-
-    mean: float
-    spread: float
-    noise: float
-    sharpness: float
-    extreme_share: float
-    flat_share: float
-    is_blank: bool
-    is_finite: bool
-    side_px: float
-
-    @classmethod
-    def of(cls, look: Look) -> Evidences:
-        """Drop the images."""
-        return cls(**{name: getattr(look, name) for name in cls.__dataclass_fields__})
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that may be wrong with a section; it is from a score of 1."""
+class Verdict:
+    """One thing that may be wrong with a section."""
 
     words: str
     score: float
+    """At least 1 where it is wrong."""
     unusable: bool = False
 
 
-def findings(
-    sections: Sequence[Evidences],
+def judge(
+    sections: Sequence[SectionMeasures],
     kept: Sequence[int],
     similarity: Mapping[tuple[int, int], float],
     odd: Mapping[int, float],
-) -> list[list[Finding]]:
-    """Findings of every section, weak ones included.
+) -> list[list[Verdict]]:
+    """Verdicts of every section, weak ones included.
 
     Parameters
     ----------
@@ -74,51 +55,51 @@ def findings(
     odd
         Share of a kept section that is unlike both neighbours in brightness.
     """
-    found: list[list[Finding]] = [[] for _ in sections]
+    found: list[list[Verdict]] = [[] for _ in sections]
     for index, section in enumerate(sections):
         if section.is_blank:
-            found[index].append(Finding("blank", CLEAR, unusable=True))
+            found[index].append(Verdict("blank", CLEAR, unusable=True))
         if not section.is_finite:
-            found[index].append(Finding("NaN or infinite values", CLEAR, unusable=True))
+            found[index].append(Verdict("NaN or infinite values", CLEAR, unusable=True))
     chosen = [sections[index] for index in kept]
     chance = CHANCE_PX / min((section.side_px for section in chosen), default=math.inf)
     for at, (index, section) in enumerate(zip(kept, chosen, strict=True)):
         found[index] += _torn_or_saturated(section, odd.get(index, 0.0), chosen)
         found[index] += _unlike(kept, at, similarity, max(_UNLIKE, chance))
     for rule in (_brightness, _contrast, _noise, _sharpness):
-        for index, finding in zip(kept, rule(chosen), strict=True):
-            found[index].append(finding)
+        for index, verdict in zip(kept, rule(chosen), strict=True):
+            found[index].append(verdict)
     for first in _swapped(kept, similarity, _SWAPPED_CHANCE * chance):
         for index, other in ((kept[first], kept[first + 1]), (kept[first + 1], kept[first])):
-            found[index].append(Finding(f"looks swapped with section {other}", 2.0, unusable=True))
+            found[index].append(Verdict(f"looks swapped with section {other}", 2.0, unusable=True))
     return found
 
 
-def _torn_or_saturated(section: Evidences, odd: float, others: Sequence[Evidences]) -> list[Finding]:
+def _torn_or_saturated(section: SectionMeasures, odd: float, others: Sequence[SectionMeasures]) -> list[Verdict]:
     flat = section.flat_share - float(np.median([s.flat_share for s in others]))
     share = max(odd, flat)
     extreme = section.extreme_share - float(np.median([s.extreme_share for s in others]))
-    torn = Finding(f"torn or folded: {100 * share:.0f} % of the section", share / _TORN_SHARE, unusable=True)
+    torn = Verdict(f"torn or folded: {100 * share:.0f} % of the section", share / _TORN_SHARE, unusable=True)
     if torn.score >= 1:
         return [torn]
     words = f"saturated: {100 * section.extreme_share:.0f} % of the section"
-    return [torn, Finding(words, extreme / _SATURATED_SHARE, unusable=extreme >= _UNUSABLE_SATURATED_SHARE)]
+    return [torn, Verdict(words, extreme / _SATURATED_SHARE, unusable=extreme >= _UNUSABLE_SATURATED_SHARE)]
 
 
 def _unlike(
     kept: Sequence[int], at: int, similarity: Mapping[tuple[int, int], float], threshold: float
-) -> list[Finding]:
+) -> list[Verdict]:
     if len(kept) < 3:
         return []
     if at in (0, len(kept) - 1):
         index, near, far = (kept[at], *kept[1:3]) if at == 0 else (kept[at], *kept[-2:-4:-1])
         best = max(_pair(similarity, index, near), _pair(similarity, index, far))
         expected = _END_SHARE * _pair(similarity, near, far)
-        return [Finding("unlike its neighbour", 1 + (expected - best) / threshold, unusable=True)]
+        return [Verdict("unlike its neighbour", 1 + (expected - best) / threshold, unusable=True)]
     below, index, above = kept[at - 1 : at + 2]
     best = max(_pair(similarity, below, index), _pair(similarity, index, above))
     excess = _pair(similarity, below, above) - best
-    return [Finding("unlike both neighbours although they resemble each other", excess / threshold, unusable=True)]
+    return [Verdict("unlike both neighbours although they resemble each other", excess / threshold, unusable=True)]
 
 
 def _swapped(kept: Sequence[int], similarity: Mapping[tuple[int, int], float], threshold: float) -> list[int]:
@@ -143,26 +124,26 @@ def _pair(similarity: Mapping[tuple[int, int], float], first: int, second: int) 
     return similarity[min(first, second), max(first, second)]
 
 
-def _brightness(sections: Sequence[Evidences]) -> list[Finding]:
+def _brightness(sections: Sequence[SectionMeasures]) -> list[Verdict]:
     floor = _BRIGHTNESS_SPREADS * float(np.median([s.spread for s in sections] or [1.0]))
     words = "much darker than its neighbours", "much brighter than its neighbours"
-    return [Finding(words[score > 0], abs(score)) for score in _deviations([s.mean for s in sections], floor)]
+    return [Verdict(words[score > 0], abs(score)) for score in _deviations([s.mean for s in sections], floor)]
 
 
-def _contrast(sections: Sequence[Evidences]) -> list[Finding]:
+def _contrast(sections: Sequence[SectionMeasures]) -> list[Verdict]:
     words = "much less contrast than its neighbours", "much more contrast than its neighbours"
     scores = _deviations([_log(s.spread) for s in sections], _LOG_CONTRAST)
-    return [Finding(words[score > 0], abs(score)) for score in scores]
+    return [Verdict(words[score > 0], abs(score)) for score in scores]
 
 
-def _noise(sections: Sequence[Evidences]) -> list[Finding]:
+def _noise(sections: Sequence[SectionMeasures]) -> list[Verdict]:
     scores = _deviations([_log(s.noise / s.spread) for s in sections], _LOG_NOISE)
-    return [Finding("much noisier than its neighbours", score) for score in scores]
+    return [Verdict("much noisier than its neighbours", score) for score in scores]
 
 
-def _sharpness(sections: Sequence[Evidences]) -> list[Finding]:
+def _sharpness(sections: Sequence[SectionMeasures]) -> list[Verdict]:
     scores = _deviations([s.sharpness for s in sections], _LOG_SHARPNESS)
-    return [Finding("blurred", -score, unusable=True) for score in scores]
+    return [Verdict("blurred", -score, unusable=True) for score in scores]
 
 
 def _deviations(values: Sequence[float], floor: float) -> list[float]:
