@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QApplication
 
 import napari_emgauss as eg
 from napari_emgauss._napari.explore.widget import ExploreWidget
-from napari_emgauss._napari.viewer.layers import Placement
+from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss.blocks import Plan
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
@@ -93,7 +93,7 @@ def measure(size: int, seconds: float, *, painted: bool) -> None:
     viewer.window.resize(1280, 900)
     stack = np.zeros(reconstruction.shape, np.uint8)
     layer = viewer.add_image(stack, scale=(40, 4, 4), units=("nm",) * 3, contrast_limits=(0, 255))
-    model = OpenModel("model", reconstruction, Placement.of(layer), source=weakref.ref(layer))
+    model = OpenModel("model", reconstruction, LayerPlacement.of(layer), source=weakref.ref(layer))
     open_models(viewer).add(model)
     widget = ExploreWidget(viewer)
     viewer.window.add_dock_widget(widget, area="right")

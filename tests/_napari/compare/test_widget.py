@@ -8,7 +8,7 @@ import pytest
 import napari_emgauss as eg
 from napari_emgauss._napari.compare.panes import PLACES
 from napari_emgauss._napari.compare.widget import CompareWidget
-from napari_emgauss._napari.viewer.layers import Placement, stack_of
+from napari_emgauss._napari.viewer.layers import LayerPlacement, stack_of
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss.evaluation import HeldOut, PlainInterpolation, SideBySide, score_held_out
 from napari_emgauss.interpolation.plain import Baseline
@@ -25,7 +25,7 @@ def trained_in_part(stack):
 def open_model(viewer, stack_layer, trained_in_part):
     """A model with a held-out section, as 'Reconstruct' leaves it."""
     model = OpenModel(
-        "stack · fast", trained_in_part, Placement.of(stack_layer), stack_of(stack_layer), weakref.ref(stack_layer)
+        "stack · fast", trained_in_part, LayerPlacement.of(stack_layer), stack_of(stack_layer), weakref.ref(stack_layer)
     )
     return open_models(viewer).add(model)
 
@@ -152,7 +152,7 @@ def test_choosing_a_row_of_the_table_shows_that_interpolation(widget, open_model
 
 
 def test_a_model_without_held_out_sections_is_drawn_but_not_scored(viewer, widget, stack_layer, trained, qtbot):
-    open_models(viewer).add(OpenModel("all", trained, Placement.of(stack_layer), stack_of(stack_layer)))
+    open_models(viewer).add(OpenModel("all", trained, LayerPlacement.of(stack_layer), stack_of(stack_layer)))
     settled(widget, qtbot)
     assert shown(widget, "xy", 0) is not None
     assert "No sections were held out" in widget.scores.verdict.text()
@@ -259,7 +259,7 @@ def test_closing_the_viewer_while_scoring_ends_it(make_napari_viewer, stack, tra
     monkeypatch.setattr("napari_emgauss._napari.compare.scores.score_held_out", endless)
     viewer = make_napari_viewer()
     layer = viewer.add_image(np.asarray(stack.data), scale=(48, 8, 8), units=("nm",) * 3)
-    open_models(viewer).add(OpenModel("m", trained_in_part, Placement.of(layer), stack_of(layer)))
+    open_models(viewer).add(OpenModel("m", trained_in_part, LayerPlacement.of(layer), stack_of(layer)))
     widget = CompareWidget(viewer)
     viewer.window.add_dock_widget(widget)
     qtbot.waitUntil(begun.is_set, timeout=5000)

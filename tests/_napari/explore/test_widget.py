@@ -11,7 +11,7 @@ from napari_emgauss._napari.explore.drawing import draw
 from napari_emgauss._napari.explore.scrub import RESTING_PX, Drawing, Scrubber, Visible
 from napari_emgauss._napari.explore.widget import DELETED, HIDDEN, NO_MODEL, OTHER_VIEW, ExploreWidget
 from napari_emgauss._napari.reconstruct.stack_form import StackForm
-from napari_emgauss._napari.viewer.layers import Placement
+from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss._napari.workers.loading import Loader
 from napari_emgauss.phantoms import phantom
@@ -23,7 +23,7 @@ def model(viewer, stack_layer, trained):
     moved = np.array(stack_layer.translate) * 1000
     placed = eg.Reconstruction(**{**vars(trained), "origin_nm": tuple(moved)})
     return open_models(viewer).add(
-        OpenModel("stack", placed, Placement.of(stack_layer), source=weakref.ref(stack_layer))
+        OpenModel("stack", placed, LayerPlacement.of(stack_layer), source=weakref.ref(stack_layer))
     )
 
 
@@ -270,7 +270,7 @@ def spot():
     data = np.repeat((40 + 200 * blob)[None], 3, axis=0).astype(np.uint8)
     volume = eg.Volume(data, (48, 8, 8), (500, 1250, -750))
     return OpenModel(
-        "spot", eg.reconstruct(volume, joint=8, bootstrap=0, spacing_px=2.0), Placement(("um",) * 3, (1000.0,) * 3)
+        "spot", eg.reconstruct(volume, joint=8, bootstrap=0, spacing_px=2.0), LayerPlacement(("um",) * 3, (1000.0,) * 3)
     )
 
 
@@ -473,7 +473,7 @@ def test_the_viewer_can_be_closed_with_the_uncertainty_shown(viewer, uncertain, 
 
 def test_a_model_without_uncertainty_says_so(viewer, stack_layer, trained):
     bare = eg.Reconstruction(**{**vars(trained), "uncertainty_map": None})
-    open_models(viewer).add(OpenModel("bare", bare, Placement.of(stack_layer)))
+    open_models(viewer).add(OpenModel("bare", bare, LayerPlacement.of(stack_layer)))
     widget = ExploreWidget(viewer)
     assert not widget.uncertainty.isEnabled()
     assert "no map" in widget.uncertainty.toolTip()

@@ -12,7 +12,7 @@ import napari_emgauss as eg
 from napari_emgauss._napari.export.part import IN_VIEW, NO_MODEL, OTHER, RECTANGLE
 from napari_emgauss._napari.export.widget import ExportWidget
 from napari_emgauss._napari.hooks.readers import get_volume_reader
-from napari_emgauss._napari.viewer.layers import Placement, stack_of
+from napari_emgauss._napari.viewer.layers import LayerPlacement, stack_of
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss.resampling.box import Part
 from napari_emgauss.volume import Volume
@@ -43,7 +43,7 @@ def spot_model(spot) -> eg.Reconstruction:
 
 @pytest.fixture
 def model(viewer, spot_layer, spot_model) -> OpenModel:
-    placement, source = Placement.of(spot_layer), weakref.ref(spot_layer)
+    placement, source = LayerPlacement.of(spot_layer), weakref.ref(spot_layer)
     return open_models(viewer).add(OpenModel("stack · fast", spot_model, placement, stack_of(spot_layer), source))
 
 

@@ -12,7 +12,7 @@ from napari_emgauss._napari.reconstruct.stack_form import (
     format_sections,
     parse_sections,
 )
-from napari_emgauss._napari.viewer.layers import Placement, camera_of
+from napari_emgauss._napari.viewer.layers import LayerPlacement, camera_of
 from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
 
 
@@ -69,7 +69,7 @@ def test_a_layer_in_pixels_is_asked_for_and_given_its_voxel_size(form, viewer):
     form.apply_voxel_size()
     assert tuple(layer.scale) == (50, 4, 4)
     assert tuple(layer.translate) == (50, 8, 12)
-    assert Placement.of(layer).nm_per_unit == (1, 1, 1)
+    assert LayerPlacement.of(layer).nm_per_unit == (1, 1, 1)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2)])

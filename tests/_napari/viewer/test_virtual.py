@@ -9,7 +9,7 @@ import napari_emgauss as eg
 from napari_emgauss._napari.explore.widget import ExploreWidget
 from napari_emgauss._napari.hooks.writers import write_volume
 from napari_emgauss._napari.viewer import virtual
-from napari_emgauss._napari.viewer.layers import Placement
+from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss._napari.viewer.virtual import VirtualVolume
 from napari_emgauss.errors import VolumeError
@@ -157,7 +157,7 @@ def test_deleting_the_layer_while_it_is_drawn_is_no_problem(viewer, layer, qtbot
 def test_explore_adds_it_where_the_stack_is(viewer, stack_layer, trained, drawn):
     placed = eg.Reconstruction(**{**vars(trained), "origin_nm": tuple(np.array(stack_layer.translate) * 1000)})
     models = open_models(viewer)
-    models.add(OpenModel("stack", placed, Placement.of(stack_layer), source=weakref.ref(stack_layer)))
+    models.add(OpenModel("stack", placed, LayerPlacement.of(stack_layer), source=weakref.ref(stack_layer)))
     stack_layer.contrast_limits = (30, 190)
     widget = ExploreWidget(viewer)
     viewer.window.add_dock_widget(widget)

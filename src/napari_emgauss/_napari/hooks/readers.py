@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from napari_emgauss._napari.viewer.layers import LayerData, Placement, to_layer
+from napari_emgauss._napari.viewer.layers import LayerData, LayerPlacement, to_layer
 
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
@@ -44,7 +44,7 @@ def _read_model(path: str | Sequence[str]) -> list[LayerData]:
 
     reconstruction = load(str(path))
     volume = VirtualVolume(reconstruction)
-    attributes = Placement().attributes(volume.voxel_size_nm, reconstruction.origin_nm) | {
+    attributes = LayerPlacement().attributes(volume.voxel_size_nm, reconstruction.origin_nm) | {
         "name": Path(str(path)).stem,
         # Known without drawing a plane, which can take seconds.
         "contrast_limits": reconstruction.display_range,

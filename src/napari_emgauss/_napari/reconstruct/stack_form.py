@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QLineEdi
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.controls.length_box import LengthBox
 from napari_emgauss._napari.controls.notify import message_of
-from napari_emgauss._napari.viewer.layers import Placement, same_view, stack_of
+from napari_emgauss._napari.viewer.layers import LayerPlacement, same_view, stack_of
 from napari_emgauss._napari.viewer.part_watch import PartWatch
 from napari_emgauss._napari.viewer.regions import region_in_view, region_of_rectangle
 from napari_emgauss._types import Region, Triple
@@ -282,7 +282,7 @@ def _layer_voxel_nm(layer: Any) -> Triple | None:
     if layer.ndim != 3:
         return None
     try:
-        nm = Placement.of(layer).nm_per_unit
+        nm = LayerPlacement.of(layer).nm_per_unit
     except VoxelSizeError:
         return None
     z, y, x = (abs(float(s)) * f for s, f in zip(layer.scale, nm, strict=True))

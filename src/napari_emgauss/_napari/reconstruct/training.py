@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
-from napari_emgauss._napari.viewer.layers import Placement
+from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss.session import Session
 from napari_emgauss.training import Finished, Preview, Progress
 from napari_emgauss.volume import Volume
@@ -120,7 +120,7 @@ class PreviewLayer:
         Layer whose contrast and colours it starts with.
     """
 
-    def __init__(self, viewer: Any, volume: Volume, placement: Placement, like: Any | None) -> None:
+    def __init__(self, viewer: Any, volume: Volume, placement: LayerPlacement, like: Any | None) -> None:
         self._viewer, self._volume, self._placement, self._like = viewer, volume, placement, like
         self._layer: Any | None = None
         self._removed = False

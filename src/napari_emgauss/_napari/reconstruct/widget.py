@@ -19,7 +19,7 @@ from napari_emgauss._napari.reconstruct.settings_form import SettingsForm
 from napari_emgauss._napari.reconstruct.stack_form import StackForm, narrow
 from napari_emgauss._napari.reconstruct.training import PreviewLayer, TrainingRun
 from napari_emgauss._napari.viewer.docked import EndsWithDock
-from napari_emgauss._napari.viewer.layers import Placement
+from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss._napari.viewer.regions import section_in_view
 from napari_emgauss._napari.workers.background import Background
@@ -64,7 +64,7 @@ class ReconstructWidget(QWidget):
         self.next_steps = NextSteps(self._viewer)
         self.run: TrainingRun | None = None
         self._preview: PreviewLayer | None = None
-        self._trained: tuple[Volume, Any, Placement] | None = None
+        self._trained: tuple[Volume, Any, LayerPlacement] | None = None
         self._estimate_wanted = 0
         self._settled = QTimer(self)
         self._settled.setSingleShot(True)
@@ -131,7 +131,7 @@ class ReconstructWidget(QWidget):
         try:
             self.stack.apply_voxel_size()
             layer, volume, arguments = self.stack.layer, self.stack.volume(), self._arguments()
-            placement = Placement.of(layer)
+            placement = LayerPlacement.of(layer)
             session = Session(
                 volume,
                 run_config=RunConfig(preview_every_s=PREVIEW_EVERY_S, validate_every=20),

@@ -22,7 +22,7 @@ LayerData = tuple[ArrayLike3D, dict[str, Any], str]
 
 
 @dataclass(frozen=True)
-class Placement:
+class LayerPlacement:
     """How nanometres become a viewer's world coordinates: in the units of the stack's layer.
 
     Attributes
@@ -40,8 +40,8 @@ class Placement:
     axis_labels: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, layer: Any) -> Placement:
-        """Placement of an image layer (z, y, x).
+    def of(cls, layer: Any) -> LayerPlacement:
+        """LayerPlacement of an image layer (z, y, x).
 
         Raises
         ------

@@ -9,7 +9,7 @@ from typing import Any
 
 from psygnal import Signal
 
-from napari_emgauss._napari.viewer.layers import Placement
+from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss.methods.emgauss import Reconstruction
 from napari_emgauss.volume import Volume
 
@@ -37,7 +37,7 @@ class OpenModel:
 
     name: str
     reconstruction: Reconstruction
-    placement: Placement = field(default_factory=Placement)
+    placement: LayerPlacement = field(default_factory=LayerPlacement)
     stack: Volume | None = None
     source: weakref.ref[Any] | None = None
 
@@ -86,7 +86,7 @@ class OpenModels:
         reconstruction = getattr(getattr(layer, "data", None), "reconstruction", None)
         if not isinstance(reconstruction, Reconstruction):
             return None
-        return self.of(reconstruction) or self.add(OpenModel(layer.name, reconstruction, Placement.of(layer)))
+        return self.of(reconstruction) or self.add(OpenModel(layer.name, reconstruction, LayerPlacement.of(layer)))
 
 
 _OPEN: weakref.WeakKeyDictionary[Any, OpenModels] = weakref.WeakKeyDictionary()
