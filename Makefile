@@ -1,5 +1,5 @@
 # make demo   create .venv, install, reconstruct a phantom            (about 3 minutes the first time)
-# make test   the same environment, every check and every test
+# make test   the same environment, every check, the documentation and every test
 PYTHON ?= $(shell command -v python3.13 >/dev/null 2>&1 && python3.13 -c '' >/dev/null 2>&1 && echo python3.13 || \
 	(command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' >/dev/null 2>&1 && echo python3.12) || \
 	(command -v python3.11 >/dev/null 2>&1 && python3.11 -c '' >/dev/null 2>&1 && echo python3.11) || echo python3)
@@ -11,12 +11,12 @@ SCREEN := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]
 SCREEN_PACKAGES := xvfb xauth libfontconfig1 libglib2.0-0 libdbus-1-3 libgl1 libegl1 libxkbcommon0 libxkbcommon-x11-0 \
 	libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0
 
-.PHONY: demo test lint screen screenshots bench results downstream sizes ablation clean
+.PHONY: demo test lint docs screen screenshots bench results downstream sizes ablation clean
 
 demo: $(VENV)/.installed
 	$(BIN)/napari-emgauss demo --output demo_output
 
-test: $(VENV)/.installed-dev lint screen
+test: $(VENV)/.installed-dev lint docs screen
 	QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 lint: $(VENV)/.installed-dev
@@ -24,6 +24,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# make docs   the documentation as a site, in site/; any warning is an error
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 screen:
 	@[ -z '$(SCREEN)' ] || { command -v xvfb-run >/dev/null 2>&1 && ldconfig -p | grep -q libxcb-cursor; } || \
@@ -40,13 +44,13 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.splatting
 	$(BIN)/python -m benchmarks.reconstruction $(VOLUMES)
 
-# make results VOLUMES="fib25_sample2.tif epfl_ca1_crop.tif"   docs/results.md: every method on every crop (hours)
+# make results VOLUMES="fib25_sample2.tif epfl_ca1_crop.tif"   docs/lab/results.md: every method on every crop (hours)
 results: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks.results $(VOLUMES) --output docs/results.md
+	$(BIN)/python -m benchmarks.results $(VOLUMES) --output docs/lab/results.md
 
-# make downstream DATA=folder   docs/downstream.md: segmentations of reconstructed and interpolated volumes
+# make downstream DATA=folder   docs/lab/downstream.md: segmentations of reconstructed and interpolated volumes
 downstream: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks.downstream $(DATA) --output docs/downstream.md
+	$(BIN)/python -m benchmarks.downstream $(DATA) --output docs/lab/downstream.md
 
 # make sizes   seconds and memory against the size of the volume
 sizes: $(VENV)/.installed-dev
@@ -57,7 +61,7 @@ ablation: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.ablation $(VOLUME) --output benchmark_output/ablation.md
 
 clean:
-	rm -rf $(VENV) demo_output benchmark_output
+	rm -rf $(VENV) demo_output benchmark_output site
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2] <= (3, 13)))' || \

@@ -185,7 +185,7 @@ def _mapper(classifier: VoxelClassifier, sigmas_px: tuple[float, ...]) -> Callab
 
 HEAD = """# Downstream: what segmentation makes of it
 
-Written by `python -m benchmarks.downstream data --output docs/downstream.md`, where `data` has the two volumes and
+Written by `python -m benchmarks.downstream data --output docs/lab/downstream.md`, where `data` has the two volumes and
 their labels. ×6: every sixth plane is kept, the planes between are drawn by each method and rounded to 8 bits.
 Everything that is learnt or chosen comes from the first half of the *true* volumes and is applied unchanged; nothing is
 tuned on the scored half or for any method. Voxels are classified by logistic regression on smoothed intensity, gradient

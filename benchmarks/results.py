@@ -1,4 +1,4 @@
-"""The table of docs/results.md: ``python -m benchmarks.results fib.tif epfl.tif --output docs/results.md``.
+"""The table of docs/lab/results.md: ``python -m benchmarks.results fib.tif epfl.tif --output docs/lab/results.md``.
 
 Every case runs in a process of its own and its result is kept in ``--cache``, so that an interrupted run goes on where
 it stopped; the page is written anew after each. ``--presets fast balanced best`` adds ``best``.
@@ -132,7 +132,7 @@ def _write(options: Options, cases: list[Case], cache: Cache) -> str:
     command = "python -m benchmarks.results " + " ".join(volume.name for volume in options.volumes)
     if options.presets != Options.presets:
         command += " --presets " + " ".join(options.presets)
-    text = page([(case, cache.get(case)) for case in cases], f"{command} --output docs/results.md")
+    text = page([(case, cache.get(case)) for case in cases], f"{command} --output docs/lab/results.md")
     if options.output is not None:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(text, encoding="utf-8")

@@ -34,18 +34,20 @@ SUMMARY_COLUMNS = (
 
 HEAD = """# Results
 
-This page is written by one command:
+Written by one command:
 
 ```sh
 {command}
 ```
 
-Sections are withheld from isotropic volumes and scored as [scoring.md](scoring.md) says: PSNR, SSIM and FSIM are means
-over withheld sections, xz and yz SSIM count withheld rows only. Every case ran in a process of its own; its peak memory
-is that of the whole process, the true volume and the libraries included.
+Planes are withheld from isotropic volumes and scored as [Scoring](../reference/scoring.md) says: PSNR, SSIM and FSIM
+are means over withheld planes, xz and yz SSIM count withheld rows only. Every case ran in a process of its own; its
+peak memory is that of the whole process, the true volume and the libraries included.
 **Gains** are over the strongest plain baseline *of the same crop*: PSNR against the highest PSNR of the nine plain
 methods, SSIM against the highest SSIM among them and so on, even if these are different methods; FSIM against linear's.
-Bold: the highest PSNR among the plain methods, and EMGauss. One seed.
+Bold: the highest PSNR among the plain methods, and EMGauss.
+
+## Limits of these numbers
 """
 
 
@@ -59,10 +61,9 @@ def page(known: Sequence[tuple[Case, Mapping[str, Any] | None]], command: str) -
     command
         What writes the page.
     """
-    rows = [(case, result) for case, result in known if result is not None]
-    lines = [HEAD.format(command=command), *_state(rows, len(known))]
+    lines = [HEAD.format(command=command), *_limits(known)]
     for volume in dict.fromkeys(case.volume.stem for case, _ in known):
-        own = [row for row in rows if row[0].volume.stem == volume]
+        own = [(c, result) for c, result in known if result is not None and c.volume.stem == volume]
         lines += ["", f"## {volume}", "", *_whence(volume, {case.crop: None for case, _ in own}, own)]
         lines += ["", "### Gains", "", *_summaries(own)]
         for factor in dict.fromkeys(case.factor for case, _ in own):
@@ -74,24 +75,29 @@ def page(known: Sequence[tuple[Case, Mapping[str, Any] | None]], command: str) -
     return "\n".join(lines) + "\n"
 
 
-def _state(rows: Sequence[Row], n_cases: int) -> list[str]:
-    """Where, how far and with what code the numbers were measured."""
-    lines = []
-    if len(rows) < n_cases:
-        lines.append(f"**Incomplete: {len(rows)} of {n_cases} cases are measured.**")
-    trained = [result for case, result in rows if case.trains]
+def _limits(known: Sequence[tuple[Case, Mapping[str, Any] | None]]) -> list[str]:
+    """Return what a reader must know before trusting the numbers, as a list."""
+    trained = [result for case, result in known if case.trains and result is not None]
     cores = sorted({int(result["cores"]) for result in trained})
     devices = sorted({str(result["device"]) for result in trained})
+    lines = ["- One seed, one run of each case."]
     if trained:
-        lines.append(f"Trained on {' and '.join(devices)}, {' and '.join(map(str, cores))} cores.")
+        lines.append(f"- Trained on {' and '.join(devices)}, {' and '.join(map(str, cores))} cores.")
+    absent = [case.name for case, result in known if result is None]
+    if absent:
+        named = f": {', '.join(absent)}" if len(absent) <= 6 else ""
+        lines.append(f"- {len(absent)} of {len(known)} cases are not measured{named}.")
     states = {result["code"] for result in trained}
     if len(states) > 1:
-        lines.append(f"**The rows come from {len(states)} states of the code**; measure again with an empty cache.")
+        lines.append(
+            f"- The program was worked on meanwhile: the trained rows come from {len(states)} versions of it. Rows of "
+            "one crop may differ by more than their methods do."
+        )
     return lines
 
 
 def _whence(volume: str, crops: Iterable[Crop], rows: Sequence[Row]) -> list[str]:
-    """Which planes settings were chosen on, and what the crops have in common."""
+    """Return which planes settings were chosen on, and what the crops have in common."""
     tuned = TUNED_PLANES.get(volume, 0)
     if tuned:
         first = f"Settings were chosen on crops within planes 0–{tuned - 1}; report crops lie behind them. "

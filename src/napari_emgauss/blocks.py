@@ -46,7 +46,7 @@ def fade(all_spans: Sequence[Span], index: int, position: FloatArray | float) ->
     return np.asarray(weight / np.where(weight > 0, total, 1), np.float32)
 
 
-def _trapezium(all_spans: Sequence[Span], index: int, position: FloatArray | float) -> FloatArray:
+def _trapezium(all_spans: Sequence[Span], index: int, position: FloatArray | float) -> FloatArray | np.float32:
     """1 inside span ``index``, falling to 0 across its overlaps, 0 outside."""
     start, stop = all_spans[index]
     weight = np.ones_like(np.asarray(position, np.float32))
@@ -57,7 +57,7 @@ def _trapezium(all_spans: Sequence[Span], index: int, position: FloatArray | flo
     return weight
 
 
-def _ramp(position: FloatArray | float, first: int, last: int) -> FloatArray:
+def _ramp(position: FloatArray | float, first: int, last: int) -> FloatArray | np.float32:
     """0 at ``first``, 1 at ``last``, clipped outside; a step where they coincide."""
     p = np.asarray(position, np.float32)
     if last <= first:

@@ -44,7 +44,7 @@ class Reconstruct:
     export: Path | None = None
     """Also write the isotropic volume: .ome.tif, .ome.zarr or .mrc."""
     set: tuple[str, ...] = ()
-    """Other settings as name=value, like spacing_px=3 joint=40; docs/method.md lists those that matter most."""
+    """Other settings as name=value, like spacing_px=3 joint=40; docs/guide/settings.md lists those that matter most."""
     overwrite: bool = False
     """Replace existing outputs."""
     debug: bool = False

@@ -42,7 +42,7 @@ def evaluate(
     """Score methods on sections that were withheld from them.
 
     Keeps every ``factor``-th section of an isotropic volume, gives only these to each method, and compares what it
-    draws in between with the truth. docs/scoring.md says what each number means.
+    draws in between with the truth. docs/reference/scoring.md says what each number means.
 
     Parameters
     ----------

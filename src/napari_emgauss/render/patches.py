@@ -21,13 +21,13 @@ CHUNK_PIXELS = 1 << 22
 
 
 class _Patches(NamedTuple):
-    """Patches of n Gaussians, ky x kx pixels each, with d = (dy, dx) and u = dx + (b / c) dy (see ``kernels``)."""
+    """Patches of m Gaussians, ky x kx pixels each, with d = (dy, dx) and u = dx + (b / c) dy (see ``kernels``)."""
 
-    members: Int[Tensor, "n"]
-    pixels: Int[Tensor, "n ky kx"]
-    exponentials: Float[Tensor, "n ky kx"]
-    dy: Float[Tensor, "n ky"]
-    u: Float[Tensor, "n ky kx"]
+    members: Int[Tensor, "m"]
+    pixels: Int[Tensor, "m ky kx"]
+    exponentials: Float[Tensor, "m ky kx"]
+    dy: Float[Tensor, "m ky"]
+    u: Float[Tensor, "m ky kx"]
 
 
 class _Geometry(NamedTuple):
@@ -59,7 +59,7 @@ def _draw(means: Tensor, conics: Tensor, g: _Geometry, members: Tensor, ky: int,
     low, high = g.low[members], g.high[members]
     y = low[:, 0, None] + torch.arange(ky, device=means.device)
     x = low[:, 1, None] + torch.arange(kx, device=means.device)
-    inside: Bool[Tensor, "n ky kx"] = (y < high[:, 0, None])[:, :, None] & (x < high[:, 1, None])[:, None, :]
+    inside: Bool[Tensor, "m ky kx"] = (y < high[:, 0, None])[:, :, None] & (x < high[:, 1, None])[:, None, :]
     dy = y - means[members, 0, None].double()
     # The large numbers are subtracted in float64; u and what follows is float32.
     dx = x - means[members, 1, None].double()

@@ -20,7 +20,7 @@ from napari_emgauss.metrics import psnr_from_mse
 N_EXAMPLES = 4
 """Hidden sections that are kept as examples."""
 SHARPENING = 1.0
-"""The most by which the learned part is sharpened: costs little PSNR and gains SSIM and FSIM (docs/teacher.md)."""
+"""The most by which the learned part is sharpened: costs little PSNR and gains SSIM and FSIM (docs/lab/teacher.md)."""
 TOLERATED_DB = 0.1
 """What sharpening may cost at hidden sections."""
 _SAMPLE_PX = 256

@@ -11,9 +11,9 @@ from napari_emgauss.errors import ConfigError
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # The published network, rates, rules and proportions of the stages, with what the paper leaves open or short stacks
-    # need (docs/ablation.md): bundles of three sections, each with a quarter of the iterations of a whole stack, noise
-    # on z, a blur against noise, and a cap on the density of Gaussians.
+    # The published network, rates, rules and proportions of the stages, with what the paper leaves open or short
+    # stacks need (docs/lab/ablation.md): bundles of three sections, each with a quarter of the iterations of a whole
+    # stack, noise on z, a blur against noise, and a cap on the density of Gaussians.
     "paper": {
         "teacher": "ema",
         "field": "mlp",

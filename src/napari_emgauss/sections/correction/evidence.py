@@ -23,7 +23,7 @@ from napari_emgauss.volume import Volume
 MARGIN_DB = 0.1
 """Less than this is not worth changing the brightness of a stack for."""
 SHIFT_MARGIN_DB = 0.2
-"""The same for shifts: tissue that wobbles as a whole gains up to 0.18 dB (docs/method.md)."""
+"""The same for shifts: tissue that wobbles as a whole gains up to 0.18 dB (docs/lab/shifts.md)."""
 MARGIN_ERRORS = 2.0
 """The mean gain must also exceed this many standard errors."""
 CHANCE_PX = 16.0
