@@ -102,6 +102,16 @@ def test_a_region_of_a_section_is_all_that_is_read():
     assert data.keys == [(3, slice(2, 9), slice(1, 18))]
 
 
+@given(st.integers(16, 1100), st.sampled_from([1, 5000, 10**9]))
+def test_bands_make_up_a_section(height, n_bytes):
+    volume = Volume(stack((2, height, 17)), (40, 4, 4))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_emgauss.volume.BAND_BYTES", n_bytes)
+        bands = volume.bands()
+    assert max(y1 - y0 for y0, y1, _, _ in bands) <= max(256, n_bytes // 17)
+    np.testing.assert_array_equal(np.concatenate([volume.section(1, band) for band in bands]), volume.section(1))
+
+
 @pytest.mark.parametrize("region", [(-1, 4, 0, 4), (0, 17, 0, 4), (4, 4, 0, 4), (0, 4, 5, 4), (0, 4, 0, 19)])
 def test_a_region_outside_the_section_is_an_error_that_says_what_fits(region):
     with pytest.raises(VolumeError, match=r"y1 <= 16 and 0 <= x0 < x1 <= 18"):

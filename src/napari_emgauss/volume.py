@@ -16,6 +16,9 @@ from napari_emgauss.units import format_bytes
 SUPPORTED_DTYPES = ("uint8", "uint16", "int16", "float32")
 MIN_SECTIONS = 2
 MIN_SECTION_PX = 16
+BAND_BYTES = 16 * 2**20
+BAND_ROWS = 256
+"""Bands have a multiple of this many rows, as chunks of files do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +141,12 @@ class Volume:
                 f"{tuple(region)}. Cut it to the section."
             )
         return np.asarray(self.data[index, y0:y1, x0:x1])
+
+    def bands(self) -> list[Region]:
+        """Return regions of whole rows that make up a section, from top to bottom: to walk through it part by part."""
+        _, height, width = self.shape
+        rows = max(BAND_BYTES // (width * self.dtype.itemsize) // BAND_ROWS, 1) * BAND_ROWS
+        return [(y0, min(y0 + rows, height), 0, width) for y0 in range(0, height, rows)]
 
     def every(self, factor: int) -> Volume:
         """The stack with sections 0, factor, 2·factor, … only: simulated anisotropy (a view where possible)."""

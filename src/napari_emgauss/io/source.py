@@ -118,7 +118,7 @@ class LazyStack:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> AnyArray:
-        forward, after = _forward_slices(key, self.shape)
+        forward, after = forward_slices(key, self.shape)
         counts = tuple(len(range(*s.indices(n))) for s, n in zip(forward, self.shape, strict=True))
         check_fits_memory(self._path, array_bytes(counts, self._itemsize), what="what is asked for")
         with foreign_errors(self._path, self._kind):
@@ -133,15 +133,16 @@ class LazyStack:
         return np.asarray(self[:], dtype=dtype)
 
 
-def _forward_slices(key: Any, shape: tuple[int, ...]) -> tuple[tuple[slice, slice, slice], tuple[Any, ...]]:
-    """Split ``key`` into forward slices to read and the indexing left to do on the block read."""
+def forward_slices(key: Any, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[Any, ...]]:
+    """Split ``key`` of an array into forward slices to read, one for each axis, and the indexing left to do on them."""
+    n_axes = len(shape)
     keys = list(key) if isinstance(key, tuple) else [key]
     if sum(k is Ellipsis for k in keys) == 1:
         at = next(i for i, k in enumerate(keys) if k is Ellipsis)
-        keys[at : at + 1] = [slice(None)] * (4 - len(keys))
-    keys += [slice(None)] * (3 - len(keys))
-    if len(keys) != 3:
-        raise IndexError(f"a stack has three axes (Z, Y, X), got the index {key!r}.")
+        keys[at : at + 1] = [slice(None)] * (n_axes + 1 - len(keys))
+    keys += [slice(None)] * (n_axes - len(keys))
+    if len(keys) != n_axes:
+        raise IndexError(f"there are {n_axes} axes of lengths {shape}, got the index {key!r}.")
     forward: list[slice] = []
     after: list[int | slice] = []
     for item, n in zip(keys, shape, strict=True):
@@ -157,4 +158,4 @@ def _forward_slices(key: Any, shape: tuple[int, ...]) -> tuple[tuple[slice, slic
             index %= n
             forward.append(slice(index, index + 1, 1))
             after.append(0)
-    return (forward[0], forward[1], forward[2]), tuple(after)
+    return tuple(forward), tuple(after)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ class Scaling:
         A constant stack gets a range of 1, or what float32 resolves at its intensity.
         """
         chosen = np.unique(np.linspace(0, len(sections) - 1, SAMPLED_SECTIONS).round().astype(int))
-        pixels = np.concatenate([volume.section(sections[i]).ravel()[::3] for i in chosen])
+        pixels = np.concatenate([part for i in chosen for part in _every_third_pixel(volume, sections[i])])
         low, high = (float(v) for v in np.percentile(pixels, PERCENTILES))
         return cls(low, high) if high > low else cls(low, low + max(1.0, abs(low) * 1e-6))
 
@@ -42,6 +42,14 @@ class Scaling:
         """Normalised to float32 in input units."""
         array = image.detach().cpu().numpy() if isinstance(image, Tensor) else image
         return (array * (self.high - self.low) + self.low).astype(np.float32)
+
+
+def _every_third_pixel(volume: Volume, index: int) -> Iterator[AnyArray]:
+    start = 0
+    for band in volume.bands():
+        pixels = volume.section(index, band).ravel()
+        yield pixels[start::3].copy()
+        start = (start - pixels.size) % 3
 
 
 def to_dtype(image: FloatArray, dtype: np.dtype[Any]) -> AnyArray:

@@ -92,7 +92,7 @@ def test_windows_are_read_once_if_they_fit(disturbed, monkeypatch, budget, reads
     volume, *_ = disturbed
     read, section = [], Volume.section
     monkeypatch.setattr("napari_emgauss.sections.quality.windows.KEPT_BYTES", budget)
-    monkeypatch.setattr(Volume, "section", lambda self, index: read.append(index) or section(self, index))
+    monkeypatch.setattr(Volume, "section", lambda self, *part: read.append(part) or section(self, *part))
     estimate_corrections(volume)
     assert (len(read) == volume.n_sections) == (reads == 1)
     assert len(read) >= reads * volume.n_sections

@@ -214,7 +214,8 @@ def fingerprint(job: EmgaussJob) -> str:
     stack = [job.volume.shape, job.volume.dtype.name, job.volume.voxel_size_nm]
     digest.update(json.dumps([settings, job.seed, *stack], sort_keys=True).encode())
     for index in (job.observed[0], job.observed[len(job.observed) // 2], job.observed[-1]):
-        digest.update(np.asarray(job.volume.data[index]).tobytes())
+        for band in job.volume.bands():
+            digest.update(job.volume.recorded(index, band).tobytes())
     if job.start is not None:
         for model in job.start.models:
             for tensor in model.state_dict().values():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss._types import AnyArray, FloatArray, Region
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.sections.correction.second_differences import DoubleArray
+
+CUBIC_REACH_PX = 3
+"""Pixels around a sample that bicubic interpolation sees, rounded up."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,10 +69,28 @@ class Corrections:
         """Shifts alone."""
         return replace(self, gains=np.ones_like(self.gains), offsets=np.zeros_like(self.offsets))
 
-    def apply(self, index: int, image: AnyArray) -> FloatArray:
-        """Section ``index``, an image (Y, X), corrected: float32 in the stack's units, bicubic, edges repeated."""
-        moved = shifted(image, (float(self.shifts_px[index, 0]), float(self.shifts_px[index, 1])))
+    def apply(
+        self, index: int, image: AnyArray, region: Region | None = None, corner: tuple[int, int] = (0, 0)
+    ) -> FloatArray:
+        """Return section ``index``, an image (Y, X), corrected: float32 in the stack's units, bicubic, edges repeated.
+
+        Where only ``region`` of the section is wanted, the image may be that of `surroundings`, which begins at
+        ``corner``: the pixels are those of the whole section.
+        """
+        moved = shifted(image, self._shift(index), region, corner)
         return np.asarray(moved * np.float32(self.gains[index]) + np.float32(self.offsets[index]), np.float32)
+
+    def surroundings(self, index: int, region: Region, shape: tuple[int, int]) -> Region:
+        """Return the part of section ``index``, an image of ``shape``, on which the corrected ``region`` depends."""
+        shift = self._shift(index)
+        if not any(shift):
+            return region
+        my, mx = (math.ceil(abs(by)) + CUBIC_REACH_PX for by in shift)
+        (y0, y1, x0, x1), (height, width) = region, shape
+        return max(y0 - my, 0), min(y1 + my, height), max(x0 - mx, 0), min(x1 + mx, width)
+
+    def _shift(self, index: int) -> tuple[float, float]:
+        return float(self.shifts_px[index, 0]), float(self.shifts_px[index, 1])
 
     def invert(self, index: int, image: AnyArray) -> FloatArray:
         """Image in the corrected frame brought back to the frame and brightness in which ``index`` was recorded.
@@ -76,7 +98,8 @@ class Corrections:
         Exact for brightness; the shift is undone up to the bicubic sampling and the rim.
         """
         plain = (np.asarray(image, np.float32) - np.float32(self.offsets[index])) / np.float32(self.gains[index])
-        return shifted(plain, (-float(self.shifts_px[index, 0]), -float(self.shifts_px[index, 1])))
+        dy, dx = self._shift(index)
+        return shifted(plain, (-dy, -dx))
 
     def carry(self, source: int, target: int, image: AnyArray) -> FloatArray:
         """Section ``source`` as it would have been recorded in the frame of ``target``; `invert` after `apply`.
@@ -89,12 +112,32 @@ class Corrections:
         return np.asarray(shifted(image, (dy, dx)) * np.float32(gain) + np.float32(offset), np.float32)
 
 
-def shifted(image: AnyArray, by_px: tuple[float, float]) -> FloatArray:
-    """The image (Y, X) sampled at every pixel plus (y, x): bicubic, edges repeated; unchanged for a shift of zero."""
-    plain = np.ascontiguousarray(image, np.float32)
+def shifted(
+    image: AnyArray, by_px: tuple[float, float], region: Region | None = None, corner: tuple[int, int] = (0, 0)
+) -> FloatArray:
+    """Return the image (Y, X) sampled at every pixel plus (y, x): bicubic, edges repeated; as it is if that is zero.
+
+    Parameters
+    ----------
+    image
+        A whole image, or the part of it that begins at ``corner`` and holds what ``region`` needs.
+    by_px
+        Where to sample, relative to each pixel.
+    region
+        Pixels wanted (y0, y1, x0, x1), half-open, counted in the whole image; all of ``image`` by default.
+    corner
+        Row and column of the whole image at which ``image`` begins.
+    """
+    top, left = corner
+    y0, y1, x0, x1 = region or (top, top + image.shape[0], left, left + image.shape[1])
     if by_px == (0.0, 0.0):
-        return plain.copy()
-    sampling = np.array([[1, 0, by_px[1]], [0, 1, by_px[0]]], np.float64)
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(plain, sampling, plain.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return np.array(image[y0 - top : y1 - top, x0 - left : x1 - left], np.float32, order="C")
+    # Positions are rounded as in the whole image, then moved by whole pixels: parts agree with it to the last bit.
+    y, x = (
+        np.arange(first, stop, dtype=np.float32) + np.float32(by) - np.float32(start)
+        for first, stop, by, start in ((y0, y1, by_px[0], top), (x0, x1, by_px[1], left))
+    )
+    columns, rows = np.meshgrid(x, y)
+    plain = np.ascontiguousarray(image, np.float32)
+    moved = cv2.remap(plain, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.float32)

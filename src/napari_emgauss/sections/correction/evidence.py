@@ -17,7 +17,7 @@ from napari_emgauss.sections.correction.estimation import CorrectionEstimate, es
 from napari_emgauss.sections.correction.registration import half_of
 from napari_emgauss.sections.correction.second_differences import SectionTriple, triples_of
 from napari_emgauss.sections.quality.noise import intensity_range
-from napari_emgauss.sections.quality.windows import central_window, even_choice, read_section
+from napari_emgauss.sections.quality.windows import even_choice, read_window
 from napari_emgauss.volume import Volume
 
 MARGIN_DB = 0.1
@@ -137,7 +137,7 @@ def improves(
     stop
         Asked before each section; when true, the evidence so far is returned.
     """
-    read = lru_cache(maxsize=4)(lambda index: central_window(read_section(volume, index), max_side_px))
+    read = lru_cache(maxsize=4)(lambda index: read_window(volume, index, max_side_px))
     rows = triples_of([index for index in range(volume.n_sections) if index not in set(exclude)])
     chosen = [rows[k] for k in even_choice(len(rows), max_sections)] if rows else []
     sections, before, after, chance_db = [], [], [], 0.0

@@ -9,7 +9,6 @@ from itertools import pairwise
 from napari_emgauss.sections.quality.alignment import match
 from napari_emgauss.sections.quality.measures import SectionLook, SectionMeasures, look_at, odd_share
 from napari_emgauss.sections.quality.verdicts import Verdict, judge
-from napari_emgauss.sections.quality.windows import read_section
 from napari_emgauss.volume import Volume
 
 DEFAULT_MAX_SIDE_PX = 512
@@ -108,7 +107,7 @@ def inspect(
     for index in range(volume.n_sections):
         if stop is not None and stop():
             break
-        look = look_at(read_section(volume, index), max_side_px)
+        look = look_at(volume.recorded(index), max_side_px)
         if not look.measures.is_blank:
             walk.add(index, look)
         measured.append(look.measures)

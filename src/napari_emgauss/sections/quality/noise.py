@@ -12,7 +12,7 @@ from skimage.restoration import denoise_nl_means
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.metrics import psnr_from_mse
-from napari_emgauss.sections.quality.windows import central_window, even_choice, read_section
+from napari_emgauss.sections.quality.windows import even_choice, read_window
 from napari_emgauss.volume import Volume
 
 DEFAULT_MAX_SECTIONS = 16
@@ -119,7 +119,7 @@ def estimate_noise(
     indices = even_choice(volume.n_sections, max_sections)
     levels, low, high = [], math.inf, -math.inf
     for index in indices:
-        window = central_window(read_section(volume, index), max_side_px)
+        window = read_window(volume, index, max_side_px)
         levels.append(noise_level(window))
         low, high = min(low, float(window.min())), max(high, float(window.max()))
     data_range = intensity_range(volume.dtype, low, high)

@@ -1,0 +1,22 @@
+"""The scale of a stack comes from its percentiles, read band by band."""
+
+import numpy as np
+import pytest
+
+from napari_emgauss.resampling.scaling import PERCENTILES, Scaling
+from napari_emgauss.volume import Volume
+
+
+@pytest.mark.parametrize("band_bytes", [1, 10**9])
+def test_every_third_pixel_of_a_section_counts(monkeypatch, band_bytes):
+    monkeypatch.setattr("napari_emgauss.volume.BAND_BYTES", band_bytes)
+    data = np.random.default_rng(0).integers(0, 2**16, (4, 700, 41), np.uint16)
+    scaling = Scaling.of(Volume(data, (4, 1, 1)), [0, 1, 3])
+    expected = np.percentile(np.concatenate([data[i].ravel()[::3] for i in (0, 1, 3)]), PERCENTILES)
+    assert (scaling.low, scaling.high) == tuple(expected)
+
+
+def test_a_constant_stack_has_a_range_too():
+    scaling = Scaling.of(Volume(np.full((2, 16, 16), 7, np.uint8), (4, 1, 1)), [0, 1])
+    assert (scaling.low, scaling.high) == (7, 8)
+    assert scaling.normalise(np.full((2, 2), 8, np.uint8)).tolist() == [[1, 1], [1, 1]]
