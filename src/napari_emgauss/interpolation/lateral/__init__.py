@@ -7,7 +7,7 @@ three axes, which `gather_evidence` puts to the test on hidden sections.
 
 from napari_emgauss.interpolation.lateral.calibration import Calibration
 from napari_emgauss.interpolation.lateral.config import LateralConfig
-from napari_emgauss.interpolation.lateral.evidence import HiddenSection, MixtureEvidence, fit_shares, gather_evidence
+from napari_emgauss.interpolation.lateral.evidence import HiddenSection, MixtureEvidence, gather_evidence
 from napari_emgauss.interpolation.lateral.fusion import FusedInterpolator
 from napari_emgauss.interpolation.lateral.network import LateralInterpolator, LateralNetwork
 from napari_emgauss.interpolation.lateral.training import train_lateral
@@ -20,7 +20,6 @@ __all__ = [
     "LateralInterpolator",
     "LateralNetwork",
     "MixtureEvidence",
-    "fit_shares",
     "gather_evidence",
     "train_lateral",
 ]

@@ -1,4 +1,4 @@
-"""How wrong a prediction probably is, from how far apart the predictions and the sections are."""
+"""Expected error of a prediction, from how far apart the predictions and the sections are."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class GapMiddle:
-    """What is known in the middle between two sections; images (Y, X)."""
+    """Predictions in the middle between two sections; images (Y, X)."""
 
     prediction: FloatArray
     """What is judged."""

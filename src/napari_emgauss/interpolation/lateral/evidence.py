@@ -1,4 +1,4 @@
-"""Which mixture of predictions to trust, and how far, decided on sections that are hidden for the purpose."""
+"""Evidence for the best mixture of predictions, from sections that are hidden to weigh it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy.typing as npt
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.interpolation.lateral.calibration import COMPARED, Calibration, GapMiddle, calibrate
-from napari_emgauss.interpolation.lateral.fusion import CANDIDATES, LATERAL, PLAIN, FusedInterpolator, learned_detail
+from napari_emgauss.interpolation.lateral.fusion import CANDIDATES, PLAIN, FusedInterpolator, learned_detail
 from napari_emgauss.interpolation.lateral.network import LateralNetwork
+from napari_emgauss.interpolation.lateral.shares import best_shares, error_products, evened
 from napari_emgauss.interpolation.lateral.training import adapt
 from napari_emgauss.metrics import psnr_from_mse
 
@@ -27,7 +28,6 @@ _SAMPLE_PX = 256
 """Side of the part of every hidden section that the calibration looks at."""
 _HIDDEN_WITHOUT_NETWORK = 16
 """Most sections to hide when there is no network to say."""
-_SOLVER_STEPS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +40,10 @@ class HiddenSection:
 
 @dataclass(frozen=True, kw_only=True)
 class MixtureEvidence:
-    """What hiding every other section of a stack showed."""
+    """Shares, scores and expected errors that hidden sections of a stack tell."""
 
     shares: dict[str, float]
-    """Share of each candidate, at least 0, in sum 1: the mixture that fits the hidden sections best."""
+    """Share of each candidate, at least 0; they sum to 1: the mixture that fits the hidden sections best."""
     psnr_db: dict[str, float]
     """Each candidate, and their mixture ``fused``, against the hidden sections, at twice the gap."""
     n_hidden: int
@@ -54,11 +54,6 @@ class MixtureEvidence:
     """How much the learned part can be sharpened (see `FusedInterpolator`) without much harm at hidden sections."""
     examples: tuple[HiddenSection, ...] = field(default=(), compare=False, repr=False)
     """Some hidden sections, evenly chosen; not kept in files."""
-
-    @property
-    def lateral_share(self) -> float:
-        """Share of the lateral network, 0..1; 0 where the evidence rejects it."""
-        return sum(self.shares.get(name, 0.0) for name in LATERAL)
 
 
 def gather_evidence(
@@ -108,15 +103,15 @@ def gather_evidence(
         # Section h is hidden from the stack of the other parity, where it lies at z = (h - start) / 2.
         start = int((hidden + 1) % 2)
         parts = halves[start].candidates((hidden - start) / 2)
-        gram += _error_products([parts[name] for name in names], sections[hidden])
+        gram += error_products([parts[name] for name in names], sections[hidden])
         around = sections[hidden - 1 : hidden + 2]
         samples.append((_centre(np.stack([parts[name] for name in names])), _centre(around)))
         if should_stop is not None and should_stop():
             break
     gram /= len(samples)
-    shares = _smallest_on_simplex(gram)
+    shares = best_shares(gram)
     if network is not None:
-        shares = _evened(shares, gram)
+        shares = evened(shares, gram)
     psnr_db = {name: psnr_from_mse(gram[i, i]) for i, name in enumerate(names)}
     psnr_db["fused"] = psnr_from_mse(float(shares @ gram @ shares))
     known = [(_known(parts, around, shares, names), around[1]) for parts, around in samples]
@@ -165,69 +160,3 @@ def _centre(images: FloatArray) -> FloatArray:
     """The middle of images (..., Y, X), small enough to keep for every hidden section."""
     y, x = (max(0, (side - _SAMPLE_PX) // 2) for side in images.shape[-2:])
     return np.array(images[..., y : y + _SAMPLE_PX, x : x + _SAMPLE_PX])
-
-
-def fit_shares(candidates: Sequence[npt.NDArray[np.floating]], truth: npt.NDArray[np.floating]) -> list[float]:
-    """Shares (at least 0, in sum 1) of ``candidates`` whose mixture has the least mean squared error against ``truth``.
-
-    Parameters
-    ----------
-    candidates
-        Arrays of the shape of ``truth``.
-    truth
-        Array of any shape.
-    """
-    shares: list[float] = _smallest_on_simplex(_error_products(candidates, truth)).tolist()
-    return shares
-
-
-def _error_products(
-    candidates: Sequence[npt.NDArray[np.floating]], truth: npt.NDArray[np.floating]
-) -> npt.NDArray[np.float64]:
-    """Mean product (k, k) of the candidates' errors: with shares w in sum 1, the mixture's squared error is w·G·w."""
-    errors = np.stack([(candidate - truth).ravel() for candidate in candidates]).astype(np.float64)
-    return np.asarray(errors @ errors.T / errors.shape[1], np.float64)
-
-
-def _evened(shares: npt.NDArray[np.float64], gram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Shares with the split between the lateral candidates moved halfway from its best to an even one.
-
-    Flow across the doubled gap is poorer than across the gap itself, so the hidden sections undervalue alignment. The
-    best split is the unlimited one: where it is far outside 0..1, the better candidate still keeps everything.
-    """
-    straight, aligned = (CANDIDATES.index(name) for name in LATERAL)
-    whole = shares[straight] + shares[aligned]
-    difference = np.zeros(len(shares))
-    difference[[straight, aligned]] = 1, -1
-    curvature = whole * (difference @ gram @ difference)
-    if curvature <= 0:
-        return shares
-    evened = shares.copy()
-    evened[[straight, aligned]] = 0, whole
-    best = -(difference @ gram @ evened) / curvature
-    share = whole * float(np.clip((best + 0.5) / 2, 0, 1))
-    evened[[straight, aligned]] = share, whole - share
-    return evened
-
-
-def _smallest_on_simplex(gram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The w ≥ 0 in sum 1 of least w·G·w, by projected gradient descent: small, convex, no corner cases."""
-    size = len(gram)
-    shares = np.full(size, 1 / size)
-    trace = np.trace(gram)
-    if trace == 0:
-        return shares
-    for _ in range(_SOLVER_STEPS):
-        moved = _onto_simplex(shares - gram @ shares / trace)
-        if np.abs(moved - shares).max() < 1e-9:
-            return moved
-        shares = moved
-    return shares
-
-
-def _onto_simplex(point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Nearest point with entries ≥ 0 in sum 1 (Held, Wolfe & Crowder 1974)."""
-    falling = np.sort(point)[::-1]
-    excess = (np.cumsum(falling) - 1) / np.arange(1, len(point) + 1)
-    level = excess[np.nonzero(falling > excess)[0][-1]]
-    return np.asarray(np.maximum(point - level, 0), np.float64)

@@ -65,25 +65,27 @@ class FusedInterpolator:
             raise ValueError(f"{' and '.join(LATERAL)} need a network, got None and shares {dict(shares)}.")
         self._plain = {name: Interpolator(sections, name) for name in PLAIN if self.shares[name] > 0}
 
-    def section(self, z: float) -> tuple[FloatArray, FloatArray]:
-        """Image (Y, X) at ``z`` and the weighted standard deviation (Y, X) of its parts, 0 at an observed section."""
-        if z == int(z):
-            image = np.array(self._sections[int(z)], np.float32)
-            return image, np.zeros_like(image)
+    def section(self, z: float) -> FloatArray:
+        """Image (Y, X) at ``z``; the observed section itself at a whole one.
+
+        Raises
+        ------
+        SectionRangeError
+            ``z`` is outside 0..n-1.
+        """
+        if z in range(len(self._sections)):
+            return np.array(self._sections[int(z)], np.float32)
         parts = self.candidates(z)
         shares = np.array([self.shares[name] for name in parts], np.float32)
-        images = np.stack(list(parts.values()))
-        fused = np.tensordot(shares, images, 1)
+        fused = np.tensordot(shares, np.stack(list(parts.values())), 1)
         if self._sharpening and any(name in LATERAL for name in parts):
             fused += np.float32(self._sharpening) * learned_detail(parts, self.shares)
-        spread = np.sqrt(np.tensordot(shares, (images - fused) ** 2, 1))
-        return fused.astype(np.float32), spread.astype(np.float32)
+        return fused.astype(np.float32)
 
     def candidates(self, z: float) -> dict[str, FloatArray]:
         """The images (Y, X) that have a share, by name."""
         images = {name: plain.section(z) for name, plain in self._plain.items()}
-        # The lateral views cost most of all.
+        # The lateral ones cost most of all.
         if self._lateral is not None and any(self.shares[name] > 0 for name in LATERAL):
-            views = self._lateral.views(z)
-            images |= {"straight": views.straight, "aligned": views.aligned}
+            images |= zip(LATERAL, self._lateral.straight_and_aligned(z), strict=True)
         return {name: image for name, image in images.items() if self.shares[name] > 0}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -27,38 +26,8 @@ _STATE_INTS = ("reach", "channels", "coefficients")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Views:
-    """Predictions (Y, X) of one z."""
-
-    straight_zx: FloatArray
-    """From the (z, x) planes of the sections as they are."""
-    straight_zy: FloatArray
-    """From their (z, y) planes."""
-    aligned_zx: FloatArray
-    """From the (z, x) planes of the sections carried to z by optical flow."""
-    aligned_zy: FloatArray
-    """From their (z, y) planes."""
-
-    @property
-    def straight(self) -> FloatArray:
-        """Mean of both planes of the sections as they are."""
-        return np.float32(0.5) * (self.straight_zx + self.straight_zy)
-
-    @property
-    def aligned(self) -> FloatArray:
-        """Mean of both planes of the aligned sections."""
-        return np.float32(0.5) * (self.aligned_zx + self.aligned_zy)
-
-    @property
-    def disagreement(self) -> FloatArray:
-        """Standard deviation (Y, X) of the four predictions."""
-        everything = [getattr(self, field.name) for field in dataclasses.fields(self)]
-        return np.asarray(np.std(everything, axis=0), np.float32)
-
-
-@dataclass(frozen=True, kw_only=True)
 class GapCoefficients:
-    """What the network makes of the sections around a gap, for any phase of the gap."""
+    """Coefficients that the network gives the rows around a gap, for any phase of the gap."""
 
     zx: Tensor
     """Kept rows (Y, 2·reach, X) of the (z, x) planes."""
@@ -71,7 +40,7 @@ class GapCoefficients:
 
 
 class LateralNetwork:
-    """What `train_lateral` learned from one stack.
+    """Network that `train_lateral` trained on one stack.
 
     Parameters
     ----------
@@ -87,14 +56,6 @@ class LateralNetwork:
         self.rows = rows.eval().requires_grad_(requires_grad=False)
         self.config = config
         self.factor = float(factor)
-
-    def on(self, sections: FloatArray) -> LateralInterpolator:
-        """Interpolator of ``sections`` (n, Y, X); faster than `section` for several z of one stack."""
-        return LateralInterpolator(self, sections)
-
-    def section(self, sections: FloatArray, z: float) -> tuple[FloatArray, FloatArray]:
-        """Image (Y, X) at ``z`` of ``sections`` and the disagreement (Y, X); see `LateralInterpolator.section`."""
-        return self.on(sections).section(z)
 
     def state(self) -> dict[str, Tensor]:
         """Weights and settings as plain tensors, for safetensors."""
@@ -200,33 +161,20 @@ class LateralInterpolator:
         # Walking along z, a gap is prepared once; aligned sections differ from phase to phase and cannot share.
         self._prepared = lru_cache(maxsize=1)(lambda lower: network.prepare(self._surrounding.straight(lower)))
 
-    def section(self, z: float) -> tuple[FloatArray, FloatArray]:
-        """Image (Y, X) at section coordinate ``z`` and the standard deviation (Y, X) of the four views behind it.
+    def straight_and_aligned(self, z: float) -> tuple[FloatArray, FloatArray]:
+        """Images (Y, X) at ``z``, which is not whole: from the sections as they are, and carried to z by optical flow.
 
-        At a whole ``z`` the observed section comes back, with disagreement 0.
+        Each is the mean of the predictions from the (z, x) and from the (z, y) planes.
 
         Raises
         ------
         SectionRangeError
             ``z`` is outside 0..n-1.
         """
-        lower, phase = self._place(z)
-        if phase == 0:
-            image = np.array(self.sections[lower], np.float32)
-            return image, np.zeros_like(image)
-        views = self.views(z)
-        return np.float32(0.5) * (views.straight + views.aligned), views.disagreement
-
-    def views(self, z: float) -> Views:
-        """The predictions behind `section`, for a ``z`` that is not whole."""
-        lower, phase = self._place(z)
-        straight = self.network.at_phase(self._prepared(lower), phase)
-        aligned = self.network.planes(self._surrounding.aligned(lower, phase), phase)
-        return Views(straight_zx=straight[0], straight_zy=straight[1], aligned_zx=aligned[0], aligned_zy=aligned[1])
-
-    def _place(self, z: float) -> tuple[int, float]:
         last = len(self.sections) - 1
         if not 0 <= z <= last:
             raise SectionRangeError(f"z must be within 0..{last}, got {z}. There is nothing to predict it from.")
-        lower = int(z)
-        return lower, float(z) - lower
+        lower, phase = int(z), float(z) - int(z)
+        straight = self.network.at_phase(self._prepared(lower), phase)
+        aligned = self.network.planes(self._surrounding.aligned(lower, phase), phase)
+        return np.float32(0.5) * (straight[0] + straight[1]), np.float32(0.5) * (aligned[0] + aligned[1])

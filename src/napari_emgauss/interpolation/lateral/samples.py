@@ -37,7 +37,7 @@ class Batch:
         moved = {field.name: getattr(self, field.name).to(device) for field in dataclasses.fields(self)}
         return Batch(**moved)
 
-    def split(self, size: int) -> list[Batch]:
+    def pieces(self, size: int) -> list[Batch]:
         """Batches of at most ``size`` examples each."""
         names = [field.name for field in dataclasses.fields(self)]
         columns = zip(*(torch.split(getattr(self, name), size) for name in names), strict=True)

@@ -28,7 +28,7 @@ Progress = Callable[[int, int, float], None]
 _WARM_UP_STEPS = 100
 _FINAL_RATE = 0.02
 _FINE_TUNING_RATE = 0.3
-_PART_ROWS = 12
+_PIECE_ROWS = 12
 """Examples that one CPU thread works on at a time: their activations stay in its cache (48 take twice as long each)."""
 
 
@@ -86,7 +86,7 @@ def adapt(
     seed: int = 0,
     should_stop: Callable[[], bool] | None = None,
 ) -> LateralNetwork:
-    """Copy of ``network`` that was trained on a little, for another ``factor``; parameters as in `train_lateral`."""
+    """Copy of ``network``, trained a little further for another ``factor``; parameters as in `train_lateral`."""
     config = network.config
     _check(sections)
     gaps = gaps_px(factor, min(sections.shape[1:]), config)
@@ -131,23 +131,23 @@ def _optimise(
 def _differentiate(student: RowNetwork, batch: Batch) -> float:
     """Set the gradients of the batch's mean squared error, which is returned.
 
-    On the CPU threads share the batch out in parts. Parts and the order of their sum are fixed: the result does not
+    On the CPU threads share the batch out in pieces. Pieces and the order of their sum are fixed: the result does not
     depend on the number of threads.
     """
     on_cpu = batch.rows.device.type == "cpu"
-    parts = batch.split(_PART_ROWS if on_cpu else len(batch.rows))
+    pieces = batch.pieces(_PIECE_ROWS if on_cpu else len(batch.rows))
     parameters = list(student.parameters())
-    results: list[tuple[float, tuple[Tensor, ...]]] = [(0.0, ())] * len(parts)
+    results: list[tuple[float, tuple[Tensor, ...]]] = [(0.0, ())] * len(pieces)
 
     def work(index: int) -> None:
         if on_cpu:
             use_one_torch_thread()
-        part = parts[index]
-        loss = functional.mse_loss(student(part.rows, part.gap_px, part.phases), part.hidden)
-        loss = loss * (len(part.rows) / len(batch.rows))
+        piece = pieces[index]
+        loss = functional.mse_loss(student(piece.rows, piece.gap_px, piece.phases), piece.hidden)
+        loss = loss * (len(piece.rows) / len(batch.rows))
         results[index] = loss.item(), torch.autograd.grad(loss, parameters)
 
-    for_each(work, range(len(parts)))
+    for_each(work, range(len(pieces)))
     for parameter, *gradients in zip(parameters, *(gradients for _, gradients in results), strict=True):
         parameter.grad = torch.stack(gradients).sum(0)
     return sum(loss for loss, _ in results)

@@ -71,7 +71,7 @@ class Teacher:
             if watch is not None and watch.held():
                 out[gap, k] = linear.section(z)
                 continue
-            out[gap, k] = source.section(z)[0]
+            out[gap, k] = source.section(z)
             plain = np.stack([method.section(z) for method in compared])
             known = GapMiddle(prediction=out[gap, k], plain=plain, sections=sections[gap : gap + 2])
             inverse = 1 / (self.evidence.calibration.expected(known.differences()) + LEAST_ERROR)

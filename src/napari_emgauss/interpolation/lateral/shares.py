@@ -1,0 +1,64 @@
+"""Shares of a mixture's candidates, from the products of their errors at hidden sections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_emgauss.interpolation.lateral.fusion import CANDIDATES, LATERAL
+
+_SOLVER_STEPS = 20_000
+
+
+def error_products(
+    candidates: Sequence[npt.NDArray[np.floating]], truth: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """Mean products G (k, k) of the candidates' errors: a mixture of shares w has the squared error w·G·w."""
+    errors = np.stack([(candidate - truth).ravel() for candidate in candidates]).astype(np.float64)
+    return np.asarray(errors @ errors.T / errors.shape[1], np.float64)
+
+
+def best_shares(gram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The w ≥ 0 that sum to 1 and have the least w·G·w, by projected gradient descent: small and convex."""
+    size = len(gram)
+    shares = np.full(size, 1 / size)
+    trace = np.trace(gram)
+    if trace == 0:
+        return shares
+    for _ in range(_SOLVER_STEPS):
+        moved = _onto_simplex(shares - gram @ shares / trace)
+        if np.abs(moved - shares).max() < 1e-9:
+            return moved
+        shares = moved
+    return shares
+
+
+def _onto_simplex(point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Nearest point with entries ≥ 0 that sum to 1 (Held, Wolfe & Crowder 1974)."""
+    falling = np.sort(point)[::-1]
+    excess = (np.cumsum(falling) - 1) / np.arange(1, len(point) + 1)
+    level = excess[np.nonzero(falling > excess)[0][-1]]
+    return np.asarray(np.maximum(point - level, 0), np.float64)
+
+
+def evened(shares: npt.NDArray[np.float64], gram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Shares of which the lateral candidates divide theirs halfway between the best division and an even one.
+
+    Flow across the doubled gap is poorer than across the gap itself, so the hidden sections undervalue alignment. The
+    best division is the unlimited one: where it is far outside 0..1, the better candidate still keeps everything.
+    """
+    straight, aligned = (CANDIDATES.index(name) for name in LATERAL)
+    whole = shares[straight] + shares[aligned]
+    difference = np.zeros(len(shares))
+    difference[[straight, aligned]] = 1, -1
+    curvature = whole * (difference @ gram @ difference)
+    if curvature <= 0:
+        return shares
+    out = shares.copy()
+    out[[straight, aligned]] = 0, whole
+    best = -(difference @ gram @ out) / curvature
+    share = whole * float(np.clip((best + 0.5) / 2, 0, 1))
+    out[[straight, aligned]] = share, whole - share
+    return out
