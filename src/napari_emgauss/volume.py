@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,14 @@ MIN_SECTION_PX = 16
 BAND_BYTES = 16 * 2**20
 BAND_ROWS = 256
 """Bands have a multiple of this many rows, as chunks of files do."""
+
+
+class VolumeSource(Protocol):
+    """A name by which a volume can be read again; it can be pickled, which the volume's data may not be."""
+
+    def open(self) -> Volume:
+        """Return the volume."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +44,8 @@ class Volume:
         Position of the centre of voxel (0, 0, 0) in nanometres.
     metadata
         Where the data came from; plain JSON values.
+    source
+        Where another process can read the very same volume again.
 
     Raises
     ------
@@ -49,6 +59,7 @@ class Volume:
     voxel_size_nm: Triple
     origin_nm: Triple = (0.0, 0.0, 0.0)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    source: VolumeSource | None = None
 
     def __post_init__(self) -> None:
         if not (hasattr(self.data, "shape") and hasattr(self.data, "dtype")):

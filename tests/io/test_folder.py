@@ -85,3 +85,13 @@ def test_a_truncated_image_is_named(tmp_path, suffix):
 def test_an_empty_folder_says_what_it_should_hold(tmp_path):
     with pytest.raises(FileFormatError, match="holds no images"):
         read(tmp_path, voxel_size_nm=SIZE)
+
+
+def test_images_of_a_large_folder_are_decoded_when_they_are_used(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_emgauss.io.folder.DECODED_AT_ONCE_BYTES", 0)
+    save(tmp_path, ".png")
+    (tmp_path / "section_7.png").write_bytes(b"no image")
+    volume = read(tmp_path, voxel_size_nm=SIZE)
+    np.testing.assert_array_equal(volume.section(2, (3, 9, 1, 20)), DATA[2, 3:9, 1:20])
+    with pytest.raises(FileFormatError, match="section_7"):
+        volume.section(7)

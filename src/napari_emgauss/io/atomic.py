@@ -20,10 +20,10 @@ from napari_emgauss.io.guard import array_bytes
 from napari_emgauss.units import format_bytes
 from napari_emgauss.volume import Volume
 
-Progress = Callable[[int, int], None]
+ReportPlanes = Callable[[int, int], None]
 """Called with (planes done, planes in total)."""
 
-Cancelled = Callable[[], bool]
+IsCancelled = Callable[[], bool]
 """Asked before every plane; True stops."""
 
 _MAX_BLOCK_BYTES = 128 * 2**20
@@ -100,7 +100,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def planes(volume: Volume, *, progress: Progress | None, cancelled: Cancelled | None) -> Iterator[AnyArray]:
+def planes(volume: Volume, *, progress: ReportPlanes | None, cancelled: IsCancelled | None) -> Iterator[AnyArray]:
     """Every plane of ``volume`` once, in order, as a contiguous array of the volume's type.
 
     Sections are read as deep as the source's chunks (one by one where it has none, since each may be expensive).
@@ -125,7 +125,7 @@ def planes(volume: Volume, *, progress: Progress | None, cancelled: Cancelled | 
                 progress(start + offset + 1, total)
 
 
-def _stop_if(cancelled: Cancelled | None, done: int, total: int) -> None:
+def _stop_if(cancelled: IsCancelled | None, done: int, total: int) -> None:
     if cancelled is not None and cancelled():
         raise WriteCancelled(f"writing was cancelled after {done} of {total} planes; nothing was left behind.")
 

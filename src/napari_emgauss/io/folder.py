@@ -9,10 +9,10 @@ import natsort
 import numpy as np
 import tifffile
 
-from napari_emgauss._types import AnyArray
+from napari_emgauss._types import AnyArray, ArrayLike3D
 from napari_emgauss.errors import FileFormatError, VolumeError
 from napari_emgauss.io.guard import array_bytes, check_fits_memory, foreign_errors
-from napari_emgauss.io.source import Source, supported_dtype, to_supported
+from napari_emgauss.io.source import DECODED_AT_ONCE_BYTES, LazyStack, Source, supported_dtype, to_supported
 from napari_emgauss.io.tiff import opencv_pages, tag_pixel_size
 from napari_emgauss.io.voxel_size import PartialTriple
 
@@ -46,18 +46,27 @@ def open_folder(path: Path) -> Source:
     )
 
 
-def _load(path: Path, files: list[Path], shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> AnyArray:
-    check_fits_memory(path, array_bytes((len(files), *shape), dtype.itemsize))
-    out: AnyArray = np.empty((len(files), *shape), dtype)
-    for index, file in enumerate(files):
+def _load(path: Path, files: list[Path], shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> ArrayLike3D:
+    """Return the stack: decoded if it is small, otherwise image by image (whole ones, for they are compressed)."""
+
+    def section(file: Path) -> AnyArray:
         image = _image(file)
         if image.shape != shape or supported_dtype(image.dtype, file) != dtype:
             raise VolumeError(
                 f"{file.name} is {image.dtype} of shape {image.shape}, but {files[0].name} is {dtype} of shape {shape}"
                 "; all sections must have one size and type. Crop or convert them, or move it out of the folder."
             )
-        out[index] = to_supported(image, dtype)
-    return out
+        return to_supported(image, dtype)
+
+    def fetch(sections: slice, rows: slice, columns: slice) -> AnyArray:
+        counts = [len(range(s.start, s.stop, s.step)) for s in (sections, rows, columns)]
+        block: AnyArray = np.empty(counts, dtype)
+        for out, file in zip(block, files[sections], strict=True):
+            out[:] = section(file)[rows, columns]
+        return block
+
+    stack = LazyStack(fetch, shape=(len(files), *shape), stored_dtype=dtype, path=path, kind="folder of images")
+    return stack if stack.nbytes > DECODED_AT_ONCE_BYTES else stack[:]
 
 
 def _image(file: Path) -> AnyArray:

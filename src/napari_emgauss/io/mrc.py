@@ -18,7 +18,7 @@ import numpy as np
 
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.io.atomic import Cancelled, Progress, planes, replacing
+from napari_emgauss.io.atomic import IsCancelled, ReportPlanes, planes, replacing
 from napari_emgauss.io.guard import MAX_METADATA_BYTES, array_bytes, check_file_holds, foreign_errors, json_object
 from napari_emgauss.io.source import LazyStack, Source
 from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
@@ -132,8 +132,8 @@ def write_mrc(
     *,
     metadata: dict[str, Any],
     overwrite: bool,
-    progress: Progress | None,
-    cancelled: Cancelled | None,
+    progress: ReportPlanes | None,
+    cancelled: IsCancelled | None,
 ) -> None:
     """Write an MRC2014 volume: lengths in Å (single precision), metadata as JSON in the extended header."""
     stored = mrcfile.utils.dtype_from_mode(_MODES[volume.dtype.name])

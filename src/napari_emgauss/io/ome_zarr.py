@@ -12,7 +12,7 @@ from zarr.storage import LocalStore
 
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import FileFormatError, VolumeError
-from napari_emgauss.io.atomic import Cancelled, Progress, planes, replacing
+from napari_emgauss.io.atomic import IsCancelled, ReportPlanes, planes, replacing
 from napari_emgauss.io.guard import MAX_METADATA_BYTES, array_bytes, check_fits_memory, foreign_errors, json_object
 from napari_emgauss.io.pyramid import Level, plan_levels
 from napari_emgauss.io.source import LazyStack, Source
@@ -182,8 +182,8 @@ def write_ome_zarr(
     *,
     metadata: dict[str, Any],
     overwrite: bool,
-    progress: Progress | None,
-    cancelled: Cancelled | None,
+    progress: ReportPlanes | None,
+    cancelled: IsCancelled | None,
 ) -> None:
     """Write OME-Zarr 0.5: levels averaged while the planes pass by, each pixel's centre kept in place."""
     specs = plan_levels(volume.shape, volume.voxel_size_nm, volume.origin_nm)

@@ -1,4 +1,4 @@
-"""What a reader hands over: the stack's description, and its intensities on demand."""
+"""The description of a stack that a reader hands over, and its intensities on demand."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from napari_emgauss.errors import VolumeError
 from napari_emgauss.io.guard import array_bytes, check_fits_memory, foreign_errors
 from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
 
+DECODED_AT_ONCE_BYTES = 512 * 2**20
+"""Stacks up to this size that need decoding are decoded once, when they are opened; larger ones when they are used."""
 _CONVERTED = {"float64": "float32", "float16": "float32", "int8": "int16"}
 
 

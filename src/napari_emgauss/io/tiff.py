@@ -18,7 +18,7 @@ import tifffile
 
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import FileFormatError, VolumeError
-from napari_emgauss.io.atomic import Cancelled, Progress, planes, replacing
+from napari_emgauss.io.atomic import IsCancelled, ReportPlanes, planes, replacing
 from napari_emgauss.io.guard import (
     array_bytes,
     check_file_holds,
@@ -26,7 +26,8 @@ from napari_emgauss.io.guard import (
     foreign_errors,
     json_object,
 )
-from napari_emgauss.io.source import LazyStack, Source, supported_dtype, to_supported
+from napari_emgauss.io.source import DECODED_AT_ONCE_BYTES, LazyStack, Source, supported_dtype, to_supported
+from napari_emgauss.io.tiff_segments import SegmentedPages
 from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
 from napari_emgauss.units import length_nm
 from napari_emgauss.volume import Volume
@@ -175,6 +176,9 @@ def _load(path: Path, shape: tuple[int, ...]) -> ArrayLike3D:
             if in_file.dtype.isnative and in_file.dtype == target:
                 return in_file
             return LazyStack(lambda *key: in_file[key], shape=shape, stored_dtype=stored, path=path, kind="TIFF")
+        large = array_bytes(shape, target.itemsize) > DECODED_AT_ONCE_BYTES
+        if large and (pages := SegmentedPages.of(path, series)) is not None:
+            return LazyStack(pages.fetch, shape=shape, stored_dtype=stored, path=path, kind="TIFF")
         per_voxel = target.itemsize + (stored.itemsize if stored != target else 0)
         check_fits_memory(path, array_bytes(shape, per_voxel))
         try:
@@ -269,8 +273,8 @@ def write_ome_tiff(
     *,
     metadata: dict[str, Any],
     overwrite: bool,
-    progress: Progress | None,
-    cancelled: Cancelled | None,
+    progress: ReportPlanes | None,
+    cancelled: IsCancelled | None,
 ) -> None:
     """Write an uncompressed OME-TIFF (BigTIFF beyond 4 GB): sizes in nm, origin and metadata in its description."""
     n_bytes = array_bytes(volume.shape, volume.dtype.itemsize)

@@ -67,4 +67,6 @@ def corrected(volume: Volume, corrections: Corrections) -> Volume:
             f"the corrections are of {corrections.n_sections} sections, the stack has {volume.n_sections}. "
             "Choose the stack that they were estimated on."
         )
-    return volume if corrections.is_none else replace(volume, data=CorrectedSections(volume, corrections))
+    if corrections.is_none:
+        return volume
+    return replace(volume, data=CorrectedSections(volume, corrections), source=None)
