@@ -3,7 +3,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -237,7 +236,6 @@ def test_ctrl_c_stops_and_keeps_the_model_and_a_checkpoint_continues(folder):
         for line in process.stdout:
             if "joint" in line:
                 break
-        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         text = process.stdout.read()
         assert process.wait(60) == 130

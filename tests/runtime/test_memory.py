@@ -12,15 +12,17 @@ from napari_emgauss.runtime.memory import MemoryMeter, process_peak_mib
 BALLAST = 80 * 2**20
 
 
-def hold_ballast():
+def hold_ballast(long_enough=lambda: False, *, at_most_s=60.0):
     ballast = np.ones(BALLAST, np.uint8)
-    time.sleep(0.05)
+    end = time.monotonic() + at_most_s
+    while not long_enough() and time.monotonic() < end:
+        time.sleep(0.01)
     return int(ballast[-1])
 
 
 def test_memory_held_for_a_moment_is_seen():
     with MemoryMeter() as meter, meter.measuring():
-        hold_ballast()
+        hold_ballast(lambda: meter.peak_above_start_mib > 60)
     assert meter.peak_above_start_mib > 60
 
 
@@ -28,7 +30,7 @@ def test_memory_held_outside_the_measured_stretch_is_not():
     with MemoryMeter() as meter:
         with meter.measuring():
             pass
-        hold_ballast()
+        hold_ballast(at_most_s=0.1)
         with meter.measuring():
             pass
     assert meter.peak_above_start_mib < 40

@@ -55,7 +55,7 @@ def test_two_python_threads_draw_at_once_what_each_draws_alone():
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(timeout=30)
+        worker.join(timeout=120)
     assert not any(worker.is_alive() for worker in workers)
     assert wrong == []
 

@@ -1,0 +1,163 @@
+"""The code blocks of README and docs, run as they stand on a small stack.
+
+Python blocks and ``napari-emgauss`` commands run in a folder that holds ``stack.tif`` (10 sections), ``isotropic.tif``
+and ``fib.tif``. One thing is not as a reader has it: `reconstruct` is given `QUICK` besides what the block asks for,
+since nothing here depends on how well it learned. Commands of other programs are checked, but not run, and appear as
+skipped. So does a block with ``<!-- not run: REASON -->`` above it; its commands are parsed all the same.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import tyro
+
+import napari_emgauss as eg
+from napari_emgauss.cli.main import Command, main
+from napari_emgauss.phantoms import phantom
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = {"joint": 1, "bootstrap": 1, "lateral_steps": 2}
+FENCE = re.compile(r"(?:<!-- not run: (?P<reason>.+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+    reason: str | None
+    """Why it is not run, if it is not."""
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+    def commands(self) -> Iterator[list[str]]:
+        """Yield each command of a shell block as its words."""
+        for line in self.text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words:
+                yield words
+
+
+def blocks() -> list[Block]:
+    """Return every fenced block of every page, also of the README and of CONTRIBUTING."""
+    found = []
+    for path in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))):
+        text = path.read_text(encoding="utf-8")
+        for match in FENCE.finditer(text):
+            line = text.count("\n", 0, match.start("language")) + 1
+            page = path.relative_to(ROOT).as_posix()
+            found.append(Block(page, line, match["language"], match["text"], match["reason"]))
+    return found
+
+
+PYTHON = [block for block in blocks() if block.language == "python"]
+SHELL = [block for block in blocks() if block.language == "sh"]
+FOREIGN = [
+    pytest.param(words, id=f"{block}-{words[0]}")
+    for block in SHELL
+    for words in block.commands()
+    if words[0] != "napari-emgauss"
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with the files that blocks name, as the working directory; trainings are short."""
+    original = eg.reconstruct
+    for name, module in list(sys.modules.items()):
+        if name.startswith("napari_emgauss.") and vars(module).get("reconstruct") is original:
+            monkeypatch.setattr(module, "reconstruct", partial(with_quick_settings, original))
+    monkeypatch.chdir(tmp_path)
+    eg.write(phantom((55, 48, 48), seed=3).every(6), Path("stack.tif"))
+    for name in ("isotropic.tif", "fib.tif"):
+        eg.write(phantom((25, 48, 48), seed=4), Path(name))
+    return tmp_path
+
+
+def with_quick_settings(reconstruct, volume, **settings):
+    return reconstruct(volume, **{**QUICK, **settings})
+
+
+@pytest.mark.parametrize("block", blocks(), ids=str)
+def test_every_block_says_in_which_language_it_is(block):
+    assert block.language in {"python", "sh", "text"}
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=str)
+def test_python_runs(block, folder):
+    if block.reason:
+        compile(block.text, str(block), "exec")
+        pytest.skip(f"{block}: {block.reason}")
+    exec(compile(block.text, str(block), "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("block", [b for b in SHELL if "napari-emgauss " in b.text], ids=str)
+def test_commands_run_one_after_the_other(block, folder):
+    commands = [words[1:] for words in block.commands() if words[0] == "napari-emgauss"]
+    if block.reason:
+        for arguments in commands:
+            tyro.cli(Command, args=arguments, config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes))
+        pytest.skip(f"{block}: {block.reason}")
+    for arguments in commands:
+        assert main(arguments) == 0, arguments
+
+
+@pytest.mark.parametrize("words", FOREIGN)
+def test_commands_of_other_programs_name_what_exists(words):
+    program, *arguments = words
+    assert program in CHECKS, f"{program} is not known here: add it to CHECKS"
+    CHECKS[program](arguments)
+    pytest.skip(f"checked, not run: {shlex.join(words)}")
+
+
+def check_make(arguments):
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    assert {a for a in arguments if "=" not in a} <= targets
+
+
+def check_pip(arguments):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for name, extras in re.findall(r"(napari-emgauss|\.)(?:\[([\w,]+)\])?", " ".join(arguments[1:])):
+        assert name in {project["name"], "."}
+        assert {extra for extra in extras.split(",") if extra} <= set(project["optional-dependencies"])
+
+
+def check_python(arguments):
+    if arguments[0] == "-m" and arguments[1].startswith("benchmarks."):
+        tyro.cli(import_module(arguments[1]).Options, args=arguments[2:])
+    for argument in arguments:
+        path, _, test = argument.partition("::")
+        if path.startswith("tests"):
+            assert (ROOT / path).exists()
+            assert all(name in (ROOT / path).read_text(encoding="utf-8") for name in test.split("::") if test)
+
+
+CHECKS = {
+    "make": check_make,
+    "napari": lambda _: None,
+    "pip": check_pip,
+    "pre-commit": lambda _: None,
+    "python": check_python,
+    "xvfb-run": lambda arguments: check_python(arguments[arguments.index(".venv/bin/python") + 1 :]),
+}
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in ROOT.glob("*.md")))
+def test_links_of_pages_outside_the_site_lead_to_files(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (ROOT / target).exists(), target
