@@ -1,7 +1,11 @@
-"""Files that cannot be read end in a message, with the viewer as it was."""
+"""Models open without a wait; files that cannot be read end in a message, with the viewer as it was."""
+
+import threading
 
 import numpy as np
 import pytest
+
+import napari_emgauss as eg
 
 PLUGIN = "napari-emgauss"
 
@@ -25,6 +29,22 @@ def foreign(path, trained):
 
 def empty(path, trained):
     path.write_bytes(b"")
+
+
+def test_the_gui_thread_draws_nothing_of_a_model_that_is_opened(viewer, trained, tmp_path, qtbot, monkeypatch):
+    path = trained.save(tmp_path / "model.emgauss")
+    threads = set()
+    render = eg.Reconstruction.render
+
+    def noted(self, z, **options):
+        threads.add(threading.current_thread().name)
+        return render(self, z, **options)
+
+    monkeypatch.setattr(eg.Reconstruction, "render", noted)
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    qtbot.waitUntil(lambda: not layer.data.busy, timeout=60_000)
+    assert threads == {"emgauss-planes"}
+    assert np.array_equal(layer._slice.image.raw, layer.data[viewer.dims.current_step[0]])
 
 
 @pytest.mark.parametrize("damage", [truncated, foreign, empty])

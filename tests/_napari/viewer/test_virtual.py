@@ -1,6 +1,7 @@
 import threading
 import weakref
 
+import napari
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
@@ -11,8 +12,7 @@ from napari_emgauss._napari.hooks.writers import write_volume
 from napari_emgauss._napari.viewer import virtual
 from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
-from napari_emgauss._napari.viewer.virtual import VirtualVolume
-from napari_emgauss.errors import VolumeError
+from napari_emgauss._napari.viewer.virtual import VirtualVolume, volume_for_layer
 
 
 @pytest.fixture
@@ -26,10 +26,9 @@ def whole(trained):
 
 
 @pytest.fixture
-def layer(viewer, volume):
-    added = viewer.add_image(volume, name="isotropic", scale=(8, 8, 8), contrast_limits=(0, 255))
-    volume.show_in(added)
-    return added
+def layer(viewer, trained):
+    volume = volume_for_layer(trained, viewer)
+    return viewer.add_image(volume, name="isotropic", scale=(8, 8, 8), contrast_limits=(0, 255))
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def drawn(qtbot):
     """Wait until a volume has drawn what its layers need, and return what the layer shows."""
 
     def wait(layer):
-        qtbot.waitUntil(lambda: not layer.data.busy, timeout=10_000)
+        qtbot.waitUntil(lambda: not layer.data.busy, timeout=60_000)
         return layer._slice.image.raw
 
     return wait
@@ -82,18 +81,6 @@ def test_the_cache_stays_within_its_memory(volume, monkeypatch):
     assert volume._cached_bytes == sum(block.nbytes for block in volume._cache.values())
 
 
-def test_another_state_of_the_model_replaces_what_was_drawn(volume, stack, layer, drawn):
-    drawn(layer)
-    other = eg.reconstruct(stack, preset="fast", joint=1, bootstrap=0, spacing_px=6.0)
-    assert not np.array_equal(other.resample().data[12], volume[12])
-    volume.update(other)
-    assert volume.reconstruction is other
-    assert np.array_equal(drawn(layer), other.resample().data[12])
-    assert np.array_equal(volume[12], other.resample().data[12])
-    with pytest.raises(VolumeError, match="keep its shape"):
-        volume.update(eg.reconstruct(eg.Volume(stack.data[:4], (48, 8, 8)), preset="fast", joint=1, bootstrap=0))
-
-
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1)])
 @pytest.mark.parametrize("projection", ["mean", "none"])
 def test_every_orientation_is_shown_exactly(viewer, layer, whole, drawn, order, projection):
@@ -104,7 +91,7 @@ def test_every_orientation_is_shown_exactly(viewer, layer, whole, drawn, order, 
         assert np.allclose(drawn(layer).astype(float), whole.take(k, order[0]), rtol=0, atol=1)
 
 
-def test_the_gui_thread_draws_nothing_for_the_canvas(viewer, layer, drawn, monkeypatch):
+def test_the_gui_thread_draws_nothing_for_the_canvas(viewer, trained, drawn, monkeypatch):
     threads = set()
     render = eg.Reconstruction.render
 
@@ -113,17 +100,48 @@ def test_the_gui_thread_draws_nothing_for_the_canvas(viewer, layer, drawn, monke
         return render(self, z, **options)
 
     monkeypatch.setattr(eg.Reconstruction, "render", noted)
+    layer = viewer.add_image(volume_for_layer(trained, viewer), contrast_limits=(0, 255))
+    drawn(layer)
     for k in (20, 2, 15):
         viewer.dims.set_current_step(0, k)
         drawn(layer)
     assert threads == {"emgauss-planes"}
 
 
-def test_neighbours_in_the_direction_of_travel_are_drawn_ahead(viewer, layer, volume, drawn):
+def test_everybody_else_gets_exact_values_while_the_canvas_waits(viewer, layer, whole, drawn, monkeypatch):
+    drawn(layer)
+    volume, hold = layer.data, threading.Event()
+    work = volume._work
+    monkeypatch.setattr(volume, "_work", lambda ranges: lambda: hold.wait(60) and work(ranges)())
+    before = layer._slice.image.raw
+    viewer.dims.set_current_step(0, 21)
+    busy, shown, exact = volume.busy, layer._slice.image.raw, layer.data[21]
+    hold.set()
+    assert busy
+    assert np.array_equal(shown, before)
+    assert np.array_equal(exact, whole[21])
+    assert np.array_equal(drawn(layer), whole[21])
+
+
+def test_a_volume_that_did_not_become_a_layer_gives_exact_values(viewer, trained, whole, qtbot):
+    volume = volume_for_layer(trained, viewer)
+    qtbot.waitUntil(lambda: volume._slicing_in is None, timeout=60_000)
+    assert np.array_equal(volume[4], whole[4])
+
+
+def test_a_copy_of_the_layer_is_served_too(viewer, layer, whole, drawn):
+    copy = viewer.add_layer(napari.layers.Layer.create(*layer.as_layer_data_tuple()))
+    assert copy.data is layer.data
+    viewer.dims.set_current_step(0, 6)
+    assert np.array_equal(drawn(layer), whole[6])
+    assert np.array_equal(drawn(copy), whole[6])
+
+
+def test_neighbours_in_the_direction_of_travel_are_drawn_ahead(viewer, layer, drawn):
     for k in (10, 9, 8):
         viewer.dims.set_current_step(0, k)
         drawn(layer)
-    cached = {ranges[0].start for _, ranges in volume._cache}
+    cached = {ranges[0].start for ranges in layer.data._cache}
     assert {7, 6, 5} <= cached
 
 
@@ -150,8 +168,9 @@ def test_a_volume_too_large_for_3d_is_refused_and_2d_goes_on(viewer, layer, whol
 
 def test_deleting_the_layer_while_it_is_drawn_is_no_problem(viewer, layer, qtbot):
     viewer.dims.set_current_step(0, 20)
+    volume = layer.data
     viewer.layers.remove(layer)
-    qtbot.wait(50)
+    qtbot.waitUntil(lambda: not volume.busy, timeout=60_000)
 
 
 def test_explore_adds_it_where_the_stack_is(viewer, stack_layer, trained, drawn):

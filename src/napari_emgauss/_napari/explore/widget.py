@@ -16,7 +16,7 @@ from napari_emgauss._napari.explore.scrub import SAME_Z, Drawing, Scrubber, Visi
 from napari_emgauss._napari.explore.uncertainty import NONE, TIP, UncertaintyLayer
 from napari_emgauss._napari.viewer.docked import EndsWithDock
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
-from napari_emgauss._napari.viewer.virtual import VirtualVolume
+from napari_emgauss._napari.viewer.virtual import volume_for_layer
 from napari_emgauss._napari.workers.background import Background
 
 if TYPE_CHECKING:
@@ -117,14 +117,13 @@ class ExploreWidget(ExploreForm):
         model = self.model
         if model is None:
             return None
-        volume = VirtualVolume(model.reconstruction)
+        volume = volume_for_layer(model.reconstruction, self._viewer)
         source = model.source_layer or self._section.layer
         looks = {} if source is None else {k: getattr(source, k) for k in ("contrast_limits", "colormap", "gamma")}
         if not looks:
             looks = {"contrast_limits": model.reconstruction.display_range}
         place = model.placement.attributes(volume.voxel_size_nm, model.reconstruction.origin_nm)
         layer = self._viewer.add_image(volume, name=f"{model.name} (isotropic)", **place, **looks)
-        volume.show_in(layer)
         if self._section.layer is not None:
             self._section.layer.visible = False
         self._on_view()

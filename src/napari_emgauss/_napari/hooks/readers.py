@@ -39,11 +39,13 @@ def _single(path: str | Sequence[str], suffixes: tuple[str, ...]) -> bool:
 
 
 def _read_model(path: str | Sequence[str]) -> list[LayerData]:
-    from napari_emgauss._napari.viewer.virtual import VirtualVolume
+    import napari
+
+    from napari_emgauss._napari.viewer.virtual import volume_for_layer
     from napari_emgauss.methods.emgauss import load
 
     reconstruction = load(str(path))
-    volume = VirtualVolume(reconstruction)
+    volume = volume_for_layer(reconstruction, napari.current_viewer())
     attributes = LayerPlacement().attributes(volume.voxel_size_nm, reconstruction.origin_nm) | {
         "name": Path(str(path)).stem,
         # Known without drawing a plane, which can take seconds.

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
-from napari_emgauss._napari.workers.loading import Loader, Work
+from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss._types import AnyArray, Triple
-from napari_emgauss.errors import VolumeError
 from napari_emgauss.methods.emgauss import Reconstruction
 from napari_emgauss.resampling.planes import Planes, Ranges, box_of
 
@@ -27,14 +27,15 @@ SOLID_SAMPLES = 128
 PREFETCHED = 3
 """Neighbours drawn ahead in the direction of the last step."""
 COARSE = "coarse"
+Work = Callable[[], AnyArray]
 
 
 class VirtualVolume:
     """An isotropic volume that behaves like an array and is rendered on demand.
 
-    Indexing gives exact values to everybody, with one exception: what napari draws on its canvas. A box that is not at
-    hand is then drawn off the GUI thread, the previous picture stays until it is ready, and the layer is refreshed. The
-    3D view, which asks for everything, gets a coarse volume.
+    Indexing gives exact values to everybody, but to napari while it slices a layer of `show_in` for its canvas. A box
+    that is not at hand is then drawn off the GUI thread, the previous picture stays until it is ready, and the layer is
+    refreshed. The 3D view, which asks for everything, gets a coarse volume.
 
     Parameters
     ----------
@@ -49,7 +50,6 @@ class VirtualVolume:
     def __init__(self, reconstruction: Reconstruction, voxel_size_nm: Triple | None = None) -> None:
         self._reconstruction = reconstruction
         self._planes = reconstruction.planes(voxel_size_nm)
-        self.version = 0
         self._lock = threading.Lock()
         self._cache: OrderedDict[Hashable, AnyArray] = OrderedDict()
         self._cached_bytes = 0
@@ -57,8 +57,8 @@ class VirtualVolume:
         self._refused = False
         self._shown: dict[tuple[bool, ...], tuple[tuple[int, ...], AnyArray]] = {}
         self._layers: weakref.WeakSet[Any] = weakref.WeakSet()
-        itself = weakref.ref(self)
-        self._loader = Loader(lambda key, block: _loaded(itself, key, block))
+        self._slicing_in: threading.Thread | None = None
+        self._worker = Worker(None, name="emgauss-planes")
 
     @property
     def reconstruction(self) -> Reconstruction:
@@ -93,15 +93,15 @@ class VirtualVolume:
     @property
     def busy(self) -> bool:
         """Whether something is being drawn for the canvas."""
-        return self._loader.busy
+        return self._worker.busy
 
     def __len__(self) -> int:
         return len(self._planes)
 
     def __getitem__(self, key: Any) -> AnyArray:
         ranges, dropped = box_of(key, self.shape)
-        live = _is_slicing(sys._getframe(1).f_globals.get("__name__", ""))
-        block = self._live(ranges) if live else self._exact(ranges)
+        for_canvas = self._slicing_in is threading.current_thread()
+        block = self._live(ranges) if for_canvas else self._exact(ranges)
         return block[tuple(0 if drop else slice(None) for drop in dropped)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
@@ -110,30 +110,36 @@ class VirtualVolume:
         return whole if dtype is None else whole.astype(dtype)
 
     def show_in(self, layer: Any) -> None:
-        """Refresh ``layer`` whenever something that it asked for is ready."""
-        self._layers.add(layer)
+        """Give ``layer``, whose data this is, what can be shown at once, and refresh it when the rest is ready.
 
-    def update(self, reconstruction: Reconstruction) -> None:
-        """Draw another state of the same model from now on."""
-        planes = reconstruction.planes(self.voxel_size_nm)
-        if planes.shape != self.shape:
-            raise VolumeError(
-                f"the model must keep its shape {self.shape}, got {planes.shape}. Open it as another volume."
-            )
-        with self._lock:
-            self._reconstruction, self._planes, self.version = reconstruction, planes, self.version + 1
-            self._cache.clear()
-            self._cached_bytes = 0
-        self._refresh()
+        napari enters a context whenever it slices a layer, made for dask arrays; it is what tells its reading from
+        anybody else's.
+        """
+        self._expect_nothing()
+        if layer not in self._layers:
+            self._layers.add(layer)
+            getattr(layer, "_slicing_state", layer).dask_optimized_slicing = self._sliced
+
+    @contextmanager
+    def _sliced(self) -> Iterator[None]:
+        """Take what is read in here, in the GUI thread, for what is about to be shown and must not wait."""
+        here, before = threading.current_thread(), self._slicing_in
+        self._slicing_in = here if here is threading.main_thread() else before
+        try:
+            yield
+        finally:
+            self._slicing_in = before
+
+    def _expect_nothing(self) -> None:
+        self._slicing_in = None
 
     def _exact(self, ranges: Ranges) -> AnyArray:
-        key = (self.version, ranges)
-        block = self._recall(key)
+        block = self._recall(ranges)
         if block is None:
             block = self._planes[_slices(ranges)]
             # Whoever reads the volume in large pieces must not push out what is looked at.
             if block.nbytes <= CACHE_BYTES // 16:
-                self._remember(key, block)
+                self._remember(ranges, block)
         return block.copy()
 
     def _live(self, ranges: Ranges) -> AnyArray:
@@ -142,11 +148,13 @@ class VirtualVolume:
         if all(orientation) and self.nbytes > SOLID_BYTES:
             self._refuse_solid()
             return self._nothing((1, 1, 1))
-        key = (self.version, COARSE if all(orientation) else ranges)
+        key = COARSE if all(orientation) else ranges
         block = self._recall(key)
         self._missed = None if block is not None else key
         wanted = [(key, self._work(ranges))] if block is None else []
-        self._loader.request(wanted + self._ahead(ranges))
+        self._worker.drop_waiting()
+        for each, work in wanted + self._ahead(ranges):
+            self._worker.submit(work, key=each, done=partial(_loaded, weakref.ref(self), each))
         if block is not None:
             self._shown[orientation] = (place, block)
             return block
@@ -171,7 +179,7 @@ class VirtualVolume:
         return np.broadcast_to(low, size)
 
     def _work(self, ranges: Ranges) -> Work:
-        """What the loader's thread calls; it must not keep this object alive, which has a timer."""
+        """Return what the worker calls; it does not keep this object alive."""
         if all(_orientation(ranges, self.shape)[0]):
             return partial(Planes.coarse, self._planes, SOLID_SAMPLES)
         return partial(Planes.__getitem__, self._planes, _slices(ranges))
@@ -186,10 +194,9 @@ class VirtualVolume:
         direction = -1 if place[axis] < last[axis] else 1
         ahead: list[tuple[Hashable, Work]] = []
         for k in (place[axis] + direction * n for n in range(1, PREFETCHED + 1)):
-            moved = tuple(range(k, k + 1) if i == axis else r for i, r in enumerate(ranges))
-            key = (self.version, moved)
-            if 0 <= k < self.shape[axis] and self._recall(key) is None:
-                ahead.append((key, self._work((moved[0], moved[1], moved[2]))))
+            z, y, x = (range(k, k + 1) if i == axis else r for i, r in enumerate(ranges))
+            if 0 <= k < self.shape[axis] and self._recall((z, y, x)) is None:
+                ahead.append(((z, y, x), self._work((z, y, x))))
         return ahead
 
     def _recall(self, key: Hashable) -> AnyArray | None:
@@ -208,32 +215,47 @@ class VirtualVolume:
                 self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
 
     def _on_loaded(self, key: Hashable, block: AnyArray) -> None:
-        if not isinstance(key, tuple) or key[0] != self.version:
-            return
         self._remember(key, block)
         if key == self._missed:
             self._missed = None
-            self._refresh()
+            for layer in self._layers:
+                layer.refresh(extent=False)
 
-    def _refresh(self) -> None:
-        import napari
 
-        viewer = napari.current_viewer()
-        images = [] if viewer is None else [each for each in viewer.layers if isinstance(each, napari.layers.Image)]
-        for layer in {*self._layers, *(image for image in images if image.data is self)}:
-            layer.refresh(extent=False)
+_ATTENDED: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def volume_for_layer(reconstruction: Reconstruction, viewer: Any | None) -> VirtualVolume:
+    """Return a volume that is about to become the data of a layer, before the event loop goes on.
+
+    Until it is one, what the GUI thread reads is taken for the canvas: napari slices a layer already while it makes it.
+
+    Parameters
+    ----------
+    reconstruction
+        What is rendered.
+    viewer
+        The viewer that gets the layer, not a proxy; None if there is none.
+    """
+    volume = VirtualVolume(reconstruction)
+    if viewer is not None and threading.current_thread() is threading.main_thread():
+        volume._slicing_in = threading.main_thread()
+        QTimer.singleShot(0, volume._expect_nothing)
+        if viewer not in _ATTENDED:
+            _ATTENDED.add(viewer)
+            viewer.layers.events.inserted.connect(lambda event: _attend_to(event.value))
+    return volume
+
+
+def _attend_to(layer: Any) -> None:
+    if isinstance(getattr(layer, "data", None), VirtualVolume):
+        layer.data.show_in(layer)
 
 
 def _loaded(volume: weakref.ref[VirtualVolume], key: Hashable, block: AnyArray) -> None:
     alive = volume()
     if alive is not None:
         alive._on_loaded(key, block)
-
-
-def _is_slicing(module: str) -> bool:
-    """Whether code of this module, in this thread, is about to show what it asks for and must not wait."""
-    by_napari = module.startswith("napari.layers.") and not module.startswith("napari.layers.utils")
-    return by_napari and threading.current_thread() is threading.main_thread()
 
 
 def _orientation(ranges: Ranges, shape: tuple[int, int, int]) -> tuple[tuple[bool, ...], tuple[int, ...]]:
