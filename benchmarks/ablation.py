@@ -19,7 +19,7 @@ from rich.console import Console
 
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.io import read
-from napari_emgauss.methods.emgauss import PRESETS, preset, reconstruct
+from napari_emgauss.methods.emgauss import PRESETS, reconstruct
 from napari_emgauss.metrics import psnr, ssim
 from napari_emgauss.render import set_threads
 from napari_emgauss.volume import Volume
@@ -97,14 +97,14 @@ def main(options: Options) -> None:
         console.print(rows[-1])
     base = {stage: round(PRESETS["paper"][stage] * options.schedule) for stage in STAGES}
     density = {
-        key: round(getattr(preset("paper"), key) * options.schedule) for key in ("densify_start", "densify_stop")
+        key: round(PRESETS["paper"][key] * options.schedule)
+        for key in ("densify_start", "densify_stop", "opacity_reset_every")
     }
     for name, changes in variants(base).items():
         if options.only and name not in options.only:
             continue
         start = time.perf_counter()
         settings = {**base, **density, **changes}
-        settings["opacity_reset_every"] = round(preset("paper").opacity_reset_every * options.schedule)
         result = reconstruct(thinned, preset="paper", seed=options.seed, device="cpu", **settings)
         rows.append({"variant": name, "seconds": time.perf_counter() - start, "gaussians": result.n_gaussians})
         rows[-1]["psnr_db"], rows[-1]["ssim"] = score(truth, options.factor, result.render)

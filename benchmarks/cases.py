@@ -57,7 +57,7 @@ class Case:
         if self.trains:
             from napari_emgauss.methods.emgauss import preset
 
-            values["config"] = json.loads(json.dumps(asdict(preset(self.method))))
+            values["config"] = json.loads(json.dumps(preset(self.method).to_json()))
         return dict(values)
 
     @property

@@ -28,16 +28,16 @@ SECTIONS = 4
 
 def cheap_model(size: int) -> eg.Reconstruction:
     """A hardly trained model of a section of any size, with as many Gaussians as a real one: all tiles are the same."""
-    side = min(size, EmgaussConfig().tile_px)
+    side = min(size, EmgaussConfig().blocks.tile_px)
     stack = phantom((SECTIONS, side, side), seed=0)
     tile = eg.reconstruct(eg.Volume(stack.data, (40, 4, 4)), preset="fast", joint=1, bootstrap=0)
-    config, shape = tile.config, (SECTIONS, size, size)
+    blocks, shape = tile.config.blocks, (SECTIONS, size, size)
     plan = Plan.of(
         shape,
-        bundle_sections=config.bundle_sections,
-        bundle_overlap=config.bundle_overlap,
-        tile_px=config.tile_px,
-        tile_overlap_px=config.tile_overlap_px,
+        bundle_sections=blocks.bundle_sections,
+        bundle_overlap=blocks.bundle_overlap,
+        tile_px=blocks.tile_px,
+        tile_overlap_px=blocks.tile_overlap_px,
     )
     return replace(tile, shape=shape, plan=plan, models=tile.models * len(plan.blocks))
 

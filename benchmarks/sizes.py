@@ -142,7 +142,7 @@ def row(run: Run, result: dict[str, Any] | str) -> str:
     """One line of the table."""
     n, height, width = run.shape
     voxels = ((n - 1) * FACTOR + 1) * height * width
-    chosen = preset(run.preset).spacing_px if run.spacing_px is None else run.spacing_px
+    chosen = preset(run.preset).model.spacing_px if run.spacing_px is None else run.spacing_px
     head = f"| {n}×{height}×{width} | {voxels / 1e6:.1f} M | {run.preset}, {chosen:g} px | {run.device} | "
     if isinstance(result, str):
         return f"{head}{result} |  |  |  |  |  |"

@@ -31,7 +31,7 @@ def test_reconstruct_puts_the_model_beside_the_stack(folder, capsys):
     text = capsys.readouterr().out
     assert "5 sections of 48 × 40, 48 × 8 × 8 nm, 6× anisotropic → 25 × 48 × 40" in text
     assert "held-out" in text
-    assert eg.load(out).config.hold_out == (2,)
+    assert eg.load(out).config.sections.hold_out == (2,)
 
 
 def test_reconstruct_says_which_sections_it_left_out(folder, stack, capsys):
@@ -62,7 +62,7 @@ def test_existing_outputs_are_refused_before_any_work(folder, capsys, monkeypatc
     [
         (["reconstruct", "{}/missing.tif"], "missing.tif"),
         (["reconstruct", "{}/stack.tif", "--overwrite", "--set", "spacing=3"], "Did you mean spacing_px"),
-        (["reconstruct", "{}/stack.tif", "--overwrite", "--set", "joint=many"], "joint must be a int"),
+        (["reconstruct", "{}/stack.tif", "--overwrite", "--set", "joint=many"], "joint must be a whole number"),
         (["reconstruct", "{}/stack.tif", "--overwrite", "--set", "joint"], "name=value"),
         (["reconstruct", "{}/stack.tif", "--overwrite", "--hold-out", "0"], "end of the stack"),
         (["reconstruct", "{}/stack.tif", "--overwrite", "--set", "hold_out=1"], "--hold-out"),

@@ -336,7 +336,7 @@ def small_gpu(monkeypatch):
     build = EmgaussJob.build
 
     def build_or_fail(job, block):
-        if job.config.tile_px > 128:
+        if job.config.blocks.tile_px > 128:
             raise torch.cuda.OutOfMemoryError("no room")
         return build(dataclasses.replace(job, device=torch.device("cpu")), block)
 
@@ -348,7 +348,7 @@ def small_gpu(monkeypatch):
 def test_a_gpu_out_of_memory_is_tried_again_with_smaller_tiles_and_ends_once(small_gpu, caplog, tmp_path):
     events = []
     result = reconstruct(small_gpu, on_event=events.append, checkpoint=tmp_path, **TINY)
-    assert result.config.tile_px == 128
+    assert result.config.blocks.tile_px == 128
     assert [e.reason for e in events if isinstance(e, Finished)] == [FinishReason.COMPLETED]
     assert "128 px" in caplog.text
 

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from napari_emgauss.methods.emgauss import preset
+from napari_emgauss.methods.emgauss.schedule import schedule
 from napari_emgauss.training import Rate, Schedule
 
 
 @pytest.fixture
 def paper() -> Schedule:
-    return preset("paper", warmup=2000, joint=1000, bootstrap=15_000).schedule(3, 100)
+    return schedule(preset("paper", warmup=2000, joint=1000, bootstrap=15_000), 3, 100)
 
 
 def test_the_published_stages_and_ramp(paper):
@@ -15,7 +16,7 @@ def test_the_published_stages_and_ramp(paper):
         "warm-up", "warm-up", "joint", "joint", "bootstrap", "bootstrap",
     ]  # fmt: skip
     assert paper.total == 18_000
-    assert preset("paper").schedule(3, 100).total == 18_000 / 4  # for a bundle of three
+    assert schedule(preset("paper"), 3, 100).total == 18_000 / 4  # for a bundle of three
     assert [paper.weight(i) for i in (0, 3000, 6500, 10_000, 17_999)] == pytest.approx([0.1, 0.1, 0.55, 1, 1])
 
 
@@ -48,9 +49,9 @@ def test_unobserved_depths_spread_from_mid_gaps_to_anywhere(paper):
 
 
 def test_noise_on_z_stays_within_the_neighbouring_gaps():
-    schedule = preset("paper", z_jitter_start=5.0, z_jitter_end=5.0).schedule(3, 100)
+    jumping = schedule(preset("paper", z_jitter_start=5.0, z_jitter_end=5.0), 3, 100)
     rng = np.random.default_rng(0)
-    drawn = [schedule.jittered(0, [0.0, 1.0, 3.0], 1, rng) for _ in range(300)]
+    drawn = [jumping.jittered(0, [0.0, 1.0, 3.0], 1, rng) for _ in range(300)]
     assert min(drawn) >= 0
     assert max(drawn) <= 3
-    assert preset("balanced").schedule(3, 100).jittered(0, [0.0, 1.0, 3.0], 1, rng) == 1.0
+    assert schedule(preset("balanced"), 3, 100).jittered(0, [0.0, 1.0, 3.0], 1, rng) == 1.0

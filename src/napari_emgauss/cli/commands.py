@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
-Preset = Literal["fast", "balanced", "best", "paper"]
+from napari_emgauss.methods.emgauss.presets import PresetName
+
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -28,7 +29,7 @@ class Reconstruct:
     """Voxel size z y x in nanometres, like 40 4 4; needed where the file does not say."""
     dataset: str | None = None
     """Name of the dataset in an HDF5 file with several."""
-    preset: Preset = "balanced"
+    preset: PresetName = "balanced"
     """How much effort: fast is a first look; paper is the method as published (slow)."""
     device: Device = "auto"
     """Where to train; auto takes the GPU if it works."""

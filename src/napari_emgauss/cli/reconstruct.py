@@ -94,8 +94,8 @@ def interpolation_command(options: Reconstruct, result: Reconstruction, method: 
         words += ["--voxel-size-nm", *(f"{size:g}" for size in options.voxel_size_nm)]
     if options.dataset is not None:
         words += ["--dataset", options.dataset]
-    if result.config.leave_out:
-        words += ["--leave-out", *result.config.leave_out]
+    if result.config.sections.leave_out:
+        words += ["--leave-out", *result.config.sections.leave_out]
     return shlex.join(map(str, words))
 
 

@@ -187,8 +187,8 @@ def score_held_out(
 
 def held_out_sections(reconstruction: Reconstruction) -> tuple[int, ...]:
     """Indices of the sections that can be scored, increasing: held out of the training and not damaged."""
-    config = reconstruction.config
-    return tuple(sorted(set(config.hold_out) - set(config.leave_out)))
+    sections = reconstruction.config.sections
+    return tuple(sorted(set(sections.hold_out) - set(sections.leave_out)))
 
 
 def check_stack(volume: Volume, reconstruction: Reconstruction) -> None:
@@ -231,7 +231,7 @@ def plain_psnr_db(
     """
     if not hold_out:
         raise ConfigError("hold_out names no section, so there is nothing to compare on. Pass at least one.")
-    config = EmgaussConfig(hold_out=tuple(hold_out), leave_out=tuple(leave_out))
+    config = EmgaussConfig().with_settings(hold_out=tuple(hold_out), leave_out=tuple(leave_out))
     observed = training_sections(config, volume.n_sections)
     unit = Scaling.of(volume, observed).normalise if to_unit is None else to_unit
     plain = PlainInterpolation(volume, observed, method)

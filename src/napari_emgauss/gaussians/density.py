@@ -8,32 +8,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from napari_emgauss.gaussians.planar import PARAMETER_NAMES, Gaussians
+from napari_emgauss.settings import Count, NonNegative, Number, PositiveCount, settings
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class DensityConfig:
     """When and how the number of Gaussians changes."""
 
-    every: int = 100
+    every: Count = 100
     """Iterations between two rounds; 0 switches densification off."""
-    start: int = 500
+    start: Count
     """First iteration at which Gaussians may be cloned or split."""
-    stop: int = 9000
+    stop: Count
     """No round from this iteration on."""
-    grow_gradient: float = 2e-4
+    grow_gradient: NonNegative = 2e-4
     """Mean gradient norm, in normalised units, above which a Gaussian is cloned or split."""
-    split_fraction: float = 0.01
+    split_fraction: NonNegative = 0.01
     """A growing Gaussian larger than this fraction of the section is split, a smaller one cloned."""
-    prune_opacity: float = 0.005
+    prune_opacity: Annotated[Number, Field(ge=0, lt=0.5)] = 0.005
     """Gaussians more transparent than this are removed."""
-    reset_every: int = 3000
+    reset_every: Count
     """Iterations between two opacity resets; 0 switches them off."""
-    max_gaussians: int = 60_000
+    max_gaussians: PositiveCount
     """Cap on the number of Gaussians of a block: the strongest gradients are served first, then growth stops."""
 
 

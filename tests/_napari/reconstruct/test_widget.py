@@ -237,7 +237,7 @@ def test_held_out_sections_draw_a_curve_beside_plain_interpolation(widget, viewe
     finished(widget, qtbot)
     qtbot.waitUntil(lambda: widget.panel.curves._plain is not None, timeout=WAIT_MS)
     (model,) = open_models(viewer)
-    assert model.reconstruction.config.hold_out == (2,)
+    assert model.reconstruction.config.sections.hold_out == (2,)
     assert widget.panel.curves._scores
     level = widget.panel.curves._plain.value()
     assert 5 < level < 60

@@ -1,7 +1,7 @@
 import pytest
 
 from napari_emgauss.errors import ConfigError
-from napari_emgauss.methods.emgauss import estimate
+from napari_emgauss.methods.emgauss.estimate import estimate
 from napari_emgauss.methods.emgauss.train import prepare
 
 

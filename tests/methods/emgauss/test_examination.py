@@ -112,7 +112,7 @@ def test_the_record_survives_the_file_and_says_what_was_done(result, uneven, tmp
 def test_going_on_uses_the_corrections_of_the_model(result, uneven):
     more = eg.reconstruct(uneven, start=result, device="cpu", joint=1, bootstrap=0)
     assert more.record["corrections"] == result.record["corrections"]
-    assert more.config.leave_out == result.config.leave_out
+    assert more.config.sections.leave_out == result.config.sections.leave_out
     assert psnr_db(more.render(4), corrected_like(uneven, result.record).section(4)) > 20
     with pytest.raises(ConfigError, match="correct_sections must stay 'auto'"):
         eg.reconstruct(uneven, start=result, correct_sections="none")
@@ -143,7 +143,7 @@ def test_damage_is_left_out_told_and_repaired(torn, caplog):
     volume, whole = torn
     with caplog.at_level(logging.WARNING):
         result = eg.reconstruct(volume, **{**QUICK, "joint": 20, "bootstrap": 10})
-    assert result.config.leave_out == (3,)
+    assert result.config.sections.leave_out == (3,)
     assert 3 not in result.observed
     assert result.record["sections_left_out"] == [3]
     assert "section 3 looks damaged (torn" in caplog.text
@@ -177,7 +177,7 @@ def test_sections_without_finite_values_are_left_out_or_refused(even):
     data[4, 10:12] = np.nan
     volume = eg.Volume(data, even.voxel_size_nm)
     result = eg.reconstruct(volume, **QUICK)
-    assert result.config.leave_out == (4,)
+    assert result.config.sections.leave_out == (4,)
     assert np.isfinite(result.render(4)).all()
     with pytest.raises(VolumeError, match="section 4 has"):
         eg.reconstruct(volume, **QUICK, leave_out_damaged=False)

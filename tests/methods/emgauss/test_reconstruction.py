@@ -159,7 +159,7 @@ def test_numbers_of_numpy_are_taken_and_can_be_saved(stack, tmp_path):
     settings = {"hold_out": np.array([1, 3]), "spacing_px": np.float32(4), "joint": np.int64(1), "bootstrap": 0}
     result = eg.reconstruct(stack, seed=np.int64(3), **settings)
     assert eg.load(result.save(tmp_path / "m.emgauss")).config == result.config
-    assert result.config.hold_out == (1, 3)
+    assert result.config.sections.hold_out == (1, 3)
 
 
 def test_a_section_held_out_is_not_trained_on(stack):
@@ -176,7 +176,7 @@ def test_a_section_held_out_is_not_trained_on(stack):
         ({"preset": "quick"}, "preset must be one of"),
         ({"spacing": 3}, "Did you mean spacing_px"),
         ({"spacing_px": -1}, "must be positive"),
-        ({"ema_decay": 1.5}, "within 0..1"),
+        ({"teacher": "ema", "ema_decay": 1.5}, "within 0..1"),
         ({"hold_out": (0,)}, "end of the stack"),
         ({"leave_out": (9,)}, r"within 0\.\.4"),
         ({"field": "anchored", "compositing": "alpha"}, "field='mlp'"),
@@ -184,7 +184,7 @@ def test_a_section_held_out_is_not_trained_on(stack):
         ({"joint": 2.5}, "joint must be a whole number"),
         ({"joint": "3"}, "joint must be a whole number"),
         ({"joint": True}, "joint must be a whole number"),
-        ({"densify": 1}, "densify must be True or False"),
+        ({"field": "mlp", "densify": 1}, "densify must be True or False"),
         ({"spacing_px": "3"}, "spacing_px must be a finite number"),
         ({"rate_mean": float("nan")}, "rate_mean must be a finite number"),
         ({"rate_angle": -1e-3}, "rate_angle must not be negative"),
@@ -195,8 +195,8 @@ def test_a_section_held_out_is_not_trained_on(stack):
         ({"tile_overlap_px": 0}, "tile_overlap_px must be at least 1"),
         ({"bundle_sections": 6}, "more than twice bundle_overlap"),
         ({"densify": True}, "field='mlp'"),
-        ({"initial_opacity": 1.0}, "both excluded"),
-        ({"pseudo_weight_start": -0.1}, "must not be negative"),
+        ({"field": "mlp", "initial_opacity": 1.0}, "both excluded"),
+        ({"teacher": "ema", "pseudo_weight_start": -0.1}, "must not be negative"),
         ({"seed": -1}, "seed must be"),
         ({"seed": 0.5}, "seed must be"),
     ],

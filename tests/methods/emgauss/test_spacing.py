@@ -1,7 +1,5 @@
 """Gaussians as dense as the tissue asks for, and what comes of it where the lateral teacher is of no use."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -57,7 +55,7 @@ def test_real_tissue_keeps_the_usual_spacing(fib25):
 
 
 def test_a_spacing_finer_than_all_others_stays():
-    fine = dataclasses.replace(CONFIG, spacing_px=1.0)
+    fine = CONFIG.with_settings(spacing_px=1.0)
     assert choose_spacing(fine, examples_of(texture(along=1, across=1.0)[:2]), seed=0) == 1.0
 
 
@@ -91,12 +89,15 @@ def test_where_z_is_unlike_y_and_x_the_result_is_no_worse_than_any_plain_method(
 def test_the_choice_is_made_once(tmp_path, monkeypatch):
     stack = Volume(texture(along=12, across=1.0, shape=(21, 40, 40)), (8, 8, 8)).every(FACTOR)
     first = eg.reconstruct(stack, preset="fast", checkpoint=tmp_path)
-    assert first.config.spacing_px < CONFIG.spacing_px
+    assert first.config.model.spacing_px < CONFIG.model.spacing_px
     assert eg.load(first.save(tmp_path / "m.emgauss")).config == first.config
     monkeypatch.setattr("napari_emgauss.methods.emgauss.preparation.choose_spacing", None)
     again = eg.reconstruct(stack, preset="fast", checkpoint=tmp_path)
     assert np.array_equal(again.render(0.5), first.render(0.5))
-    assert eg.reconstruct(stack, start=first, joint=1, bootstrap=0).config.spacing_px == first.config.spacing_px
+    assert (
+        eg.reconstruct(stack, start=first, joint=1, bootstrap=0).config.model.spacing_px
+        == first.config.model.spacing_px
+    )
 
 
 def test_findings_of_another_stack_are_refused(tmp_path):

@@ -1,28 +1,111 @@
-"""How it is trained: preset, device, and every other setting folded away, generated from the config dataclass."""
+"""Form of the training's settings: preset, device, and about a dozen more folded away."""
 
 from __future__ import annotations
 
-import dataclasses
-import typing
+from dataclasses import dataclass, field
 from typing import Any
 
-import docstring_parser
-from qtpy.QtCore import QLocale, QSettings, Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QDoubleValidator, QIcon
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QLineEdit, QSpinBox, QWidget
+from qtpy.QtCore import QSettings, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox, QWidget
 from superqt import QCollapsible
 
-from napari_emgauss.methods.emgauss import EmgaussConfig, preset
+from napari_emgauss._napari.controls.length_box import LengthBox
+from napari_emgauss.methods.emgauss.config import FIELDS, inert
+from napari_emgauss.methods.emgauss.presets import PRESET_NOTES, preset
+from napari_emgauss.settings import bounds
 
-PRESET_NOTES = {
-    "fast": "A first look, in seconds to a few minutes.",
-    "balanced": "The default: first studies how your tissue continues, some minutes.",
-    "best": "Studies three times as long as 'balanced', for a little more.",
-    "paper": "EMGauss as published: slow on a CPU, and not better.",
-}
 DEVICES = {"Automatic": "auto", "CPU": "cpu", "GPU (CUDA)": "cuda"}
-ELSEWHERE = ("hold_out", "leave_out")
-"""Fields that the form of the stack asks for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdvancedSetting:
+    """A setting in a user's words: a number, or a choice between named values."""
+
+    label: str
+    note: str
+    unit: str = ""
+    most: int = 1_000_000
+    choices: dict[str, Any] = field(default_factory=dict)
+    """Values by the text that stands for them."""
+    checked: Any = True
+    """Of a setting that is on or off: its value when on."""
+    unchecked: Any = None
+    """Its value when off; None for a number or a choice."""
+
+
+ADVANCED = {
+    "teacher": AdvancedSetting(
+        label="Study the tissue first",
+        note="Train a network on your own sections, which predicts what lies between them. The best results by far; "
+        "without it training takes a fraction of the time.",
+        checked="lateral",
+        unchecked="ema",
+    ),
+    "correct_sections": AdvancedSetting(
+        label="Even out brightness and shifts",
+        note="Remove differences in brightness and shifts of up to 4 px between sections, wherever your sections "
+        "show that it helps.",
+        checked="auto",
+        unchecked="none",
+    ),
+    "leave_out_damaged": AdvancedSetting(
+        label="Leave damaged sections out",
+        note="Look for torn, blank, blurred or misplaced sections, and reconstruct them from their neighbours.",
+        unchecked=False,
+    ),
+    "adapt_spacing": AdvancedSetting(
+        label="Finer detail where the sections have it",
+        note="Try Gaussians closer together, and keep them if hidden sections are drawn better.",
+        unchecked=False,
+    ),
+    "motion": AdvancedSetting(
+        label="Follow structures from section to section",
+        note="Start from the motion (optical flow) between neighbouring sections. Off: start without any motion.",
+        checked="flow",
+        unchecked="none",
+    ),
+    "uncertainty": AdvancedSetting(
+        label="Map the uncertainty",
+        note="After the training, map the error to expect at every place of the reconstruction.",
+        unchecked=False,
+    ),
+    "denoise": AdvancedSetting(
+        label="Denoise first",
+        note="Denoise the sections before the training. For very noisy stacks only: some detail is lost.",
+        choices={"No": "none", "Lightly": "light", "Blur (1 px)": "blur"},
+    ),
+    "spacing_px": AdvancedSetting(
+        label="Detail",
+        note="Distance between Gaussians when training starts. A smaller one keeps finer detail, and more noise; it "
+        "takes longer and needs more memory.",
+        unit=" px apart",
+        most=64,
+    ),
+    "lateral_steps": AdvancedSetting(
+        label="Effort of the study",
+        note="Training steps of the network that studies the tissue. 'best' takes 10000.",
+        unit=" steps",
+    ),
+    "joint": AdvancedSetting(
+        label="Effort of the training",
+        note="Iterations of the Gaussians for each section, observed or predicted; 'paper' counts them for each block.",
+        unit=" iterations",
+    ),
+    "tile_px": AdvancedSetting(
+        label="Tile size",
+        note="Wider sections are split into tiles of this side, which are trained one after the other. Smaller tiles "
+        "need less memory.",
+        unit=" px",
+    ),
+    "bundle_sections": AdvancedSetting(
+        label="Bundle size",
+        note="Longer stacks are split into bundles of so many sections, which are trained one after the other. Smaller "
+        "bundles need less memory.",
+        unit=" sections",
+    ),
+}
+"""What the form offers of the configuration; the sections held or left out are asked for with the stack."""
 
 
 def user_settings() -> QSettings:
@@ -50,9 +133,9 @@ class SettingsForm(QWidget):
         for icon in (self.advanced.setCollapsedIcon, self.advanced.setExpandedIcon):
             icon(QIcon())  # its own are black in every theme
         self.advanced.toggled.connect(lambda shown: self.advanced.setText(("▾" if shown else "▸") + " Advanced"))
-        self._form = QWidget()
-        self._fields = _editors(self._form)
-        self.advanced.addWidget(self._form)
+        form = QWidget()
+        self._fields = _editors(form)
+        self.advanced.addWidget(form)
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -67,13 +150,18 @@ class SettingsForm(QWidget):
         self.device.currentTextChanged.connect(self._edited)
         for editor in self._fields.values():
             _signal_of(editor).connect(self._edited)
+        self._edited()
 
     def arguments(self) -> dict[str, Any]:
         """Preset, device and the settings that differ from the preset's, as `Session` takes them."""
         name = self.preset.currentText()
-        usual = preset(name)
-        values = {field: _read(editor) for field, editor in self._fields.items()}
-        changed = {field: value for field, value in values.items() if value != getattr(usual, field)}
+        usual, without_effect = _usual(name), self._without_effect()
+        values = {setting: _read(setting, editor) for setting, editor in self._fields.items()}
+        changed = {
+            setting: value
+            for setting, value in values.items()
+            if value != usual[setting] and setting not in without_effect
+        }
         return {"preset": name, "device": DEVICES[self.device.currentText()], **changed}
 
     def remember(self) -> None:
@@ -91,92 +179,96 @@ class SettingsForm(QWidget):
                 box.setCurrentIndex(index)
         self._take_preset()
 
+    def _without_effect(self) -> set[str]:
+        """Settings that cannot act with what is entered."""
+        chosen = preset(self.preset.currentText())
+        values = {setting: _read(setting, editor) for setting, editor in self._fields.items()}
+        network_only = {"teacher"} if chosen.model.has_network else set()  # it has but one teacher
+        return {*inert({**chosen.flat(), **values}), *network_only}
+
     def _take_preset(self) -> None:
-        name = self.preset.currentText()
         self._filling = True
-        for field, editor in self._fields.items():
-            _write(editor, getattr(preset(name), field))
+        for setting, value in _usual(self.preset.currentText()).items():
+            _write(setting, self._fields[setting], value)
         self._filling = False
         self._edited()
 
     def _edited(self) -> None:
         if self._filling:
             return
+        without_effect = self._without_effect()
+        for setting, editor in self._fields.items():
+            editor.setEnabled(setting not in without_effect)
         n_changed = len(self.arguments()) - 2
         changed = f" {n_changed} advanced setting{'s' * (n_changed > 1)} changed." if n_changed else ""
         self.note.setText(PRESET_NOTES[self.preset.currentText()] + changed)
         self.changed.emit()
 
 
+def _usual(name: str) -> dict[str, Any]:
+    """Advanced settings of a preset."""
+    values = preset(name).flat()
+    return {setting: values.get(setting, FIELDS[setting].default) for setting in ADVANCED}
+
+
 def _editors(parent: QWidget) -> dict[str, QWidget]:
-    """One editor per field of `EmgaussConfig`, with its docstring as the tooltip."""
-    notes = {p.arg_name: p.description or "" for p in docstring_parser.parse_from_object(EmgaussConfig).params}
-    types = typing.get_type_hints(EmgaussConfig)
+    """One editor per advanced setting."""
     layout = QFormLayout(parent)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     editors: dict[str, QWidget] = {}
-    for field in dataclasses.fields(EmgaussConfig):
-        if field.name in ELSEWHERE:
-            continue
-        editor = _editor(types[field.name])
-        editor.setObjectName(field.name)
-        editor.setToolTip(" ".join(notes[field.name].split()))
-        label = QLabel(field.name)
-        label.setToolTip(editor.toolTip())
-        layout.addRow(label, editor)
-        editors[field.name] = editor
+    for name, setting in ADVANCED.items():
+        editor = _editor(name, setting)
+        editor.setObjectName(name)
+        editor.setToolTip(f"<p>{setting.note}</p>")  # rich text, which Qt wraps
+        if setting.unchecked is None:
+            label = QLabel(setting.label)
+            label.setToolTip(editor.toolTip())
+            layout.addRow(label, editor)
+        else:
+            layout.addRow(editor)
+        editors[name] = editor
     return editors
 
 
-def _editor(kind: Any) -> QWidget:
-    if typing.get_origin(kind) is typing.Literal:
+def _editor(name: str, setting: AdvancedSetting) -> QWidget:
+    if setting.unchecked is not None:
+        return QCheckBox(setting.label)
+    if setting.choices:
         choice = QComboBox()
-        choice.addItems(list(typing.get_args(kind)))
+        choice.addItems(list(setting.choices))
         return choice
-    if kind is bool:
-        return QCheckBox()
-    if kind is int:
-        number = QSpinBox()
-        number.setRange(0, 2**31 - 1)
-        number.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-        return number
-    if kind is float:
-        line = QLineEdit()
-        validator = QDoubleValidator()
-        validator.setLocale(QLocale.c())  # numbers are written and read with a decimal point
-        line.setValidator(validator)
-        return line
-    raise TypeError(f"no editor for a setting of type {kind}")
+    least, most = bounds(FIELDS[name])
+    if FIELDS[name].annotation is float:
+        length = LengthBox("", least=max(least, 0.5))
+        length.setMaximum(min(most, setting.most))
+        length.setSuffix(setting.unit)
+        return length
+    number = QSpinBox()
+    number.setRange(int(max(least, 1)), int(min(most, setting.most)))
+    number.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+    number.setSuffix(setting.unit)
+    return number
 
 
 def _signal_of(editor: QWidget) -> Any:
     if isinstance(editor, QComboBox):
         return editor.currentTextChanged
-    if isinstance(editor, QCheckBox):
-        return editor.toggled
-    return editor.editingFinished if isinstance(editor, QLineEdit) else editor.valueChanged  # type: ignore[attr-defined]
+    return editor.toggled if isinstance(editor, QCheckBox) else editor.valueChanged  # type: ignore[attr-defined]
 
 
-def _read(editor: QWidget) -> Any:
+def _read(name: str, editor: QWidget) -> Any:
     if isinstance(editor, QComboBox):
-        return editor.currentText()
+        return ADVANCED[name].choices[editor.currentText()]
     if isinstance(editor, QCheckBox):
-        return editor.isChecked()
-    if isinstance(editor, QLineEdit):
-        try:
-            return float(editor.text())
-        except ValueError:
-            return editor.text()  # the config says what is wrong with it
+        return ADVANCED[name].checked if editor.isChecked() else ADVANCED[name].unchecked
     return editor.value()  # type: ignore[attr-defined]
 
 
-def _write(editor: QWidget, value: Any) -> None:
+def _write(name: str, editor: QWidget, value: Any) -> None:
     if isinstance(editor, QComboBox):
-        editor.setCurrentText(value)
+        editor.setCurrentIndex(list(ADVANCED[name].choices.values()).index(value))
     elif isinstance(editor, QCheckBox):
-        editor.setChecked(value)
-    elif isinstance(editor, QLineEdit):
-        editor.setText(f"{value:g}" if float(f"{value:g}") == value else repr(value))
+        editor.setChecked(value == ADVANCED[name].checked)
     else:
         editor.setValue(value)  # type: ignore[attr-defined]

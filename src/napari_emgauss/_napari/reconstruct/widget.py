@@ -25,7 +25,8 @@ from napari_emgauss._napari.viewer.regions import section_in_view
 from napari_emgauss._napari.workers.background import Background
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.evaluation import plain_psnr_db
-from napari_emgauss.methods.emgauss import Estimate, describe_evidence, describe_sections, estimate
+from napari_emgauss.methods.emgauss import describe_evidence, describe_sections
+from napari_emgauss.methods.emgauss.estimate import Estimate, estimate
 from napari_emgauss.session import Session
 from napari_emgauss.training import Finished, FinishReason, Preview, Progress
 from napari_emgauss.training.run import RunConfig

@@ -3,71 +3,63 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from napari_emgauss.errors import ConfigError, VolumeError
+from napari_emgauss.settings import Indices, NonNegative, Number, Positive, PositiveCount, settings
 
 REFERENCE_PX = 400_000
 """Pixels of the stack on which the default number of steps was chosen: 11 sections of 192 × 192."""
 _LARGEST_GROWTH = 4.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class LateralConfig:
     """Settings of `train_lateral`; the defaults were measured at ×6 on stacks of 11 sections of 192 × 192."""
 
-    steps: int = 2000
+    steps: PositiveCount
     """Training steps for a stack of `REFERENCE_PX` pixels; larger stacks get up to four times as many."""
-    reach: int = 2
+    reach: PositiveCount = 2
     """Kept rows (sections) on each side that a prediction sees."""
-    channels: int = 48
+    channels: PositiveCount = 48
     """Width of the network."""
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 2, 1)
+    dilations: Indices = (1, 2, 4, 8, 2, 1)
     """Dilation along the row of each residual block; their sum sets how far sideways the network sees."""
-    coefficients: int = 12
+    coefficients: PositiveCount = 12
     """Functions of the phase that make up the residual: rows of all phases come from one pass."""
-    batch_rows: int = 48
+    batch_rows: PositiveCount = 48
     """Intervals between kept rows per step."""
-    batch_phases: int = 4
+    batch_phases: PositiveCount = 4
     """Hidden rows asked for in each of them."""
-    window_px: int = 192
+    window_px: PositiveCount = 192
     """Longest piece of a row in a batch."""
-    gap_low: float = 1.0
+    gap_low: Positive = 1.0
     """Narrowest gap between kept rows in training, as a share of the stack's factor."""
-    gap_high: float = 1.25
+    gap_high: Positive = 1.25
     """Widest gap, likewise; a wide range costs quality (measured: 0.15 dB lost for 0.7..2.3)."""
-    rate: float = 3e-3
+    rate: Positive = 3e-3
     """Peak learning rate; it falls along a cosine."""
-    weight_decay: float = 1e-4
+    weight_decay: NonNegative = 1e-4
     """Decoupled weight decay."""
-    average: float = 0.99
-    """Decay per step of the moving average of the weights, which is what is kept."""
-    perpendicular_blur_px: float = 0.6
+    average: Annotated[Number, Field(ge=0, lt=1)] = 0.99
+    """Decay per step of the moving average of the weights, which is what is kept; 0 for none."""
+    perpendicular_blur_px: NonNegative = 0.6
     """Blur across the planes of each prediction: a network that sees one (z, x) plane cannot smooth along y."""
-    evidence_share: float = 0.15
+    evidence_share: NonNegative = 0.15
     """Steps that adapt a copy to the doubled gap of the hidden sections, as a share of ``steps``."""
-    evidence_sections: int = 16
+    evidence_sections: PositiveCount = 16
     """Most sections to hide when evidence is gathered."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "reach", "channels", "coefficients", "batch_rows", "batch_phases", "window_px"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
         if not self.dilations or min(self.dilations) < 1:
             raise ConfigError(f"dilations must be one or more positive numbers, got {self.dilations}.")
-        if not 0 < self.gap_low <= self.gap_high:
+        if self.gap_low > self.gap_high:
             raise ConfigError(
-                f"gap_low must be positive and at most gap_high, got {self.gap_low} and {self.gap_high}. "
+                f"gap_low must be at most gap_high, got {self.gap_low} and {self.gap_high}. "
                 "Both are shares of the factor; 1 lies between them as a rule."
             )
-        for name in ("rate", "evidence_sections"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}.")
-        for name in ("weight_decay", "perpendicular_blur_px", "evidence_share"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
-        if not 0 <= self.average < 1:
-            raise ConfigError(f"average must be at least 0 and below 1, got {self.average}. Use 0 for none.")
 
     def steps_for(self, n_px: int) -> int:
         """Training steps for a stack of ``n_px`` pixels: they grow with its cube root or so, within limits."""

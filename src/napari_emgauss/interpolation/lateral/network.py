@@ -22,7 +22,7 @@ from napari_emgauss.runtime.torch_threads import one_torch_thread, use_one_torch
 
 _ROWS_PER_PASS = 16
 """Few enough for a thread's cache."""
-_STATE_INTS = ("reach", "channels", "coefficients")
+_STATE_INTS = ("steps", "reach", "channels", "coefficients")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,7 @@ def train_lateral(
     sections: FloatArray,
     factor: float,
     *,
-    config: LateralConfig | None = None,
+    config: LateralConfig,
     seed: int = 0,
     device: str = "cpu",
     should_stop: Callable[[], bool] | None = None,
@@ -51,7 +51,7 @@ def train_lateral(
     factor
         Distance between sections in px, dz / dx; need not be whole.
     config
-        Settings; the defaults if None.
+        Settings.
     seed
         Seed of the initial weights and of the examples.
     device
@@ -68,7 +68,6 @@ def train_lateral(
     ConfigError
         ``factor`` is not a number of at least 1.
     """
-    config = config or LateralConfig()
     _check(sections)
     gaps = gaps_px(factor, min(sections.shape[1:]), config)
     rows = RowNetwork(config, torch.Generator().manual_seed(seed)).to(device)

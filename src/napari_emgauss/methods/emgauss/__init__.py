@@ -1,26 +1,50 @@
 """EMGauss: z read as time, 2D Gaussians that deform continuously along it."""
 
-from napari_emgauss.methods.emgauss.config import EmgaussConfig
-from napari_emgauss.methods.emgauss.estimate import Estimate, estimate
-from napari_emgauss.methods.emgauss.examination import corrected_like, describe_sections
-from napari_emgauss.methods.emgauss.file import load
-from napari_emgauss.methods.emgauss.presets import PRESETS, preset
-from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
-from napari_emgauss.methods.emgauss.teacher import describe_evidence
-from napari_emgauss.methods.emgauss.train import reconstruct
-from napari_emgauss.runtime.device import choose_device
+from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_emgauss.methods.emgauss.config import EmgaussConfig
+    from napari_emgauss.methods.emgauss.estimate import Estimate
+    from napari_emgauss.methods.emgauss.examination import corrected_like, describe_sections
+    from napari_emgauss.methods.emgauss.file import load
+    from napari_emgauss.methods.emgauss.presets import PRESETS, PresetName, preset
+    from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
+    from napari_emgauss.methods.emgauss.teacher import describe_evidence
+    from napari_emgauss.methods.emgauss.train import reconstruct
+
+_HOME = {
+    "PRESETS": "presets",
+    "EmgaussConfig": "config",
+    "Estimate": "estimate",
+    "PresetName": "presets",
+    "Reconstruction": "reconstruction",
+    "corrected_like": "examination",
+    "describe_evidence": "teacher",
+    "describe_sections": "examination",
+    "load": "file",
+    "preset": "presets",
+    "reconstruct": "train",
+}
 __all__ = [
     "PRESETS",
     "EmgaussConfig",
     "Estimate",
+    "PresetName",
     "Reconstruction",
-    "choose_device",
     "corrected_like",
     "describe_evidence",
     "describe_sections",
-    "estimate",
     "load",
     "preset",
     "reconstruct",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the names when first used, so that settings and presets need no torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

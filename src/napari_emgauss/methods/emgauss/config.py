@@ -1,318 +1,402 @@
-"""Every setting of EMGauss."""
+"""The settings of EMGauss, a class per concern."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import numbers
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
+from pydantic import Field
+
+from napari_emgauss import settings as checked
 from napari_emgauss.errors import ConfigError
-from napari_emgauss.gaussians import DensityConfig
-from napari_emgauss.training import Rate, Schedule
+from napari_emgauss.settings import (
+    Count,
+    Flag,
+    Indices,
+    NonNegative,
+    Number,
+    Positive,
+    PositiveCount,
+    Share,
+    Whole,
+    check_names,
+    fields_of,
+    settings,
+)
 
-GPU_SECTIONS_PER_STEP = 4
-"""A GPU waits for its next small task more than it works, so sections are drawn together; not measured on one."""
+
+class ActsWith(NamedTuple):
+    """The mark of a setting that acts only while another has a value; by default, while it is more than 0."""
+
+    setting: str
+    value: object = None
+
+    def met(self, values: Mapping[str, Any]) -> bool:
+        """Whether it acts among ``values``."""
+        other = values[self.setting]
+        if self.value is None:
+            return not isinstance(other, int | float) or other > 0
+        return bool(other == self.value)
+
+    def __str__(self) -> str:
+        return f"{self.setting} > 0" if self.value is None else f"{self.setting}={self.value!r}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class EmgaussConfig:
-    """Settings of a reconstruction. The defaults are those of the ``balanced`` preset."""
+@settings
+class ModelConfig:
+    """Settings of any model of a block."""
 
-    field: Literal["anchored", "mlp"] = "anchored"
-    """Deformation along z: 'anchored' (Gaussians drift between sections on a motion grid) or the published 'mlp'."""
+    spacing_px: Positive = 3.5
+    """Initial distance between Gaussians of one set; larger removes more noise and detail."""
+    max_gaussians: PositiveCount = 4_000_000
+    """Cap on the number of Gaussians of a block; initial grids are widened to respect it."""
+    max_gaussians_per_px: Positive = 1.0
+    """The same cap relative to the pixels of a block's section, for each set of Gaussians."""
+
+    def cap(self, n_px: int) -> int:
+        """Most Gaussians of one set on a section of ``n_px`` pixels."""
+        return max(1, min(self.max_gaussians, round(self.max_gaussians_per_px * n_px)))
+
+    def n_at_most(self, n_px: int) -> int:
+        """Gaussians that one set comes to, on a section of ``n_px`` pixels."""
+        return min(self.cap(n_px), round(n_px / self.spacing_px**2))
+
+    @property
+    def activations_per_gaussian(self) -> int:
+        """Numbers that a network keeps of each Gaussian for the backward pass."""
+        return 0
+
+
+@settings
+class AnchoredModelConfig(ModelConfig):
+    """A set of Gaussians for every section, which drifts to the neighbouring sections on a motion grid."""
+
+    field: Literal["anchored"] = "anchored"
+    """The deformation along z."""
+    adapt_spacing: Flag = True
+    """Take a finer spacing where hidden sections are drawn better with it."""
+    motion: Literal["flow", "none"] = "flow"
+    """Where the motion grid starts: optical flow between neighbouring sections, or no motion."""
+    motion_grid_px: PositiveCount = 4
+    """Distance between nodes of the motion grid."""
+    motion_blur_px: Annotated[NonNegative, ActsWith("motion", "flow")] = 2.0
+    """Gaussian σ that smooths the optical flow before the motion grid samples it."""
+
+    compositing: ClassVar[Literal["sum"]] = "sum"
+    iterations_per_section: ClassVar[bool] = True
+    """Whether iterations are counted for every section of a block, or for the block."""
+    has_network: ClassVar[bool] = False
+
+    def n_sets(self, n_sections: int) -> int:
+        """Sets of Gaussians of a block with ``n_sections`` observed and pseudo-sections."""
+        return n_sections
+
+    def unit_px(self, extent_px: float) -> float:
+        """Pixels in the unit of ``rate_mean``, on sections whose larger side is ``extent_px``."""
+        return 1.0
+
+
+@settings
+class MlpModelConfig(ModelConfig):
+    """One canonical set of Gaussians, deformed by a network as published."""
+
+    field: Literal["mlp"] = "mlp"
+    """The deformation along z."""
     compositing: Literal["sum", "alpha"] = "sum"
     """How Gaussians make an image: a weighted 'sum', or front-to-back 'alpha' as published."""
-    spacing_px: float = 3.5
-    """Initial distance between Gaussians of one set; larger removes more noise and detail."""
-    adapt_spacing: bool = True
-    """Take a finer spacing where hidden sections are drawn better with it ('anchored' only)."""
-    max_gaussians: int = 4_000_000
-    """Cap on the number of Gaussians of a block; initial grids are widened to respect it."""
-    max_gaussians_per_px: float = 1.0
-    """The same cap relative to the pixels of a block's section, for each set of Gaussians."""
-    motion: Literal["flow", "none"] = "flow"
-    """Where the motion grid of the anchored field starts: optical flow between neighbouring sections, or no motion."""
-    motion_grid_px: int = 4
-    """Distance between nodes of the motion grid."""
-    motion_blur_px: float = 2.0
-    """Gaussian σ that smooths the optical flow before the motion grid samples it."""
-    denoise: Literal["none", "light", "blur"] = "none"
-    """Denoise the sections before training: 'light' (non-local means at the estimated noise level) or 'blur' (1 px)."""
-    correct_sections: Literal["auto", "none"] = "auto"
-    """'auto': even out brightness and small shifts (up to 4 px) between sections, each only if the stack's own hidden
-    sections are predicted clearly better with it. The result is in the evened-out frame."""
-    leave_out_damaged: bool = True
-    """Look for torn, blank, blurred or misplaced sections and leave them out, as ``leave_out`` does; the first and last
-    are always kept. What was left out is told and recorded."""
-
-    warmup: int = 0
-    """Iterations of the canonical warm-up, Φ frozen, per block."""
-    joint: int = 30
-    """Iterations of the joint stage per observed or pseudo-section of the block ('anchored') or per block ('mlp')."""
-    bootstrap: int = 20
-    """Iterations of the bootstrapping stage, counted as in ``joint``."""
-    use_teacher: bool = True
-    """Whether a teacher supervises unobserved depths."""
-    teacher: Literal["lateral", "ema"] = "lateral"
-    """'lateral': a network trained on the stack's own sections, mixed with plain interpolation by evidence, predicts
-    pseudo-sections ('anchored' only). 'ema': the student's moving average while bootstrapping, as published."""
-    lateral_steps: int = 3000
-    """Training steps of the lateral network for 11 sections of 192 × 192; larger stacks get up to 4 times as many."""
-    pseudo_sections: int = 2
-    """Pseudo-sections in every gap."""
-    ema_decay: float = 0.995
-    """Decay of the teacher's moving average per iteration."""
-    pseudo_share_start: float = 0.1
-    """Share of teacher-supervised iterations when bootstrapping starts."""
-    pseudo_share_end: float = 0.5
-    """Share of teacher-supervised iterations when it ends."""
-    pseudo_weight_start: float = 0.1
-    """Weight of the teacher's loss before its ramp."""
-    pseudo_weight_end: float = 1.0
-    """Weight of the teacher's loss after its ramp."""
-    pseudo_ramp_start: float = 1 / 6
-    """Where the ramp starts, as a fraction of all iterations."""
-    pseudo_ramp_end: float = 5 / 9
-    """Where the ramp ends, as a fraction of all iterations."""
-    z_jitter_start: float = 0.0
-    """Noise on the coordinate of an observed section, in gaps, at the start: smooths the MLP along z (0: none)."""
-    z_jitter_end: float = 0.0
-    """The same at the end."""
-    lambda_dssim: float = 0.2
-    """Weight of 1 - SSIM in the loss; L1 has the rest."""
-    sections_per_step: int = 0
-    """Sections drawn in one pass, whose iterations share a step ('anchored' only); 0: 4 on a GPU, 1 on the CPU."""
-
-    rate_mean: float = 0.08
-    """Learning rate of the means per iteration drawing them: px ('anchored') or half-sections ('mlp', as in 3DGS)."""
-    rate_mean_end: float = 0.008
-    """The same at the end."""
-    rate_scale: float = 0.02
-    """Learning rate of the log-scales."""
-    rate_angle: float = 0.02
-    """Learning rate of the rotations."""
-    rate_opacity: float = 0.0
-    """Learning rate of the opacity logits."""
-    rate_intensity: float = 0.04
-    """Learning rate of the intensities."""
-    rate_field: float = 0.02
-    """Learning rate of the field: px per iteration for the motion grid, network weights for the MLP."""
-    rate_field_end: float = 2e-3
-    """The same at the end."""
-    rate_decay: float = 0.1
-    """Final over initial learning rate of scales, rotations, opacities and intensities."""
-
-    mlp_depth: int = 8
+    mlp_depth: Annotated[Whole, Field(ge=1, le=64)] = 8
     """Hidden layers of the MLP."""
-    mlp_width: int = 256
+    mlp_width: Annotated[Whole, Field(ge=1, le=4096)] = 256
     """Units of a hidden layer."""
-    mlp_frequencies_mean: int = 10
+    mlp_frequencies_mean: Annotated[Whole, Field(ge=0, le=64)] = 10
     """Frequencies of the positional encoding of the mean."""
-    mlp_frequencies_t: int = 10
+    mlp_frequencies_t: Annotated[Whole, Field(ge=0, le=64)] = 10
     """Frequencies of the positional encoding of t."""
-    opacity_varies: bool = True
+    opacity_varies: Flag = True
     """Whether the MLP moves the opacity along z."""
-    rotation_varies: bool = False
+    rotation_varies: Flag = False
     """Whether the MLP moves the rotation along z (the paper: it should not)."""
-    initial_opacity: float = 0.1
+    initial_opacity: Annotated[Number, Field(gt=0, lt=1)] = 0.1
     """Opacity of new canonical Gaussians."""
-
-    densify: bool = False
+    densify: Flag = False
     """Clone, split and prune Gaussians while training, by the 3DGS rules."""
-    densify_start: int = 500
+    densify_start: Annotated[Count, ActsWith("densify", value=True)] = 500
     """First iteration of densification."""
-    densify_stop: int = 9000
+    densify_stop: Annotated[Count, ActsWith("densify", value=True)] = 9000
     """Last iteration of densification."""
-    opacity_reset_every: int = 3000
+    opacity_reset_every: Annotated[Count, ActsWith("densify", value=True)] = 3000
     """Iterations between two opacity resets; 0 for none."""
 
-    bundle_sections: int = 32
-    """Most sections that share one set of Gaussians and one Φ."""
-    bundle_overlap: int = 3
-    """Sections by which neighbouring bundles overlap and cross-fade."""
-    tile_px: int = 640
-    """Largest side of a tile; wider sections are split."""
-    tile_overlap_px: int = 32
-    """Pixels by which neighbouring tiles overlap and cross-fade."""
+    adapt_spacing: ClassVar[bool] = False
+    iterations_per_section: ClassVar[bool] = False
+    """Whether iterations are counted for every section of a block, or for the block."""
+    has_network: ClassVar[bool] = True
 
-    uncertainty: bool = True
-    """After the last iteration, map the error to expect of the reconstruction."""
+    def n_sets(self, n_sections: int) -> int:
+        """Sets of Gaussians of a block with ``n_sections`` observed and pseudo-sections."""
+        return 1
 
-    hold_out: tuple[int, ...] = ()
-    """Observed sections to keep from training and score as it goes."""
-    leave_out: tuple[int, ...] = ()
-    """Damaged sections to ignore altogether; they are reconstructed from their neighbours."""
+    def unit_px(self, extent_px: float) -> float:
+        """Pixels in the unit of ``rate_mean``, on sections whose larger side is ``extent_px``."""
+        return extent_px / 2
+
+    def n_at_most(self, n_px: int) -> int:
+        """Gaussians that one set comes to, on a section of ``n_px`` pixels."""
+        return self.cap(n_px) if self.densify else super().n_at_most(n_px)
+
+    @property
+    def activations_per_gaussian(self) -> int:
+        """Numbers that a network keeps of each Gaussian for the backward pass."""
+        return 3 * self.mlp_depth * self.mlp_width
+
+
+@settings
+class TrainingConfig:
+    """Stages, loss and learning rates."""
+
+    warmup: Count = 0
+    """Iterations of the canonical warm-up, Φ frozen, per block."""
+    joint: Count = 30
+    """Iterations of the joint stage per observed or pseudo-section of the block ('anchored') or per block ('mlp')."""
+    bootstrap: Count = 20
+    """Iterations of the bootstrapping stage, counted as in ``joint``."""
+    z_jitter_start: NonNegative = 0.0
+    """Noise on the coordinate of an observed section, in gaps, at the start: smooths the MLP along z (0: none)."""
+    z_jitter_end: Annotated[NonNegative, ActsWith("z_jitter_start")] = 0.0
+    """The same at the end."""
+    lambda_dssim: Share = 0.2
+    """Weight of 1 - SSIM in the loss; L1 has the rest."""
+    sections_per_step: Annotated[Count, ActsWith("field", "anchored")] = 0
+    """Sections drawn in one pass, whose iterations share a step; 0: 4 on a GPU, 1 on the CPU."""
+    rate_mean: NonNegative = 0.08
+    """Learning rate of the means per iteration drawing them: px ('anchored') or half-sections ('mlp', as in 3DGS)."""
+    rate_mean_end: NonNegative = 0.008
+    """The same at the end."""
+    rate_scale: NonNegative = 0.02
+    """Learning rate of the log-scales."""
+    rate_angle: NonNegative = 0.02
+    """Learning rate of the rotations."""
+    rate_opacity: NonNegative = 0.0
+    """Learning rate of the opacity logits."""
+    rate_intensity: NonNegative = 0.04
+    """Learning rate of the intensities."""
+    rate_field: NonNegative = 0.02
+    """Learning rate of the field: px per iteration for the motion grid, network weights for the MLP."""
+    rate_field_end: NonNegative = 2e-3
+    """The same at the end."""
+    rate_decay: Positive = 0.1
+    """Final over initial learning rate of scales, rotations, opacities and intensities."""
 
     def __post_init__(self) -> None:
-        for f in dataclasses.fields(self):
-            object.__setattr__(self, f.name, _as_kind_of(f.default, f.name, getattr(self, f.name)))
-        positive = (
-            "spacing_px",
-            "max_gaussians",
-            "max_gaussians_per_px",
-            "motion_grid_px",
-            "lateral_steps",
-            "mlp_depth",
-            "mlp_width",
-            "rate_decay",
-        )
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}.")
-        for name in (
-            "warmup",
-            "joint",
-            "bootstrap",
-            "motion_blur_px",
-            "pseudo_sections",
-            "sections_per_step",
-            "z_jitter_start",
-            "z_jitter_end",
-            "densify_start",
-            "densify_stop",
-            "opacity_reset_every",
-            "mlp_frequencies_mean",
-            "mlp_frequencies_t",
-            *(f.name for f in dataclasses.fields(self) if f.name.startswith("rate_")),
-        ):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
+        if self.warmup + self.joint + self.bootstrap == 0:
+            raise ConfigError("warmup, joint and bootstrap are all 0; at least one must be positive.")
         for name in ("rate_mean", "rate_field"):
             if getattr(self, name) > 0 and not getattr(self, f"{name}_end") > 0:
                 raise ConfigError(
                     f"{name}_end must be positive, got 0: rates fall log-linearly. Set {name}=0 too to train none."
                 )
-        self._check_overlaps()
-        for name in ("ema_decay", "pseudo_share_start", "pseudo_share_end", "lambda_dssim"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must be within 0..1, got {getattr(self, name)}.")
-        if not 0 < self.initial_opacity < 1:
-            raise ConfigError(f"initial_opacity must be between 0 and 1, both excluded, got {self.initial_opacity}.")
-        for name in ("pseudo_weight_start", "pseudo_weight_end", "pseudo_ramp_start", "pseudo_ramp_end"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
-        for name in _CHOICES:
-            allowed = _CHOICES[name]
-            if getattr(self, name) not in allowed:
-                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}.")
-        if self.field == "anchored" and self.compositing != "sum":
-            raise ConfigError(
-                "field='anchored' needs compositing='sum': fading sections add up. Use field='mlp' for alpha."
-            )
-        if self.field != "anchored" and self.sections_per_step > 1:
-            raise ConfigError(
-                f"sections_per_step={self.sections_per_step} needs field='anchored': the Gaussians of a network take "
-                "their steps one by one. Leave it at 0."
-            )
-        if self.field == "anchored" and self.densify:
-            raise ConfigError(
-                "field='anchored' needs densify=False: its Gaussians belong to their sections. Use field='mlp', or a "
-                "smaller spacing_px for more Gaussians."
-            )
-        if self.warmup + self.joint + self.bootstrap == 0:
-            raise ConfigError("warmup, joint and bootstrap are all 0; at least one must be positive.")
 
-    def _check_overlaps(self) -> None:
+
+@settings
+class TeacherConfig:
+    """The supervision of unobserved depths."""
+
+    use_teacher: Flag = True
+    """Whether a teacher supervises unobserved depths."""
+    teacher: Annotated[Literal["lateral", "ema"], ActsWith("use_teacher", value=True)] = "lateral"
+    """'lateral': a network trained on the stack's own sections, mixed with plain interpolation by evidence, predicts
+    pseudo-sections ('anchored' only). 'ema': the student's moving average while bootstrapping, as published."""
+    lateral_steps: Annotated[PositiveCount, ActsWith("teacher", "lateral")] = 3000
+    """Training steps of the lateral network for 11 sections of 192 × 192; larger stacks get up to 4 times as many."""
+    pseudo_sections: Annotated[PositiveCount, ActsWith("teacher", "lateral")] = 2
+    """Pseudo-sections in every gap."""
+    ema_decay: Annotated[Share, ActsWith("teacher", "ema")] = 0.995
+    """Decay of the teacher's moving average per iteration."""
+    pseudo_share_start: Annotated[Share, ActsWith("teacher", "ema")] = 0.1
+    """Share of teacher-supervised iterations when bootstrapping starts."""
+    pseudo_share_end: Annotated[Share, ActsWith("teacher", "ema")] = 0.5
+    """Share of teacher-supervised iterations when it ends."""
+    pseudo_weight_start: Annotated[NonNegative, ActsWith("teacher", "ema")] = 0.1
+    """Weight of the teacher's loss before its ramp."""
+    pseudo_weight_end: Annotated[NonNegative, ActsWith("teacher", "ema")] = 1.0
+    """Weight of the teacher's loss after its ramp."""
+    pseudo_ramp_start: Annotated[NonNegative, ActsWith("teacher", "ema")] = 1 / 6
+    """Where the ramp starts, as a fraction of all iterations."""
+    pseudo_ramp_end: Annotated[NonNegative, ActsWith("teacher", "ema")] = 5 / 9
+    """Where the ramp ends, as a fraction of all iterations."""
+
+    @property
+    def predicts_sections(self) -> bool:
+        """Whether a lateral network predicts pseudo-sections, on a stack that allows it."""
+        return self.use_teacher and self.teacher == "lateral"
+
+    @property
+    def averages_student(self) -> bool:
+        """Whether the student's moving average is the teacher."""
+        return self.use_teacher and self.teacher == "ema"
+
+
+@settings
+class SectionsConfig:
+    """What is done about single sections before the training."""
+
+    denoise: Literal["none", "light", "blur"] = "none"
+    """Denoise the sections before training: 'light' (non-local means at the estimated noise level) or 'blur' (1 px)."""
+    correct_sections: Literal["auto", "none"] = "auto"
+    """'auto': even out brightness and small shifts (up to 4 px) between sections, each only if the stack's own hidden
+    sections are predicted clearly better with it. The result is in the evened-out frame."""
+    leave_out_damaged: Flag = True
+    """Look for torn, blank, blurred or misplaced sections and leave them out, as ``leave_out`` does; the first and last
+    are always kept. The model's record names those that were left out."""
+    hold_out: Indices = ()
+    """Observed sections to keep from training and score as it goes."""
+    leave_out: Indices = ()
+    """Damaged sections to ignore altogether; they are reconstructed from their neighbours."""
+
+
+@settings
+class BlocksConfig:
+    """The size of what is trained at once."""
+
+    bundle_sections: PositiveCount = 32
+    """Most sections that share one set of Gaussians and one Φ."""
+    bundle_overlap: Annotated[Whole, Field(ge=1)] = 3
+    """Sections by which neighbouring bundles overlap and cross-fade."""
+    tile_px: PositiveCount = 640
+    """Largest side of a tile; wider sections are split."""
+    tile_overlap_px: Annotated[Whole, Field(ge=1)] = 32
+    """Pixels by which neighbouring tiles overlap and cross-fade."""
+
+    def __post_init__(self) -> None:
         for length_name, overlap_name in (("bundle_sections", "bundle_overlap"), ("tile_px", "tile_overlap_px")):
             length, overlap = getattr(self, length_name), getattr(self, overlap_name)
-            if overlap < 1:
-                raise ConfigError(
-                    f"{overlap_name} must be at least 1, got {overlap}: nothing would lie between blocks."
-                )
             if length <= 2 * overlap:
                 raise ConfigError(
                     f"{length_name} must be more than twice {overlap_name}, got {length} and {overlap}. "
                     f"Set {length_name}={2 * overlap + 1} or more."
                 )
 
-    @property
-    def has_pseudo_sections(self) -> bool:
-        """Whether a teacher predicts pseudo-sections, on a stack that allows it."""
-        lateral = self.use_teacher and self.teacher == "lateral" and self.pseudo_sections > 0
-        return lateral and self.field == "anchored"
 
-    def schedule(self, n_sections: int, extent_px: int, device: str = "cpu") -> Schedule:
-        """Schedule of a block with ``n_sections`` observed and pseudo-sections whose larger side is ``extent_px``."""
-        unit_px = 1.0 if self.field == "anchored" else extent_px / 2
-        per = n_sections if self.field == "anchored" else 1
-        warmup, joint, bootstrap = self.warmup * per, self.joint * per, self.bootstrap * per
-        total = warmup + joint + bootstrap
+@settings
+class EmgaussConfig:
+    """Settings of a reconstruction; the defaults are those of the ``balanced`` preset.
 
-        def falling(start: float) -> Rate:
-            return Rate(start, start * self.rate_decay)
+    Every setting has a name of its own in all classes, so that it can be given flat: `preset`, `with_settings`. A
+    setting that cannot act with the others is refused unless it has its default.
+    """
 
-        return Schedule(
-            warmup=warmup,
-            joint=joint,
-            bootstrap=bootstrap,
-            rates={
-                "gaussians.mean_px": Rate(self.rate_mean * unit_px, self.rate_mean_end * unit_px),
-                "gaussians.log_scale": falling(self.rate_scale),
-                "gaussians.angle_rad": falling(self.rate_angle),
-                "gaussians.opacity_logit": falling(self.rate_opacity),
-                "gaussians.intensity": falling(self.rate_intensity),
-                "field": Rate(self.rate_field, self.rate_field_end),
-            },
-            ema_decay=self.ema_decay,
-            use_teacher=self.use_teacher and not self.has_pseudo_sections,
-            pseudo_share=(self.pseudo_share_start, self.pseudo_share_end),
-            pseudo_weight=(self.pseudo_weight_start, self.pseudo_weight_end),
-            pseudo_ramp=(round(self.pseudo_ramp_start * total), round(self.pseudo_ramp_end * total)),
-            z_jitter=(self.z_jitter_start, self.z_jitter_end),
-            lambda_dssim=self.lambda_dssim,
-            sections_per_step=self.sections_per_step or (1 if device == "cpu" else GPU_SECTIONS_PER_STEP),
-        )
+    model: Annotated[AnchoredModelConfig | MlpModelConfig, Field(discriminator="field")] = AnchoredModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    teacher: TeacherConfig = TeacherConfig()
+    sections: SectionsConfig = SectionsConfig()
+    blocks: BlocksConfig = BlocksConfig()
+    uncertainty: Flag = True
+    """After the last iteration, map the error to expect of the reconstruction."""
 
-    def cap(self, n_px: int) -> int:
-        """Most Gaussians of one set on a section of ``n_px`` pixels."""
-        return max(1, min(self.max_gaussians, round(self.max_gaussians_per_px * n_px)))
+    def __post_init__(self) -> None:
+        flat = self.flat()
+        for name, reason in inert(flat).items():
+            if name in flat and flat[name] != _DEFAULTS[name]:
+                raise ConfigError(reason)
+        if self.model.has_network and self.teacher.predicts_sections:
+            raise ConfigError(_reason("teacher", "lateral", ActsWith("field", "anchored"), self.model.field))
 
-    def density(self, n_px: int) -> DensityConfig | None:
-        """Rules of densification on a section of ``n_px`` pixels, or None."""
-        if not self.densify:
-            return None
-        return DensityConfig(
-            start=self.densify_start,
-            stop=self.densify_stop,
-            reset_every=self.opacity_reset_every,
-            max_gaussians=self.cap(n_px),
-        )
+    def flat(self) -> dict[str, Any]:
+        """Settings by name, without those of the other deformation."""
+        values: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            inner = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+            values |= {f.name: getattr(value, f.name) for f in inner} if inner else {field.name: value}
+        return values
 
+    def with_settings(self, **changes: Any) -> EmgaussConfig:
+        """The same settings but for ``changes``; others that can no longer act go back to their defaults.
 
-def _as_kind_of(default: Any, name: str, value: Any) -> Any:
-    """``value`` as a plain number, text or tuple of the default's type, so that it can be compared and written."""
-    if isinstance(default, bool | str):
-        if isinstance(value, type(default)):
-            return value
-    elif isinstance(default, tuple):
-        if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-            items = list(value)
-            if all(isinstance(item, numbers.Integral) and not isinstance(item, bool) for item in items):
-                return tuple(int(item) for item in items)
-    elif isinstance(value, numbers.Real) and not isinstance(value, bool):
-        if isinstance(default, float) and math.isfinite(value):
-            return float(value)
-        if isinstance(default, int) and isinstance(value, numbers.Integral):
-            return int(value)
-    raise ConfigError(f"{name} must be {_KINDS[type(default)]}, got {value!r}.")
+        Raises
+        ------
+        ConfigError
+            Unknown setting, a value out of range, or one that cannot act with the others.
+        """
+        return combined(self.flat(), changes)
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any]) -> EmgaussConfig:
+        """Settings of models of format versions 1 to 3, which hold all of them, also those that could not act.
+
+        Raises
+        ------
+        ConfigError
+            An unknown name, or a value of another type or out of bounds.
+        """
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"settings must be names and their values, got {values!r}.")
+        never_predicted = values.get("pseudo_sections") == 0 and values.get("teacher", "lateral") == "lateral"
+        return combined({**values, "teacher": "ema"} if never_predicted else values, {})
+
+    def to_json(self) -> dict[str, Any]:
+        """Nested settings as JSON has them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Any) -> Self:
+        """Inverse of `to_json`; ``values`` need not be trusted."""
+        return checked.from_json(cls, values)
 
 
-_KINDS = {
-    bool: "True or False",
-    str: "text",
-    int: "a whole number",
-    float: "a finite number",
-    tuple: "a list of whole numbers, for example (3, 7)",
-}
+MODELS = {"anchored": AnchoredModelConfig, "mlp": MlpModelConfig}
+FIELDS = fields_of(EmgaussConfig)
+"""Every setting by its name."""
+_DEFAULTS = {name: info.default for name, info in FIELDS.items()}
+_NEEDS = {name: rule for name, info in FIELDS.items() for rule in info.metadata if isinstance(rule, ActsWith)}
+for _field, _model in MODELS.items():
+    _others = [name for other in MODELS.values() if other is not _model for name in fields_of(other)]
+    for _name in fields_of(_model):
+        if _name not in _others:
+            _NEEDS.setdefault(_name, ActsWith("field", _field))
 
-_CHOICES = {
-    "field": ("anchored", "mlp"),
-    "compositing": ("sum", "alpha"),
-    "motion": ("flow", "none"),
-    "denoise": ("none", "light", "blur"),
-    "correct_sections": ("auto", "none"),
-    "teacher": ("lateral", "ema"),
-}
+
+def combined(base: Mapping[str, Any], given: Mapping[str, Any]) -> EmgaussConfig:
+    """Settings ``given`` by a caller on top of others, by name; of the latter those that cannot act are dropped.
+
+    Raises
+    ------
+    ConfigError
+        Unknown setting, a value out of range, or one given that cannot act with the others.
+    """
+    check_names([*base, *given], FIELDS)
+    values = {**base, **given}
+    field = values.get("field", "anchored")
+    if field not in [*MODELS]:
+        raise ConfigError(f"field must be one of {', '.join(MODELS)}, got {field!r}.")
+    if field == "mlp" and "teacher" not in given:
+        values["teacher"] = "ema"
+    for name, reason in inert(values).items():
+        if name in given and given[name] != _DEFAULTS[name]:
+            raise ConfigError(reason)
+        values.pop(name, None)
+    groups: dict[str, Any] = {"training": TrainingConfig, "teacher": TeacherConfig, "sections": SectionsConfig}
+    groups |= {"model": MODELS[field], "blocks": BlocksConfig}
+    made = {
+        group: cls(**{name: values.pop(name) for name in fields_of(cls) if name in values})
+        for group, cls in groups.items()
+    }
+    return EmgaussConfig(**made, **values)
+
+
+def inert(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings that cannot act with the others of ``values``, and for each what it takes."""
+    complete = {**_DEFAULTS, **({"teacher": "ema"} if values.get("field") == "mlp" else {}), **values}
+    found = {}
+    for name in _NEEDS:
+        need = _NEEDS.get(name)
+        while need is not None:
+            if not need.met(complete):
+                found[name] = _reason(name, complete[name], need, complete[need.setting])
+            need = _NEEDS.get(need.setting)
+    return found
+
+
+def _reason(name: str, value: object, need: ActsWith, present: object) -> str:
+    return f"{name}={value!r} acts only with {need}, got {need.setting}={present!r}. Leave it out, or set {need}."

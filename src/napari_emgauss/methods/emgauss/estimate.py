@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -116,8 +115,8 @@ def _try_teacher(job: EmgaussJob, piece: EmgaussJob, stop: Callable[[], bool]) -
         times.append(time.perf_counter())
         return stop() or len(times) > TRIAL_ITERATIONS
 
-    config = LateralConfig(steps=job.config.lateral_steps)
-    network = train_lateral(sections, job.volume.factor, should_stop=enough)
+    config = LateralConfig(steps=job.config.teacher.lateral_steps)
+    network = train_lateral(sections, job.volume.factor, config=config, should_stop=enough)
     if stop() or len(times) < 2:
         return None
     start = time.perf_counter()
@@ -135,16 +134,15 @@ def _piece(job: EmgaussJob) -> EmgaussJob:
     indices = job.observed[slice(*job.plan.z[block.z])]
     stand_ins = np.linspace(0, len(indices) - 1, job.n_anchors(block)).round().astype(int)
     trial_px = int(np.clip(math.sqrt(TRIAL_VOXELS / len(stand_ins)), *TRIAL_SIDE_PX))
-    height, width = (min(side, trial_px, job.config.tile_px) for side in job.volume.shape[1:])
+    height, width = (min(side, trial_px, job.config.blocks.tile_px) for side in job.volume.shape[1:])
     y, x = (job.volume.shape[1] - height) // 2, (job.volume.shape[2] - width) // 2
     crops = [job.volume.section(i, (y, y + height, x, x + width)) for i in indices]
-    config = dataclasses.replace(
-        job.config,
+    averages = job.config.teacher.use_teacher and not job.n_pseudo
+    config = job.config.with_settings(
         hold_out=(),
         leave_out=(),
-        teacher="ema",
-        use_teacher=job.config.use_teacher and not job.n_pseudo,
-        bundle_sections=max(job.config.bundle_sections, len(stand_ins)),
+        bundle_sections=max(job.config.blocks.bundle_sections, len(stand_ins)),
+        **({"teacher": "ema"} if averages else {"use_teacher": False}),
     )
     volume = Volume(np.stack([crops[k] for k in stand_ins]), job.volume.voxel_size_nm)
     return EmgaussJob(volume, config, job.device, job.seed)

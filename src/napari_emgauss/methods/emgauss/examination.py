@@ -100,18 +100,18 @@ def examine(volume: Volume, config: EmgaussConfig, watch: SectionWatch) -> dict[
         ``hold_out`` or ``leave_out`` is impossible.
     """
     training_sections(config, volume.n_sections)
-    wants_corrections = config.correct_sections == "auto"
-    watch.n_expected = volume.n_sections * (config.leave_out_damaged + CORRECTION_PASSES * wants_corrections)
+    wants_corrections = config.sections.correct_sections == "auto"
+    watch.n_expected = volume.n_sections * (config.sections.leave_out_damaged + CORRECTION_PASSES * wants_corrections)
     found: dict[str, Any] = {"damaged": []}
-    exclude = set(config.leave_out)
-    if config.leave_out_damaged:
+    exclude = set(config.sections.leave_out)
+    if config.sections.leave_out_damaged:
         qualities = inspect(volume, progress=watch.tell_read, stop=watch.held)
         found["damaged"] = _damage(qualities, config)
         exclude |= set(_indices(found))
         # An unusable end stays, but says nothing about its neighbour.
         exclude |= {q.index for q in qualities if q.unusable and q.index in (0, volume.n_sections - 1)}
     if wants_corrections and not watch.held():
-        found["corrections"] = _corrections_record(*_chosen(volume, exclude, set(config.hold_out), watch))
+        found["corrections"] = _corrections_record(*_chosen(volume, exclude, set(config.sections.hold_out), watch))
     if watch.held():
         return None
     noise = estimate_noise(volume)
@@ -152,8 +152,8 @@ def examined(job: EmgaussJob, found: Mapping[str, Any]) -> EmgaussJob:
     ModelFileError
         What was found is not of this stack, or damaged itself.
     """
-    leave_out = tuple(sorted({*job.config.leave_out, *_indices(found)}))
-    config = replace(job.config, leave_out=leave_out)
+    leave_out = tuple(sorted({*job.config.sections.leave_out, *_indices(found)}))
+    config = job.config.with_settings(leave_out=leave_out)
     return replace(job, volume=corrected_like(job.volume, found), config=config)
 
 
@@ -192,7 +192,7 @@ def corrections_of(record: Mapping[str, Any], n_sections: int) -> Corrections:
 def tell_damage(found: Mapping[str, Any], config: EmgaussConfig) -> None:
     """Log every section that is left out without having been named."""
     for entry in found.get("damaged", ()):
-        if entry["left_out"] and entry["section"] not in config.leave_out:
+        if entry["left_out"] and entry["section"] not in config.sections.leave_out:
             LOGGER.warning(
                 "section %d looks damaged (%s): it is left out and reconstructed from its neighbours; "
                 "leave_out_damaged=False keeps it",
@@ -246,7 +246,7 @@ def _describe_corrections(entry: Mapping[str, Any] | None) -> str:
 
 
 def _damage(qualities: Sequence[SectionQuality], config: EmgaussConfig) -> list[dict[str, Any]]:
-    gone = (set(left_out(qualities)) - set(config.hold_out)) | set(config.leave_out)
+    gone = (set(left_out(qualities)) - set(config.sections.hold_out)) | set(config.sections.leave_out)
     return [
         {"section": q.index, "reasons": list(q.damage), "unusable": q.unusable, "left_out": q.index in gone}
         for q in qualities

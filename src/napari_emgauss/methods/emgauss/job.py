@@ -24,7 +24,8 @@ from napari_emgauss.forward.fields import DeformationField
 from napari_emgauss.gaussians import DensityControl, Gaussians, anchored_grid, canonical_grid, spacing_for
 from napari_emgauss.interpolation.lateral import MixtureEvidence
 from napari_emgauss.interpolation.plain import optical_flow, warp
-from napari_emgauss.methods.emgauss.config import EmgaussConfig
+from napari_emgauss.methods.emgauss.config import AnchoredModelConfig, EmgaussConfig, MlpModelConfig
+from napari_emgauss.methods.emgauss.schedule import density_rules, schedule
 from napari_emgauss.methods.emgauss.teacher import MARGIN_PX, STUDIED_PX, STUDIED_SECTIONS, Teacher, Watch, can_teach
 from napari_emgauss.resampling.scaling import Scaling
 from napari_emgauss.sections import denoise_lightly
@@ -53,10 +54,10 @@ def training_sections(config: EmgaussConfig, n_sections: int) -> list[int]:
         than two.
     """
     for name in ("hold_out", "leave_out"):
-        for index in getattr(config, name):
+        for index in getattr(config.sections, name):
             if not 0 <= index < n_sections:
                 raise ConfigError(f"{name} must name sections within 0..{n_sections - 1}, got {index}.")
-    excluded = set(config.hold_out) | set(config.leave_out)
+    excluded = set(config.sections.hold_out) | set(config.sections.leave_out)
     for index in (0, n_sections - 1):
         if index in excluded:
             raise ConfigError(
@@ -116,7 +117,11 @@ class EmgaussJob:
                 f"the model is of a stack of shape {start.shape}, this one has {self.volume.shape}; training can only "
                 "go on with the same stack. Train a new model."
             )
-        if list(start.observed) != self.observed or start.plan != self.plan or start.config.field != self.config.field:
+        if (
+            list(start.observed) != self.observed
+            or start.plan != self.plan
+            or start.config.model.field != self.config.model.field
+        ):
             raise ConfigError(
                 "the model was trained with other blocks, sections or another deformation field; going on needs the "
                 "same hold_out, leave_out, bundle, tile and field settings. Train a new model."
@@ -137,7 +142,7 @@ class EmgaussJob:
     @cached_property
     def plan(self) -> Plan:
         """How the observed sections are cut; ``z`` counts observed sections."""
-        c = self.config
+        c = self.config.blocks
         return Plan.of(
             (len(self.observed), *self.volume.shape[1:]),
             bundle_sections=c.bundle_sections,
@@ -149,10 +154,10 @@ class EmgaussJob:
     @property
     def n_pseudo(self) -> int:
         """Pseudo-sections in every gap that a teacher is to predict; 0 where the stack allows none."""
-        if not self.config.has_pseudo_sections or self.start is not None:
+        if not self.config.teacher.predicts_sections or self.start is not None:
             return 0
         shape = (len(self.observed), *self.volume.shape[1:])
-        return self.config.pseudo_sections if can_teach(shape, self.volume.factor) else 0
+        return self.config.teacher.pseudo_sections if can_teach(shape, self.volume.factor) else 0
 
     @property
     def n_blocks(self) -> int:
@@ -167,18 +172,18 @@ class EmgaussJob:
     @property
     def largest_tile_px(self) -> int:
         """Side of the largest tile."""
-        return min(self.config.tile_px, max(self.volume.shape[1:]))
+        return min(self.config.blocks.tile_px, max(self.volume.shape[1:]))
 
     def with_smaller_tiles(self) -> EmgaussJob:
         """The same job with tiles of half the size."""
-        tile_px = max(MIN_TILE_PX, 2 * self.config.tile_overlap_px + 1, self.largest_tile_px // 2)
-        return replace(self, config=replace(self.config, tile_px=tile_px))
+        tile_px = max(MIN_TILE_PX, 2 * self.config.blocks.tile_overlap_px + 1, self.largest_tile_px // 2)
+        return replace(self, config=self.config.with_settings(tile_px=tile_px))
 
     def build(self, block: int) -> BlockTask:
         """Task of a block; the same at every call."""
         piece = self.plan.blocks[block]
         indices = self.observed[slice(*self.plan.z[piece.z])]
-        held_out = [i for i in self.config.hold_out if indices[0] < i < indices[-1]]
+        held_out = [i for i in self.config.sections.hold_out if indices[0] < i < indices[-1]]
         z, sections, weights = self._with_pseudo_sections(indices, piece)
         if self.start is None:
             rng = np.random.default_rng((self.seed, block))
@@ -186,7 +191,7 @@ class EmgaussJob:
         else:
             model = copy.deepcopy(self.start.models[block]).to(self.device).requires_grad_(requires_grad=True)
         y0, y1, x0, x1 = self.plan.region(piece)
-        density = self.config.density((y1 - y0) * (x1 - x0))
+        density = density_rules(self.config, (y1 - y0) * (x1 - x0))
         return BlockTask(
             model=model,
             schedule=self.schedule(piece),
@@ -201,7 +206,7 @@ class EmgaussJob:
     def schedule(self, block: Block) -> Schedule:
         """Schedule of a block."""
         y0, y1, x0, x1 = self.plan.region(block)
-        return self.config.schedule(self.n_anchors(block), max(y1 - y0, x1 - x0), self.device.type)
+        return schedule(self.config, self.n_anchors(block), max(y1 - y0, x1 - x0), self.device.type)
 
     def n_anchors(self, block: Block) -> int:
         """Observed and pseudo-sections of a block."""
@@ -259,9 +264,9 @@ class EmgaussJob:
         sections = np.empty((len(indices), y1 - y0, x1 - x0), np.float32)
         for out, index in zip(sections, indices, strict=True):
             out[:] = self.scaling.normalise(self.volume.section(index, region))
-            if denoise and self.config.denoise == "light":
+            if denoise and self.config.sections.denoise == "light":
                 out[:] = denoise_lightly(out)
-            elif denoise and self.config.denoise == "blur":
+            elif denoise and self.config.sections.denoise == "blur":
                 out[:] = gaussian_filter(out, DENOISING_BLUR_PX)
         return sections
 
@@ -293,23 +298,23 @@ def build_model(config: EmgaussConfig, z: list[float], sections: FloatArray, rng
         Source of the grid's jitter and the network's weights.
     """
     shape = (sections.shape[1], sections.shape[2])
-    n_sets = len(z) if config.field == "anchored" else 1
-    n_px = shape[0] * shape[1]
-    cap = min(config.cap(n_px), config.max_gaussians / n_sets)
-    spacing_px = spacing_for(shape, config.spacing_px, anchored=config.field == "anchored", cap=cap)
-    if config.field == "mlp":
-        values = canonical_grid(sections, spacing_px=spacing_px, opacity=config.initial_opacity, rng=rng)
-        field: DeformationField = mlp_field(config, (z[0], z[-1]), shape, rng)
-        return SectionModel(Gaussians(values), field, shape, mode=config.compositing)
+    settings = config.model
+    cap = min(settings.cap(shape[0] * shape[1]), settings.max_gaussians / settings.n_sets(len(z)))
+    anchored = isinstance(settings, AnchoredModelConfig)
+    spacing_px = spacing_for(shape, settings.spacing_px, anchored=anchored, cap=cap)
+    if isinstance(settings, MlpModelConfig):
+        values = canonical_grid(sections, spacing_px=spacing_px, opacity=settings.initial_opacity, rng=rng)
+        field: DeformationField = mlp_field(settings, (z[0], z[-1]), shape, rng)
+        return SectionModel(Gaussians(values), field, shape, mode=settings.compositing)
     background = float(sections.mean())
     values, offsets = anchored_grid(sections, spacing_px=spacing_px, background=background, rng=rng)
-    up, down = motion_grids(config, sections)
+    up, down = motion_grids(settings, sections)
     field = AnchoredField(z, offsets, shape, up, down)
     return SectionModel(Gaussians(values), field, shape, mode="sum", background=background)
 
 
 def mlp_field(
-    config: EmgaussConfig, z_range: tuple[float, float], shape: tuple[int, int], rng: np.random.Generator
+    config: MlpModelConfig, z_range: tuple[float, float], shape: tuple[int, int], rng: np.random.Generator
 ) -> MlpField:
     """The published network, its weights drawn from ``rng`` without touching torch's global generator."""
     with torch.random.fork_rng(devices=[]):
@@ -326,12 +331,12 @@ def mlp_field(
         )
 
 
-def motion_grid_shape(config: EmgaussConfig, shape: tuple[int, int]) -> tuple[int, int]:
+def motion_grid_shape(config: AnchoredModelConfig, shape: tuple[int, int]) -> tuple[int, int]:
     """Nodes (gy, gx) of a motion grid over a section."""
     return max(2, round(shape[0] / config.motion_grid_px) + 1), max(2, round(shape[1] / config.motion_grid_px) + 1)
 
 
-def motion_grids(config: EmgaussConfig, sections: FloatArray) -> tuple[Tensor, Tensor]:
+def motion_grids(config: AnchoredModelConfig, sections: FloatArray) -> tuple[Tensor, Tensor]:
     """Displacements (n - 1, 2, gy, gx) in px from each section to the next, and back."""
     n, *shape = sections.shape
     grid = motion_grid_shape(config, (shape[0], shape[1]))

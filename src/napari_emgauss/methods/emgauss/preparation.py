@@ -58,7 +58,7 @@ def with_teacher(
     if saved is not None:
         return dataclasses.replace(job, teacher=Teacher.from_state(*saved), watch=watch), None
     teacher = train_teacher(
-        job.studied_sections(), job.volume.factor, steps=job.config.lateral_steps, seed=job.seed, watch=watch
+        job.studied_sections(), job.volume.factor, steps=job.config.teacher.lateral_steps, seed=job.seed, watch=watch
     )
     if teacher is not None and store is not None:
         store.save_teacher(*teacher.state())
@@ -69,7 +69,7 @@ def with_evidence(job: EmgaussJob, control: Control) -> EmgaussJob:
     """The job with what hiding sections showed: its teacher's, or that of plain interpolation alone."""
     if job.teacher is not None:
         return dataclasses.replace(job, evidence=job.teacher.evidence)
-    wanted = job.config.uncertainty or job.config.adapt_spacing
+    wanted = job.config.uncertainty or job.config.model.adapt_spacing
     if not wanted or job.start is not None or len(job.observed) < MIN_SECTIONS or control.stopped:
         return job
     evidence = gather_evidence(job.studied_sections(), None, seed=job.seed, should_stop=control.held)
@@ -79,7 +79,7 @@ def with_evidence(job: EmgaussJob, control: Control) -> EmgaussJob:
 def with_spacing(job: EmgaussJob, control: Control, store: CheckpointStore | None) -> EmgaussJob:
     """The job with Gaussians as dense as its sections ask for, and bundles short enough for them."""
     config = job.config
-    if not config.adapt_spacing or config.field != "anchored" or job.start is not None:
+    if not config.model.adapt_spacing or job.start is not None:
         return job
     saved = None if store is None else store.load_findings("spacing")
     if saved is not None:
@@ -92,7 +92,7 @@ def with_spacing(job: EmgaussJob, control: Control, store: CheckpointStore | Non
         try:
             spacing_px = choose_spacing(config, examples, seed=job.seed, stop=control.held)
         except (MemoryError, torch.cuda.OutOfMemoryError):
-            LOGGER.warning("no memory is left to try finer Gaussians; the spacing stays %g px", config.spacing_px)
+            LOGGER.warning("no memory is left to try finer Gaussians; the spacing stays %g px", config.model.spacing_px)
             return job
         if store is not None and not control.stopped:
             store.save_findings("spacing", {"spacing_px": spacing_px})

@@ -1,16 +1,20 @@
-"""The presets, and settings changed by name."""
+"""The presets: named settings."""
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from napari_emgauss.errors import ConfigError
-from napari_emgauss.methods.emgauss.config import EmgaussConfig
+from napari_emgauss.methods.emgauss.config import EmgaussConfig, combined
 
-PRESETS: dict[str, dict[str, Any]] = {
+PresetName = Literal["fast", "balanced", "best", "paper"]
+PRESET_NOTES: dict[str, str] = {
+    "fast": "A first look, in seconds to a few minutes.",
+    "balanced": "The default: first studies how your tissue continues, some minutes.",
+    "best": "Studies three times as long as 'balanced', for a little more.",
+    "paper": "EMGauss as published: slow on a CPU, and not better.",
+}
+PRESETS: dict[PresetName, dict[str, Any]] = {
     # The published network, rates, rules and proportions of the stages, with what the paper leaves open or short
     # stacks need (docs/lab/ablation.md): bundles of three sections, each with a quarter of the iterations of a whole
     # stack, noise on z, a blur against noise, and a cap on the density of Gaussians.
@@ -52,30 +56,15 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def preset(name: str = "balanced", **overrides: Any) -> EmgaussConfig:
-    """Configuration of a preset, with any field overridden by keyword.
+    """Configuration of a preset, with any setting overridden by keyword.
+
+    Settings of the preset that cannot act with the overrides are dropped.
 
     Raises
     ------
     ConfigError
-        Unknown preset or field, or a value out of range.
+        Unknown preset or setting, a value out of range, or an override that cannot act with the others.
     """
-    if name not in PRESETS:
+    if name not in get_args(PresetName):
         raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}.")
-    _check_names(overrides)
-    values: dict[str, Any] = {**PRESETS[name], **overrides}
-    return EmgaussConfig(**values)
-
-
-def merged(config: EmgaussConfig, overrides: dict[str, Any]) -> EmgaussConfig:
-    """``config`` with fields replaced; raises as `preset` does."""
-    _check_names(overrides)
-    return dataclasses.replace(config, **overrides)
-
-
-def _check_names(names: Iterable[str]) -> None:
-    known = [f.name for f in dataclasses.fields(EmgaussConfig)]
-    for key in names:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f" Did you mean {near[0]}?" if near else f" Known settings: {', '.join(known)}."
-            raise ConfigError(f"unknown setting {key!r}.{hint}")
+    return combined(PRESETS[cast(PresetName, name)], overrides)

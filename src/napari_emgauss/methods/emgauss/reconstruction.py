@@ -74,12 +74,12 @@ class Reconstruction:
     @property
     def held_out(self) -> tuple[int, ...]:
         """Sections that the user kept from the training, to judge it."""
-        return self.config.hold_out
+        return self.config.sections.hold_out
 
     @property
     def left_out(self) -> tuple[int, ...]:
         """Damaged sections, not trained on."""
-        return self.config.leave_out
+        return self.config.sections.leave_out
 
     @property
     def display_range(self) -> tuple[float, float]:

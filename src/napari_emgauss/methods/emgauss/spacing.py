@@ -6,7 +6,6 @@ that, hidden sections tell: their predictions come nearer to them when redrawn b
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,6 +15,7 @@ from napari_emgauss._types import FloatArray
 from napari_emgauss.interpolation.lateral import HiddenSection
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.job import build_model
+from napari_emgauss.methods.emgauss.schedule import schedule
 from napari_emgauss.training import BlockTask, Target
 from napari_emgauss.training.loop import BlockTrainer
 
@@ -46,7 +46,7 @@ def choose_spacing(
     stop
         Asked between spacings; what is known so far then decides.
     """
-    chosen = config.spacing_px
+    chosen = config.model.spacing_px
     truth = np.stack([example.truth for example in examples])
     images = np.stack([example.prediction for example in examples])
 
@@ -59,33 +59,36 @@ def choose_spacing(
     for spacing_px in FINER_PX:
         if least <= enough or stop():
             break
-        if spacing_px < config.spacing_px and (found := error(_redrawn(config, spacing_px, images, seed))) < least:
+        if (
+            spacing_px < config.model.spacing_px
+            and (found := error(_redrawn(config, spacing_px, images, seed))) < least
+        ):
             chosen, least = spacing_px, found
     return chosen
 
 
 def with_denser_gaussians(config: EmgaussConfig, spacing_px: float) -> EmgaussConfig:
     """Settings with another spacing, and bundles as much shorter as there are more Gaussians on a section."""
-    if spacing_px >= config.spacing_px:
+    if spacing_px >= config.model.spacing_px:
         return config
-    shortest = max(MIN_BUNDLE, 2 * config.bundle_overlap + 1)
-    sections = round(config.bundle_sections * (spacing_px / config.spacing_px) ** 2)
-    return dataclasses.replace(
-        config, spacing_px=spacing_px, bundle_sections=min(config.bundle_sections, max(shortest, sections))
+    shortest = max(MIN_BUNDLE, 2 * config.blocks.bundle_overlap + 1)
+    sections = round(config.blocks.bundle_sections * (spacing_px / config.model.spacing_px) ** 2)
+    return config.with_settings(
+        spacing_px=spacing_px, bundle_sections=min(config.blocks.bundle_sections, max(shortest, sections))
     )
 
 
 def _redrawn(config: EmgaussConfig, spacing_px: float, images: FloatArray, seed: int) -> FloatArray:
     """Images (n, Y, X) as Gaussians at this spacing draw them; each has a set of its own."""
-    settings = dataclasses.replace(
-        config, spacing_px=spacing_px, motion="none", use_teacher=False, joint=ITERATIONS, warmup=0, bootstrap=0
+    settings = config.with_settings(
+        spacing_px=spacing_px, motion="none", use_teacher=False, joint=ITERATIONS, warmup=0, bootstrap=0
     )
     images = np.concatenate([images, images[:1]]) if len(images) == 1 else images  # the field is one between sections
     z = [float(i) for i in range(len(images))]
     model = build_model(settings, z, images, np.random.default_rng(seed))
     task = BlockTask(
         model=model,
-        schedule=settings.schedule(len(images), max(images.shape[1:])),
+        schedule=schedule(settings, len(images), max(images.shape[1:])),
         observed=[Target(i, torch.from_numpy(image)) for i, image in zip(z, images, strict=True)],
         held_out=(),
         density=None,

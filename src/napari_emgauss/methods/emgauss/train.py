@@ -28,7 +28,7 @@ from napari_emgauss.methods.emgauss.preparation import (
     with_teacher,
     with_uncertainty,
 )
-from napari_emgauss.methods.emgauss.presets import merged, preset
+from napari_emgauss.methods.emgauss.presets import preset
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.teacher import Watch
 from napari_emgauss.runtime.device import choose_device
@@ -118,9 +118,9 @@ def reconstruct(
                 smaller = job.with_smaller_tiles()
                 # What was begun with the larger tiles is never thrown away.
                 begun = start is not None or (store is not None and store.exists())
-                if job.device.type != "cuda" or begun or smaller.config.tile_px >= job.largest_tile_px:
+                if job.device.type != "cuda" or begun or smaller.config.blocks.tile_px >= job.largest_tile_px:
                     raise
-                LOGGER.warning("out of GPU memory; trying again with tiles of %d px", smaller.config.tile_px)
+                LOGGER.warning("out of GPU memory; trying again with tiles of %d px", smaller.config.blocks.tile_px)
                 torch.cuda.empty_cache()
                 job = smaller
     except BaseException as error:
@@ -134,7 +134,7 @@ def reconstruct(
 
 def training_threads(job: EmgaussJob) -> AbstractContextManager[None]:
     """One torch thread where the compiled kernels do the work; the published MLP's matrices use all."""
-    kernels = job.device.type == "cpu" and job.config.field == "anchored"
+    kernels = job.device.type == "cpu" and not job.config.model.has_network
     return one_torch_thread() if kernels else nullcontext()
 
 
@@ -148,11 +148,11 @@ def prepare(
     **overrides: Any,
 ) -> EmgaussJob:
     """The job that `reconstruct` would run with these arguments; raises what it would raise, but for memory."""
-    config = _config(preset, overrides) if start is None else merged(start.config, overrides)
-    if start is not None and config.correct_sections != start.config.correct_sections:
+    config = _config(preset, overrides) if start is None else start.config.with_settings(**overrides)
+    if start is not None and config.sections.correct_sections != start.config.sections.correct_sections:
         raise ConfigError(
-            f"correct_sections must stay {start.config.correct_sections!r} when a model is gone on with, got "
-            f"{config.correct_sections!r}: its sections are corrected as they were. Train a new model."
+            f"correct_sections must stay {start.config.sections.correct_sections!r} when a model is gone on with, got "
+            f"{config.sections.correct_sections!r}: its sections are corrected as they were. Train a new model."
         )
     return EmgaussJob(volume, config, choose_device(device), _checked_seed(seed), start)
 
@@ -186,8 +186,8 @@ def assemble(
         "device": str(job.device),
         "input_shape": list(volume.shape),
         "input_voxel_size_nm": list(volume.voxel_size_nm),
-        "sections_held_out": list(job.config.hold_out),
-        "sections_left_out": list(job.config.leave_out),
+        "sections_held_out": list(job.config.sections.hold_out),
+        "sections_left_out": list(job.config.sections.leave_out),
         "blocks_trained": f"{n_trained} of {job.n_blocks}",
         **found,
     }
@@ -210,7 +210,7 @@ def assemble(
 def fingerprint(job: EmgaussJob) -> str:
     """Hash of settings, seed, shape, voxel size and a sample of the intensities."""
     digest = hashlib.sha256()
-    settings = dataclasses.asdict(job.config)
+    settings = job.config.to_json()
     stack = [job.volume.shape, job.volume.dtype.name, job.volume.voxel_size_nm]
     digest.update(json.dumps([settings, job.seed, *stack], sort_keys=True).encode())
     for index in (job.observed[0], job.observed[len(job.observed) // 2], job.observed[-1]):
@@ -229,15 +229,15 @@ def estimate_memory_bytes(job: EmgaussJob) -> int:
     A Gaussian has 8 float32 parameters, held 6 times at most (value, gradient, two moments, teacher, working copy); the
     MLP keeps its activations of every Gaussian for the backward pass; finished blocks keep their values once.
     """
-    c = job.config
+    model = job.config.model
     total, peak = 0, 0
     for block in job.plan.blocks:
         y0, y1, x0, x1 = job.plan.region(block)
         start, stop = job.plan.z[block.z]
         n_px = (y1 - y0) * (x1 - x0)
-        n_sets = job.n_anchors(block) if c.field == "anchored" else 1
-        n = n_sets * (c.cap(n_px) if c.densify else min(c.cap(n_px), round(n_px / c.spacing_px**2)))
-        activations = 4 * 3 * c.mlp_depth * c.mlp_width * n if c.field == "mlp" else 0
+        n_sets = model.n_sets(job.n_anchors(block))
+        n = n_sets * model.n_at_most(n_px)
+        activations = 4 * model.activations_per_gaussian * n
         peak = max(peak, 6 * 8 * 4 * n + activations + 4 * max(n_sets, stop - start) * n_px * 3)
         total += 8 * 4 * n
     return peak + total
