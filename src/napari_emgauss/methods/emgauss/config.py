@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
 
-from napari_emgauss import settings as checked
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.settings import (
     Count,
@@ -22,6 +21,7 @@ from napari_emgauss.settings import (
     Whole,
     check_names,
     fields_of,
+    from_json,
     settings,
 )
 
@@ -130,7 +130,6 @@ class MlpModelConfig(ModelConfig):
 
     adapt_spacing: ClassVar[bool] = False
     iterations_per_section: ClassVar[bool] = False
-    """Whether iterations are counted for every section of a block, or for the block."""
     has_network: ClassVar[bool] = True
 
     def n_sets(self, n_sections: int) -> int:
@@ -342,7 +341,7 @@ class EmgaussConfig:
     @classmethod
     def from_json(cls, values: Any) -> Self:
         """Inverse of `to_json`; ``values`` need not be trusted."""
-        return checked.from_json(cls, values)
+        return from_json(cls, values)
 
 
 MODELS = {"anchored": AnchoredModelConfig, "mlp": MlpModelConfig}
@@ -376,12 +375,10 @@ def combined(base: Mapping[str, Any], given: Mapping[str, Any]) -> EmgaussConfig
         if name in given and given[name] != _DEFAULTS[name]:
             raise ConfigError(reason)
         values.pop(name, None)
-    groups: dict[str, Any] = {"training": TrainingConfig, "teacher": TeacherConfig, "sections": SectionsConfig}
-    groups |= {"model": MODELS[field], "blocks": BlocksConfig}
-    made = {
-        group: cls(**{name: values.pop(name) for name in fields_of(cls) if name in values})
-        for group, cls in groups.items()
-    }
+    made: dict[str, Any] = {"training": TrainingConfig, "teacher": TeacherConfig, "sections": SectionsConfig}
+    made |= {"model": MODELS[field], "blocks": BlocksConfig}
+    for group, cls in made.items():
+        made[group] = cls(**{name: values.pop(name) for name in fields_of(cls) if name in values})
     return EmgaussConfig(**made, **values)
 
 

@@ -116,7 +116,9 @@ def _try_teacher(job: EmgaussJob, piece: EmgaussJob, stop: Callable[[], bool]) -
         return stop() or len(times) > TRIAL_ITERATIONS
 
     config = LateralConfig(steps=job.config.teacher.lateral_steps)
-    network = train_lateral(sections, job.volume.factor, config=config, should_stop=enough)
+    network = train_lateral(
+        sections, job.volume.factor, config=LateralConfig(steps=4 * TRIAL_ITERATIONS), should_stop=enough
+    )
     if stop() or len(times) < 2:
         return None
     start = time.perf_counter()
