@@ -15,11 +15,11 @@ from napari_emgauss.interpolation.lateral.config import gaps_px
 )
 def test_a_setting_out_of_range_is_refused(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
-        LateralConfig(**setting)
+        LateralConfig(**{"steps": 1, **setting})
 
 
 def test_gaps_shrink_to_what_the_sections_hold():
-    config = LateralConfig()
+    config = LateralConfig(steps=2000)
     assert gaps_px(6, 500, config) == (6, 7.5)
     assert gaps_px(10, 22, config) == (10, 11)
     assert gaps_px(1, 500, config)[0] == 2

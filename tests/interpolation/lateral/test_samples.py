@@ -15,7 +15,7 @@ def test_examples_show_rows_of_the_stack_at_the_phase_they_claim(reach):
     # A ramp along y and another along x: the value of a row tells where it is.
     y, _ = np.meshgrid(np.arange(40.0), np.arange(40.0), indexing="ij")
     ramp = np.stack([y, y.T]).astype(np.float32)
-    config = LateralConfig(reach=reach, batch_rows=50)
+    config = LateralConfig(steps=1, reach=reach, batch_rows=50)
     for seed in range(8):
         batch = draw(ramp, (3.0, 6.7), config=config, rng=np.random.default_rng(seed))
         below, above = batch.rows[:, reach - 1, None], batch.rows[:, reach, None]

@@ -72,10 +72,10 @@ def test_any_factor_trains(sections, factor):
 
 def test_stacks_and_factors_that_cannot_be_trained_on_are_refused(sections):
     with pytest.raises(ConfigError, match="factor"):
-        train_lateral(sections, 0.5)
+        train_lateral(sections, 0.5, config=QUICK)
     with pytest.raises(VolumeError, match="too small"):
-        train_lateral(sections[:, :16, :16], 10)
+        train_lateral(sections[:, :16, :16], 10, config=QUICK)
     with pytest.raises(VolumeError, match="NaN"):
-        train_lateral(np.where(sections > 0.8, np.nan, sections), FACTOR)
+        train_lateral(np.where(sections > 0.8, np.nan, sections), FACTOR, config=QUICK)
     with pytest.raises(VolumeError, match="shape"):
-        train_lateral(sections[0], FACTOR)
+        train_lateral(sections[0], FACTOR, config=QUICK)
