@@ -22,7 +22,7 @@ Region = tuple[int, int, int, int]
 
 @runtime_checkable
 class ArrayLike3D(Protocol):
-    """What a volume's data must offer: a NumPy array, a zarr array, or planes computed on demand."""
+    """Protocol of a volume's data: a NumPy array, a zarr array, or planes computed on demand."""
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 class State(Enum):
-    """What a session is doing."""
+    """State of a session."""
 
     IDLE = "idle"
     RUNNING = "running"

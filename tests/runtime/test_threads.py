@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_emgauss.render import get_threads, set_threads, splat
-from napari_emgauss.runtime.threads import for_each, split
+from napari_emgauss.runtime.threads import even_ranges, for_each
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,7 @@ def test_a_thread_count_that_is_no_positive_whole_number_is_an_error(n):
 
 def test_splitting_covers_the_range_once():
     for n, parts in ((10, 3), (2, 8), (0, 4), (7, 1)):
-        ranges = split(n, parts)
+        ranges = even_ranges(n, parts)
         assert [k for first, stop in ranges for k in range(first, stop)] == list(range(n))
 
 

@@ -89,7 +89,7 @@ def _label_rows(axes: np.ndarray[tuple[int, int], np.dtype[np.object_]], y_voxel
 
 
 def _error_scale(axes: Axes, shown: AxesImage) -> None:
-    """Colour bar of all error maps, in the cell where the truth has no error."""
+    """Draw the colour bar of all error maps, in the cell where the truth has no error."""
     inner = axes.inset_axes((0.55, 0.08, 0.09, 0.84))
     bar = axes.figure.colorbar(shown, cax=inner, extend="max")
     inner.yaxis.set_ticks_position("left")
@@ -99,7 +99,7 @@ def _error_scale(axes: Axes, shown: AxesImage) -> None:
 
 
 def _scale_bar(axes: Axes, shape: tuple[int, ...], dx_nm: float) -> None:
-    """White bar of a round length, about a quarter of the width, at the lower left."""
+    """Draw a white bar of a round length, about a quarter of the width, at the lower left."""
     width_nm = shape[1] * dx_nm
     power = 10.0 ** np.floor(np.log10(width_nm / 4))
     length_nm = max(step * power for step in (1, 2, 5) if step * power <= width_nm / 4)

@@ -87,7 +87,7 @@ class HeldOut:
         return max((row for row in self.rows if row.kind == "baseline"), key=lambda row: row.psnr_db)
 
     def table(self) -> str:
-        """Aligned plain text, one row per method."""
+        """Return aligned plain text, one row per method."""
         titles = ("method", "PSNR dB", "SSIM", "sections")
         cells = [(r.method, f"{r.psnr_db:.2f}", f"{r.ssim:.3f}", str(r.n)) for r in self.rows]
         return f"{aligned(titles, cells)}\n\nIntensities in [0, 1]. SSIM window: {SSIM_WINDOW}."
@@ -105,7 +105,7 @@ class HeldOut:
         return self.reconstruction.psnr_db - self.best_plain.psnr_db, self.reconstruction.ssim - best_ssim
 
     def verdict(self) -> str:
-        """Whether the reconstruction paid, in plain words.
+        """Say in plain words whether the reconstruction paid.
 
         Its PSNR is compared with the highest of the plain ones, its SSIM with the highest of theirs, so that a blur
         chosen on these very sections counts for plain interpolation.
@@ -186,9 +186,8 @@ def score_held_out(
 
 
 def held_out_sections(reconstruction: Reconstruction) -> tuple[int, ...]:
-    """Indices of the sections that can be scored, increasing: held out of the training and not damaged."""
-    sections = reconstruction.config.sections
-    return tuple(sorted(set(sections.hold_out) - set(sections.leave_out)))
+    """Return the sections that can be scored, increasing: held out of the training and not damaged."""
+    return tuple(sorted(set(reconstruction.held_out) - set(reconstruction.left_out)))
 
 
 def check_stack(volume: Volume, reconstruction: Reconstruction) -> None:
@@ -246,7 +245,7 @@ def _mean(name: str, scores: Sequence[HeldOutSectionScore]) -> HeldOutScore:
 
 
 def _judged(gain_db: float, gain_ssim: float, rival: str) -> str:
-    """Rest of the sentence 'EMGauss is …'."""
+    """Complete the sentence 'EMGauss is …'."""
     better_db, better_ssim = gain_db >= MARGIN_DB, gain_ssim >= MARGIN_SSIM
     if better_db and better_ssim:
         return f"{_db(gain_db)} better than {rival}"

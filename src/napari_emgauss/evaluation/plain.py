@@ -61,7 +61,7 @@ class PlainInterpolation:
         self._whole = Interpolator(_Observed(volume, self.observed), self.baseline)
 
     def section(self, z: float) -> FloatArray:
-        """Image (Y, X) at section coordinate ``z`` of the whole stack, in its intensity units.
+        """Return the image (Y, X) at section coordinate ``z`` of the whole stack, in its intensity units.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class PlainInterpolation:
     __call__ = section
 
     def coordinate(self, z: float) -> float:
-        """``z`` counted in observed sections.
+        """Count ``z`` in observed sections.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class PlainInterpolation:
         return float(np.interp(z, self.observed, np.arange(self.observed.size)))
 
     def cut(self, zs: Sequence[float], *, axis: int, index: int, stop: Stop = lambda: False) -> FloatArray | None:
-        """The pixels at ``index`` along ``axis`` of the sections ``zs``, computed from the rows around only.
+        """Return the pixels at ``index`` along ``axis`` of the sections ``zs``, computed from the rows around only.
 
         Parameters
         ----------
@@ -157,21 +157,21 @@ class PlainStack:
         self._latest = lru_cache(maxsize=1)(self._plain.section)
 
     def render(self, z: float, *, region: Region | None = None, zoom: float = 1.0) -> FloatArray:
-        """Section at ``z``, or a region (y0, y1, x0, x1) of it; there is no ``zoom`` but 1."""
+        """Return the section at ``z``, or a region (y0, y1, x0, x1) of it; there is no ``zoom`` but 1."""
         if zoom != 1:
             raise ConfigError(f"plain interpolation draws at zoom 1 only, got {zoom}.")
         y0, y1, x0, x1 = region or (0, self.shape[1], 0, self.shape[2])
         return self._latest(float(z))[y0:y1, x0:x1]
 
     def lazy(self, voxel_size_nm: Triple | None = None) -> Volume:
-        """The stack on another grid, isotropic by default; every plane is interpolated when it is read."""
+        """Return the stack on another grid, isotropic by default; every plane is interpolated when it is read."""
         fine = min(self.voxel_size_nm[1:])
         planes = Planes(self, check_voxel_size(voxel_size_nm or (fine, fine, fine)))
         record = {"interpolated": self._plain.baseline.name, "observed": self._plain.observed.tolist()}
         return Volume(planes, planes.voxel_size_nm, self._plain.volume.origin_nm, {"napari-emgauss": record})
 
     def resample(self, voxel_size_nm: Triple | None = None) -> Volume:
-        """Like `lazy`, in memory.
+        """Return what `lazy` does, in memory.
 
         Raises
         ------
@@ -189,7 +189,7 @@ class PlainStack:
 
 
 def in_words(method: str) -> str:
-    """Name of a method as a person says it: ``flow+blur0.7`` is 'optical flow + blur'."""
+    """Return a method's name as a person says it: ``flow+blur0.7`` is 'optical flow + blur'."""
     if method.startswith("emgauss"):
         return "EMGauss"
     baseline = Baseline.parse(method)

@@ -83,7 +83,7 @@ class Evaluation:
     views: tuple[FigureView, ...] = field(repr=False)
 
     def __getitem__(self, method: str) -> MethodScore:
-        """Mean scores of one method by its name."""
+        """Return the mean scores of one method by its name."""
         for score in self.methods:
             if score.method == method:
                 return score
@@ -104,7 +104,7 @@ class Evaluation:
         return tuple(means)
 
     def table(self) -> str:
-        """Aligned plain text: means and costs, then each phase."""
+        """Return aligned plain text: means and costs, then each phase."""
         n_z, n_y, n_x = self.shape
         n_kept = (n_z - 1) // self.factor + 1
         head = (
@@ -139,7 +139,7 @@ class Evaluation:
         return f"{head}\n\n{aligned(titles, means)}\n\n{aligned(phase_titles, by_phase)}\n"
 
     def verdict(self) -> str:
-        """Plain sentences: the best plain baseline, and whether each reconstruction beats it in PSNR and in SSIM."""
+        """Name the best plain baseline, and say whether each reconstruction beats it in PSNR and in SSIM."""
         baselines = [m for m in self.methods if m.kind == "baseline"]
         others = [m for m in self.methods if m.kind == "reconstruction"]
         if not baselines:
@@ -218,7 +218,7 @@ def _number(value: float, digits: int) -> str:
 
 
 def aligned(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Plain-text table: first column to the left, the others to the right."""
+    """Return a plain-text table: first column to the left, the others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(titles, *rows, strict=True)]
     lines = [titles, *rows]
     return "\n".join(

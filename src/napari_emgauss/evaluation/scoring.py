@@ -25,7 +25,7 @@ class IntensityScale:
 
     @classmethod
     def of(cls, volume: Volume) -> IntensityScale:
-        """0..255 for uint8; for the wider types the volume's own extremes, since few use their whole range."""
+        """Take 0..255 for uint8; for wider types the volume's own extremes, since few use their whole range."""
         info = np.iinfo(volume.dtype) if volume.dtype.kind in "ui" else None
         limits = (float(info.min), float(info.max)) if info else None
         if volume.dtype == np.uint8:
@@ -39,7 +39,7 @@ class IntensityScale:
         return cls(low, high, limits)
 
     def to_unit(self, image: AnyArray) -> FloatArray:
-        """Image as new float32 values, 0 at ``low`` and 1 at ``high``."""
+        """Return the image as new float32 values, 0 at ``low`` and 1 at ``high``."""
         values = image.astype(np.float32) if self.limits is None else np.clip(image.astype(np.float32), *self.limits)
         return np.asarray((values - np.float32(self.low)) / np.float32(self.high - self.low), np.float32)
 
@@ -54,14 +54,14 @@ class ImageScore:
 
 
 def score_section(image: FloatArray, truth: FloatArray, *, with_fsim: bool = True) -> ImageScore:
-    """Scores of a whole section."""
+    """Score a whole section."""
     return ImageScore(psnr(image, truth), ssim(image, truth), fsim(image, truth) if with_fsim else math.nan)
 
 
 def score_planes(planes: FloatArray, truth: FloatArray, withheld: npt.NDArray[np.bool_]) -> ImageScore:
-    """Mean scores of planes (n, Z, X or Y), counting the withheld rows of each only.
+    """Score planes (n, Z, X or Y) in the mean, counting the withheld rows of each only.
 
-    SSIM's window still sees the observed rows around; rows and columns within its rim are left out. NaN where
+    SSIM's window still sees the observed rows around; rows and columns within its rim do not count. NaN where
     no withheld row is left.
     """
     rim = SSIM_BORDER_PX

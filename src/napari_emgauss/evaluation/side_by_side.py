@@ -86,11 +86,11 @@ class SideBySide:
         return self._planes.voxel_size_nm[0]
 
     def section(self, z: float) -> Images:
-        """Images (Y, X) at section coordinate ``z``."""
+        """Draw images (Y, X) at section coordinate ``z``."""
         return Images(self.reconstruction.render(z), self.plain(z), self._stack(z))
 
     def cut(self, axis: int, index: int, *, stop: Stop = lambda: False) -> Images | None:
-        """Images (depths, X or Y) across the sections; None when stopped.
+        """Draw images (depths, X or Y) across the sections; None when stopped.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class SideBySide:
         return Images(drawn, interpolated, nearest)
 
     def grey(self, images: Images) -> GreyImages:
-        """The images as bytes, in the contrast of the stack."""
+        """Return the images as bytes, in the contrast of the stack."""
         low, high = self.contrast
         gain = 255 / (high - low)
         difference = images.reconstruction - images.interpolation

@@ -37,7 +37,7 @@ class MethodSpec:
 def resolve_methods(
     methods: str | Iterable[MethodChoice] | Mapping[str, SourceFactory], *, preset: str, **options: Any
 ) -> tuple[MethodSpec, ...]:
-    """Specifications in the order given; ``+blur`` without a number stands for one method per published blur.
+    """Return the methods in the order given; ``+blur`` without a number stands for one per published blur.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ class FigureView:
 
     @classmethod
     def of(cls, name: str, section: FloatArray, z_voxel: int, planes: PlaneBuffer) -> FigureView:
-        """View of a whole section (Y, X), the ``z_voxel``-th of the volume, and of the middle one of the xz planes."""
+        """Return the view of a whole section (Y, X), the ``z_voxel``-th of the volume, and of the middle xz plane."""
         middle = planes.y_indices.size // 2
         rows, columns, depth = (
             slice(max((size - VIEW_SIDE_PX) // 2, 0), (size + VIEW_SIDE_PX + 1) // 2)

@@ -1,4 +1,4 @@
-"""From Gaussians and a section coordinate to a predicted image."""
+"""Models that predict the image at a section coordinate from Gaussians."""
 
 from napari_emgauss.forward.fields import AnchoredField, DeformationField, MlpField
 from napari_emgauss.forward.sections import SectionModel

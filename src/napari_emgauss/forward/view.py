@@ -1,4 +1,4 @@
-"""Which part of a section is drawn, and at what magnification."""
+"""Views of a section: the part that is drawn, and its magnification."""
 
 from __future__ import annotations
 

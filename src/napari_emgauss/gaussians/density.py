@@ -20,7 +20,7 @@ from napari_emgauss.settings import Count, NonNegative, Number, PositiveCount, s
 
 @settings
 class DensityConfig:
-    """When and how the number of Gaussians changes."""
+    """Rules by which the number of Gaussians changes."""
 
     every: Count = 100
     """Iterations between two rounds; 0 switches densification off."""
@@ -48,7 +48,7 @@ class Surgery:
     children: dict[str, Tensor]
 
     def apply(self, name: str, values: Tensor) -> Tensor:
-        """``values`` (N, …) of parameter ``name`` after the change."""
+        """Return ``values`` (N, …) of parameter ``name`` after the change."""
         return torch.cat([values[self.keep], self.children[name].to(values)]).contiguous()
 
 
@@ -79,12 +79,12 @@ class DensityControl:
         self.count += 1
 
     def due(self, iteration: int) -> bool:
-        """Whether a round is due after ``iteration`` (0-based)."""
+        """Return whether a round is due after ``iteration`` (0-based)."""
         c = self.config
         return c.every > 0 and c.start <= iteration < c.stop and (iteration + 1) % c.every == 0
 
     def reset_due(self, iteration: int) -> bool:
-        """Whether opacities are to be reset after ``iteration`` (0-based)."""
+        """Return whether opacities are to be reset after ``iteration`` (0-based)."""
         c = self.config
         return c.every > 0 and c.reset_every > 0 and iteration < c.stop and (iteration + 1) % c.reset_every == 0
 
@@ -102,7 +102,7 @@ class DensityControl:
         )
         large = values["log_scale"].max(-1).values > math.log(c.split_fraction * self.extent_px)
         clone, split = grow & ~large, grow & large
-        halves = _split(values, split, generator)
+        halves = _two_children_each(values, split, generator)
         children = {name: torch.cat([values[name][clone], halves[name]]) for name in PARAMETER_NAMES}
         return Surgery((opaque & ~split).nonzero()[:, 0], children)
 
@@ -123,8 +123,8 @@ def _strongest(candidates: Tensor, strength: Tensor, room: int) -> Tensor:
     return torch.zeros_like(candidates).index_fill_(0, chosen, value=True)
 
 
-def _split(values: dict[str, Tensor], which: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    """Two children per parent, drawn from the parent's own density, 1.6 times smaller (3DGS)."""
+def _two_children_each(values: dict[str, Tensor], which: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """Draw two children per parent from the parent's own density, 1.6 times smaller (3DGS)."""
     parents = {name: value[which].repeat_interleave(2, 0) for name, value in values.items()}
     local = torch.exp(parents["log_scale"]) * torch.randn(parents["log_scale"].shape, generator=generator)
     cos, sin = torch.cos(parents["angle_rad"]), torch.sin(parents["angle_rad"])

@@ -1,4 +1,4 @@
-"""Where Gaussians start."""
+"""Jittered grids of Gaussians to start a training from."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def _axis(size: int, spacing_px: float, margin_px: float) -> NDArray[np.float64]
 
 
 def spacing_for(shape: tuple[int, int], spacing_px: float, *, anchored: bool, cap: float) -> float:
-    """``spacing_px``, or as much more as keeps one set on a section of ``shape`` within ``cap`` Gaussians.
+    """Return ``spacing_px``, or as much more as keeps one set on a section of ``shape`` within ``cap`` Gaussians.
 
-    Grids reach over the borders, so that few dozen Gaussians are the least there can be.
+    Grids reach over the borders, so that a few dozen Gaussians are the least there can be.
     """
     spacing_px = max(spacing_px, math.sqrt(math.prod(shape) / cap))
     while spacing_px < max(shape):
@@ -38,7 +38,7 @@ def spacing_for(shape: tuple[int, int], spacing_px: float, *, anchored: bool, ca
 
 
 def _jittered_grid(shape: tuple[int, int], spacing_px: float, margin_px: float, rng: np.random.Generator) -> FloatArray:
-    """Centres (N, 2) of a jittered square grid that reaches ``margin_px`` beyond every border."""
+    """Return the centres (N, 2) of a jittered square grid that reaches ``margin_px`` beyond every border."""
     axes = [_axis(size, spacing_px, margin_px) for size in shape]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
     return (grid + rng.uniform(-0.3, 0.3, grid.shape) * spacing_px).astype(np.float32)
@@ -51,7 +51,7 @@ def _sample(image: FloatArray, mean_px: FloatArray) -> FloatArray:
 def anchored_grid(
     sections: FloatArray, *, spacing_px: float, background: float, rng: np.random.Generator
 ) -> tuple[dict[str, Tensor], list[int]]:
-    """Gaussians of one jittered grid per section (n, Y, X), for weighted-sum splatting over ``background``.
+    """Place Gaussians on one jittered grid per section (n, Y, X), for weighted sums over ``background``.
 
     Returns
     -------
@@ -73,7 +73,10 @@ def anchored_grid(
 def canonical_grid(
     sections: FloatArray, *, spacing_px: float, opacity: float, rng: np.random.Generator
 ) -> dict[str, Tensor]:
-    """One jittered grid for all ``sections`` (n, Y, X), with their mean intensity; for alpha compositing."""
+    """Place Gaussians on one jittered grid for all ``sections`` (n, Y, X), with their mean intensity.
+
+    They are for alpha compositing.
+    """
     mean = _jittered_grid(sections.shape[1:], spacing_px, 0.0, rng)
     intensity = _sample(sections.mean(0), mean)
     mean_px = torch.from_numpy(mean)

@@ -44,11 +44,11 @@ class Gaussians(nn.Module):
         return int(self.mean_px.shape[0])
 
     def values(self) -> dict[str, Tensor]:
-        """Parameters by name, detached views."""
+        """Return parameters by name, detached views."""
         return {name: getattr(self, name).detach() for name in PARAMETER_NAMES}
 
     def rows(self, first: int, last: int, *, detached: bool = False) -> dict[str, Tensor]:
-        """Parameters of the Gaussians ``first`` .. ``last`` (excluded) by name; they share this set's memory."""
+        """Return parameters of the Gaussians ``first`` .. ``last`` (excluded) by name; they share this set's memory."""
         values = self.values() if detached else {name: getattr(self, name) for name in PARAMETER_NAMES}
         return {name: value[first:last] for name, value in values.items()}
 
@@ -68,7 +68,7 @@ class Gaussians(nn.Module):
 def conics_from(
     log_scale: Float[Tensor, "n 2"], angle_rad: Float[Tensor, " n"], *, blur_px: float = 0.0
 ) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"]]:
-    """Upper triangle (yy, yx, xx) of (Σ + blur²·I)⁻¹ and the peak's loss √(det Σ / det(Σ + blur²·I)).
+    """Return (yy, yx, xx) of (Σ + blur²·I)⁻¹ and the peak's loss √(det Σ / det(Σ + blur²·I)).
 
     Σ = R diag(s²) Rᵀ. Convolving a Gaussian of unit peak with an isotropic one of ``blur_px`` gives the returned
     conic, scaled by the second value.

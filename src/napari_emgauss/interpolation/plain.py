@@ -54,7 +54,7 @@ class Baseline:
 
     @classmethod
     def parse(cls, name: str) -> Baseline:
-        """Baseline of a name such as ``linear``, ``flow+blur`` (σ 0.7 px) or ``cubic+blur1.0``.
+        """Return the baseline of a name such as ``linear``, ``flow+blur`` (σ 0.7 px) or ``cubic+blur1.0``.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class Interpolator:
         self._flow = lru_cache(maxsize=2)(self._both_flows)
 
     def section(self, z: float) -> FloatArray:
-        """Image (Y, X) at section coordinate ``z``, float32 in the input's intensity units.
+        """Return the image (Y, X) at section coordinate ``z``, float32 in the input's intensity units.
 
         Raises
         ------
@@ -131,17 +131,17 @@ class Interpolator:
 
     def _between(self, z: float) -> FloatArray:
         lower = int(z)
-        part = z - lower
-        if part == 0:
+        phase = z - lower
+        if phase == 0:
             return self._load(lower).copy()
         if self.baseline.method == "nearest":
-            return self._load(lower + (part >= 0.5)).copy()
+            return self._load(lower + (phase >= 0.5)).copy()
         if self.baseline.method == "cubic":
             return self._spline(z, lower)
         below, above = self._load(lower), self._load(lower + 1)
         if self.baseline.method == "flow":
-            return blend(below, above, part, self._flow(lower))
-        return blend(below, above, part)
+            return blend(below, above, phase, self._flow(lower))
+        return blend(below, above, phase)
 
     def _spline(self, z: float, lower: int) -> FloatArray:
         # The spline is linear in the sections: the weights come from the splines through unit vectors.
@@ -176,7 +176,7 @@ def interpolate(
     method: Method = "linear",
     blur_px: float = 0.0,
 ) -> FloatArray:
-    """One image (Y, X) at section coordinate ``z``; to walk along a stack keep an `Interpolator`, which is faster.
+    """Return the image (Y, X) at section coordinate ``z``; to walk along a stack an `Interpolator` is faster.
 
     Parameters
     ----------
@@ -191,17 +191,17 @@ def interpolate(
 
 
 def blend(
-    below: FloatArray, above: FloatArray, part: float, flows: tuple[FloatArray, FloatArray] | None = None
+    below: FloatArray, above: FloatArray, phase: float, flows: tuple[FloatArray, FloatArray] | None = None
 ) -> FloatArray:
-    """Image (Y, X) at ``part`` (0..1) of the way from ``below`` to ``above``, each first carried there by its flow."""
+    """Blend ``below`` and ``above`` at ``phase`` (0..1) of the way between, each first carried there by its flow."""
     if flows is not None:
         up, down = flows
-        below, above = warp(below, up, -part), warp(above, down, part - 1)
-    return np.float32(1 - part) * below + np.float32(part) * above
+        below, above = warp(below, up, -phase), warp(above, down, phase - 1)
+    return np.float32(1 - phase) * below + np.float32(phase) * above
 
 
 def both_flows(below: FloatArray, above: FloatArray, *, halved: bool = False) -> tuple[FloatArray, FloatArray]:
-    """Flow from ``below`` to ``above`` and back, images (Y, X) in any intensity unit; see `optical_flow`.
+    """Return the flow from ``below`` to ``above`` and back, images (Y, X) in any intensity unit; see `optical_flow`.
 
     With ``halved`` it is that of images of half the size: a quarter of the time, and smoother.
     """
@@ -219,7 +219,7 @@ def both_flows(below: FloatArray, above: FloatArray, *, halved: bool = False) ->
 
 
 def optical_flow(start: npt.NDArray[np.uint8], end: npt.NDArray[np.uint8]) -> FloatArray:
-    """Displacement (Y, X, 2), in px as (y, x), that carries each pixel of ``start`` to ``end`` (Farnebäck 2003)."""
+    """Return the displacement (Y, X, 2) in px as (y, x) of each pixel from ``start`` to ``end`` (Farnebäck 2003)."""
     unused = np.empty((*start.shape, 2), np.float32)
     with _flow_threads():
         flow_xy = cv2.calcOpticalFlowFarneback(
@@ -229,7 +229,7 @@ def optical_flow(start: npt.NDArray[np.uint8], end: npt.NDArray[np.uint8]) -> Fl
 
 
 def warp(image: FloatArray, flow_px: FloatArray, share: float) -> FloatArray:
-    """Image sampled at every pixel plus ``share`` times its flow (y, x): bicubic, edges repeated.
+    """Sample an image at every pixel plus ``share`` times its flow (y, x): bicubic, edges repeated.
 
     Bilinear sampling would blur a little, which scores better and would mix up motion with denoising.
     """
@@ -240,7 +240,7 @@ def warp(image: FloatArray, flow_px: FloatArray, share: float) -> FloatArray:
 
 
 def _as_bytes(*images: FloatArray) -> list[npt.NDArray[np.uint8]]:
-    """Images on one common 8-bit scale, whatever their unit.
+    """Bring images to one common 8-bit scale, whatever their unit.
 
     Percentiles, so that hot pixels of 16-bit data do not flatten the rest; the middle half of the bytes, so that values
     beyond them survive and Farnebäck's fixed regularisation damps noise (measured: 0.03 dB over the full range).
@@ -254,7 +254,7 @@ def _as_bytes(*images: FloatArray) -> list[npt.NDArray[np.uint8]]:
 
 @contextmanager
 def _flow_threads() -> Iterator[None]:
-    """Few OpenCV threads for one call: more bring nothing on sections and compete with a training run."""
+    """Limit OpenCV's threads for one call: more bring nothing on sections and compete with a training run."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     before = cv2.getNumThreads()
     cv2.setNumThreads(min(usable, _MAX_FLOW_THREADS))

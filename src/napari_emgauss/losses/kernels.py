@@ -50,7 +50,7 @@ def _blur_columns(rows: FloatArray, out: FloatArray) -> None:
 
 @njit_nogil
 def _moments_of_rows(pred: FloatArray, target: FloatArray, first: int, stop: int) -> FloatArray:
-    """B along x of x, y, x², y², xy for the rows [first - RADIUS, stop + RADIUS), zero outside the image."""
+    """Blur x, y, x², y², xy along x for the rows [first - RADIUS, stop + RADIUS), zero outside the image."""
     height, width = pred.shape
     blurred = np.zeros((5, stop - first + 2 * RADIUS, width), np.float32)
     padded = np.zeros((5, width + 2 * RADIUS), np.float32)

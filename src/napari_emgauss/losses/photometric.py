@@ -30,7 +30,7 @@ def _check(pred: Tensor, target: Tensor, weight: Tensor | None) -> None:
 
 
 def _shares(pred: Tensor, weight: Tensor | None) -> Tensor:
-    """Part of every pixel in the mean; sums to 1."""
+    """Return the weight of every pixel in the mean; they sum to 1."""
     if weight is None:
         return torch.full_like(pred, 1 / pred.numel(), requires_grad=False)
     total = weight.detach().sum()
@@ -42,7 +42,7 @@ def _shares(pred: Tensor, weight: Tensor | None) -> Tensor:
 def l1(
     pred: Float[Tensor, "h w"], target: Float[Tensor, "h w"], *, weight: Float[Tensor, "h w"] | None = None
 ) -> Float[Tensor, ""]:
-    """Mean absolute difference; weighted, Σ w |pred - target| / Σ w."""
+    """Return the mean absolute difference; weighted, Σ w |pred - target| / Σ w."""
     _check(pred, target, weight)
     if weight is None:
         return (pred - target).abs().mean()
@@ -52,7 +52,7 @@ def l1(
 def photometric_torch(
     pred: Float[Tensor, "h w"], target: Float[Tensor, "h w"], share: Float[Tensor, "h w"], lambda_dssim: float
 ) -> Float[Tensor, ""]:
-    """The loss by convolutions, for any device and dtype; the compiled kernels are tested against it."""
+    """Compute the loss by convolutions, for any device and dtype; the compiled kernels are tested against it."""
     window = torch.tensor(WINDOW, dtype=pred.dtype, device=pred.device)
     maps = torch.stack([pred, target, pred * pred, target * target, pred * target])[:, None]
     maps = conv2d(maps, window.view(1, 1, -1, 1), padding=(RADIUS, 0))
@@ -111,7 +111,7 @@ def _rows(band: int, height: int) -> tuple[int, int]:
 def d_ssim(
     pred: Float[Tensor, "h w"], target: Float[Tensor, "h w"], *, weight: Float[Tensor, "h w"] | None = None
 ) -> Float[Tensor, ""]:
-    """1 - SSIM: 11 x 11 Gaussian window (σ 1.5 px) over zero padding, data range 1; between 0 (equal) and 2.
+    """Return 1 - SSIM: 11 x 11 Gaussian window (σ 1.5 px), zero padding, data range 1; from 0 (equal) to 2.
 
     3DGS trains with this window; it is not the one that metrics are reported with.
     """
@@ -125,7 +125,7 @@ def photometric_loss(
     weight: Float[Tensor, "h w"] | None = None,
     lambda_dssim: float = 0.2,
 ) -> Float[Tensor, ""]:
-    """(1 - λ) L1 + λ (1 - SSIM); see `d_ssim` for the window.
+    """Return (1 - λ) L1 + λ (1 - SSIM); see `d_ssim` for the window.
 
     float32 images in main memory take compiled kernels unless ``target`` needs a gradient; all others torch
     convolutions, which agree to rounding.

@@ -1,4 +1,4 @@
-"""What every metric asks of its two inputs."""
+"""Checks of a metric's two inputs."""
 
 from __future__ import annotations
 

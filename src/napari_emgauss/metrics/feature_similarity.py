@@ -44,7 +44,7 @@ class FilterBank:
 
 
 def fsim(a: npt.ArrayLike, b: npt.ArrayLike, *, data_range: float = 1.0) -> float:
-    """Feature similarity of two grey-level sections; 1 for identical ones.
+    """Return the feature similarity of two grey-level sections; 1 for identical ones.
 
     As in the authors' program the images are first averaged over blocks of max(1, round(min(Y, X) / 256)) px.
 
@@ -73,7 +73,7 @@ def fsim(a: npt.ArrayLike, b: npt.ArrayLike, *, data_range: float = 1.0) -> floa
 
 
 def phase_congruency(image: FloatArray) -> FloatArray:
-    """Kovesi's phase congruency (Y, X) of an image whose intensities span 0..255: 0 (no feature) to 1."""
+    """Return Kovesi's phase congruency (Y, X) of an image whose intensities span 0..255: 0 (no feature) to 1."""
     bank = filter_bank(image.shape[0], image.shape[1])
     spectrum = fft.fft2(image)
     energy, amplitude = np.zeros_like(image), np.zeros_like(image)
@@ -91,7 +91,7 @@ def phase_congruency(image: FloatArray) -> FloatArray:
 
 
 def gradient_magnitude(image: FloatArray) -> FloatArray:
-    """Length of the Scharr gradient (Y, X), zero outside the image."""
+    """Return the length of the Scharr gradient (Y, X), zero outside the image."""
     smooth, slope = np.array([3, 10, 3]) / 16, np.array([-1, 0, 1])
     parts = [
         ndimage.correlate1d(
@@ -104,7 +104,7 @@ def gradient_magnitude(image: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=4)
 def filter_bank(height_px: int, width_px: int) -> FilterBank:
-    """Log-Gabor filters for images of one size (scales: 6, 12, 24 and 48 px; orientations: 0, 45, 90 and 135°)."""
+    """Return log-Gabor filters for images of one size (scales 6, 12, 24 and 48 px; 0, 45, 90 and 135°)."""
     fy, fx = np.meshgrid(_centred_frequencies(height_px), _centred_frequencies(width_px), indexing="ij")
     radius = np.hypot(fy, fx)
     low_pass = 1 / (1 + (radius / CUTOFF_CYCLES_PER_PX) ** (2 * CUTOFF_ORDER))
@@ -133,7 +133,7 @@ def _centred_frequencies(size_px: int) -> npt.NDArray[np.float64]:
 
 
 def _noise_threshold(smallest_amplitude: FloatArray, smallest_power: float, gain: float) -> float:
-    """Energy that noise alone would leave: Rayleigh statistics of the finest scale's median energy."""
+    """Return the energy that noise alone would leave: Rayleigh statistics of the finest scale's median energy."""
     energies = np.square(smallest_amplitude).ravel()
     middle = (energies.size - 1) // 2
     median = float(np.partition(energies, middle)[middle])

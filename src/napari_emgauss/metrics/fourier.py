@@ -40,7 +40,7 @@ class FourierCorrelation:
     n_coefficients: npt.NDArray[np.int64]
 
     def resolution(self, threshold: float = 0.143) -> float:
-        """Length in voxels of one period at the first crossing of ``threshold``.
+        """Return the length in voxels of one period at the first crossing of ``threshold``.
 
         2 (Nyquist) when the correlation never falls below it, infinite when it is below on the first shell already.
 
@@ -65,12 +65,12 @@ class FourierCorrelation:
         return float(1 / (frequency[last - 1] + part * (frequency[last] - frequency[last - 1])))
 
     def resolution_nm(self, voxel_size_nm: float, threshold: float = 0.143) -> float:
-        """`resolution` in nanometres for isotropic voxels of ``voxel_size_nm``."""
+        """Return `resolution` in nanometres for isotropic voxels of ``voxel_size_nm``."""
         return self.resolution(threshold) * voxel_size_nm
 
 
 def fourier_shell_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> FourierCorrelation:
-    """Fourier shell correlation of two isotropic volumes (Z, Y, X).
+    """Return the Fourier shell correlation of two isotropic volumes (Z, Y, X).
 
     Sides may differ; shells are one cycle per longest side wide. Nothing is masked or tapered: structure cut by the
     faces of the box correlates at all frequencies along the axes, so taper both volumes first if that matters.
@@ -84,7 +84,7 @@ def fourier_shell_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> FourierCorr
 
 
 def fourier_ring_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> FourierCorrelation:
-    """Fourier ring correlation of two sections (Y, X); see `fourier_shell_correlation`."""
+    """Return the Fourier ring correlation of two sections (Y, X); see `fourier_shell_correlation`."""
     return _correlate(*check_pair(a, b, n_axes=2, min_size_px=4))
 
 

@@ -19,7 +19,7 @@ SSIM_BORDER_PX = 5
 
 
 def psnr(a: npt.ArrayLike, b: npt.ArrayLike, *, data_range: float = 1.0) -> float:
-    """Peak signal-to-noise ratio in dB, 10·log10(data_range² / MSE).
+    """Return the peak signal-to-noise ratio in dB, 10·log10(data_range² / MSE).
 
     Parameters
     ----------
@@ -47,13 +47,13 @@ def psnr(a: npt.ArrayLike, b: npt.ArrayLike, *, data_range: float = 1.0) -> floa
 
 
 def psnr_from_mse(mse: float, *, data_range: float = 1.0) -> float:
-    """PSNR in dB of a mean squared error (see `psnr`)."""
+    """Return the PSNR in dB of a mean squared error (see `psnr`)."""
     peak = check_data_range(data_range)
     return math.inf if mse == 0 else 10.0 * math.log10(peak * peak / mse)
 
 
 def ssim(a: npt.ArrayLike, b: npt.ArrayLike, *, data_range: float = 1.0) -> float:
-    """Structural similarity of two sections: Gaussian window 11 × 11 px (σ 1.5), population covariance.
+    """Return the structural similarity of two sections: Gaussian window 11 × 11 px (σ 1.5), population covariance.
 
     These are the settings of Wang et al. 2004 (doi:10.1109/TIP.2003.819861), not scikit-image's defaults (a uniform
     7 × 7 window and sample covariance), which give values about 0.05 higher on noisy EM.
@@ -75,7 +75,7 @@ def ssim(a: npt.ArrayLike, b: npt.ArrayLike, *, data_range: float = 1.0) -> floa
 
 
 def ssim_map(a: npt.ArrayLike, b: npt.ArrayLike, *, data_range: float = 1.0) -> FloatArray:
-    """SSIM at every pixel (Y, X); the outer `SSIM_BORDER_PX` pixels rest on mirrored data. See `ssim`."""
+    """Return the SSIM at every pixel (Y, X); the outer `SSIM_BORDER_PX` rest on mirrored data. See `ssim`."""
     first, second = check_pair(a, b, n_axes=2, min_size_px=2 * SSIM_BORDER_PX + 1)
     _, values = structural_similarity(  # type: ignore[no-untyped-call]
         first,

@@ -1,4 +1,4 @@
-"""Which rasterizers work here, and why the others do not."""
+"""Rasterizers that work here, and the reasons why others do not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NEEDS_CUDA = "This needs an NVIDIA GPU and a CUDA build of torch (see pytorch.o
 
 @dataclass(frozen=True, kw_only=True)
 class BackendState:
-    """What ``doctor`` says of one rasterizer."""
+    """State of one rasterizer, as ``doctor`` reports it."""
 
     name: str
     """As accepted by ``splat(backend=...)``."""
@@ -45,7 +45,7 @@ class BackendState:
 
 @cache
 def _gsplat_failure() -> tuple[str, str] | None:
-    """Why gsplat cannot be used, and the remedy; compiles its kernels on the first call, which takes minutes."""
+    """Say why gsplat cannot be used, and the remedy; the first call compiles its kernels, which takes minutes."""
     if not torch.cuda.is_available():
         return "torch finds no CUDA device.", _NEEDS_CUDA
     try:
@@ -62,7 +62,7 @@ def _gsplat_failure() -> tuple[str, str] | None:
 
 
 def _failure(name: str, device: torch.device) -> tuple[str, str] | None:
-    """Why backend ``name`` cannot draw tensors on ``device``, and the remedy; None if it can."""
+    """Say why backend ``name`` cannot draw tensors on ``device``, and the remedy; None if it can."""
     if device.type == "cuda" and not torch.cuda.is_available():
         return "torch finds no CUDA device.", _NEEDS_CUDA
     if name == "cpu" and device.type != "cpu":
@@ -76,7 +76,7 @@ def _failure(name: str, device: torch.device) -> tuple[str, str] | None:
 
 
 def available_backends(device: str | torch.device = "cpu") -> list[BackendState]:
-    """State of every rasterizer for tensors on ``device``.
+    """Return the state of every rasterizer for tensors on ``device``.
 
     Where a GPU is present this imports gsplat, whose kernels compile on first use (minutes).
     """
@@ -89,7 +89,7 @@ def available_backends(device: str | torch.device = "cpu") -> list[BackendState]
 
 
 def _automatic(device: torch.device, mode: Mode) -> str:
-    """The fastest backend for the device; never a slower stand-in for one that is broken."""
+    """Return the fastest backend for the device; never a slower stand-in for one that is broken."""
     if device.type == "cpu":
         return "cpu"
     return "gsplat" if mode == "alpha" and device.type == "cuda" else "torch"

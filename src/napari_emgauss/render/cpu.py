@@ -11,7 +11,7 @@ from torch import Tensor
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.render import kernels
-from napari_emgauss.runtime.threads import for_each, get_threads, split
+from napari_emgauss.runtime.threads import even_ranges, for_each, get_threads
 
 PARTS_PER_THREAD = 4
 """Parts per thread: a thread that is held up by other work then delays the others less."""
@@ -21,13 +21,13 @@ BAND_ROWS = 32
 
 
 def _array(tensor: Tensor) -> FloatArray:
-    """The tensor's memory as a C-contiguous array (one layout, one compiled signature)."""
+    """Return the tensor's memory as a C-contiguous array (one layout, one compiled signature)."""
     array: FloatArray = tensor.detach().contiguous().numpy()
     return array
 
 
 def _gradients(*arrays: FloatArray) -> tuple[FloatArray, ...]:
-    """Zeros for the gradients; one contiguous array each, which autograd then takes over without a copy."""
+    """Return zeros for the gradients; a contiguous array each, which autograd takes over without a copy."""
     return tuple(np.zeros_like(array) for array in arrays)
 
 
@@ -39,7 +39,7 @@ class _CompiledSum(torch.autograd.Function):
         arrays = _array(means), _array(conics), _array(weights)
         image = np.zeros(shape, np.float32)
         # One band per thread: every band looks at every Gaussian.
-        for_each(lambda rows: kernels.sum_forward(*arrays, *rows, image), split(shape[0], get_threads()))
+        for_each(lambda rows: kernels.sum_forward(*arrays, *rows, image), even_ranges(shape[0], get_threads()))
         ctx.save_for_backward(means, conics, weights)
         return torch.from_numpy(image)
 
@@ -49,7 +49,7 @@ class _CompiledSum(torch.autograd.Function):
         means, conics, weights = (_array(saved) for saved in ctx.saved_tensors)
         upstream = _array(image_grad)
         grads = _gradients(means, conics, weights)
-        parts = split(len(means), get_threads() * PARTS_PER_THREAD)
+        parts = even_ranges(len(means), get_threads() * PARTS_PER_THREAD)
         for_each(lambda part: kernels.sum_backward(means, conics, weights, upstream, *part, *grads), parts)
         return *map(torch.from_numpy, grads), None
 
@@ -70,11 +70,11 @@ class _Bands:
         self.height = height
 
     def rows(self, band: int) -> tuple[int, int]:
-        """Image rows of a band, half-open."""
+        """Return the image rows of a band, half-open."""
         return band * BAND_ROWS, min((band + 1) * BAND_ROWS, self.height)
 
     def entries(self, band: int) -> slice:
-        """Where the members of a band are."""
+        """Return the place of a band's members."""
         return slice(int(self.starts[band]), int(self.starts[band + 1]))
 
 
@@ -131,7 +131,7 @@ def splat_sum(
     opacities: Float[Tensor, "n"] | None,
     shape: tuple[int, int],
 ) -> Float[Tensor, "h w d"]:
-    """Weighted sum; channels are independent and their gradients add up, so one kernel draws them in turn."""
+    """Sum with weights; channels are independent and their gradients add up, so one kernel draws them in turn."""
     if opacities is not None:
         weights = weights * opacities[:, None]
     return _channels_last([_CompiledSum.apply(means_px, conics, channel, shape) for channel in weights.unbind(1)])  # type: ignore[no-untyped-call]
@@ -144,7 +144,7 @@ def splat_alpha(
     opacities: Float[Tensor, "n"] | None,
     shape: tuple[int, int],
 ) -> Float[Tensor, "h w d"]:
-    """Front-to-back compositing in index order, one channel after the other."""
+    """Composite front to back in index order, one channel after the other."""
     if opacities is None:
         opacities = torch.ones_like(means_px[:, 0])
     inputs = means_px, conics

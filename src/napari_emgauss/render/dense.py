@@ -12,7 +12,7 @@ from napari_emgauss.render import rules
 def _exponentials(
     means_px: Float[Tensor, "n 2"], conics: Float[Tensor, "n 3"], shape: tuple[int, int]
 ) -> Float[Tensor, "n h w"]:
-    """exp(-½ dᵀΣ⁻¹d) at every pixel, zero beyond the cut-off and for Gaussians that are not drawn."""
+    """Return exp(-½ dᵀΣ⁻¹d) at every pixel, zero beyond the cut-off and for Gaussians that are not drawn."""
     drawn = rules.drawable(means_px, conics)
     # Replaced, not multiplied by zero: a NaN would survive that, in the value or in the gradient.
     means_px = torch.where(drawn[:, None], means_px, 0.0).double()
@@ -33,7 +33,7 @@ def splat_sum(
     opacities: Float[Tensor, "n"] | None,
     shape: tuple[int, int],
 ) -> Float[Tensor, "h w d"]:
-    """I = Σ o w exp(-½ dᵀΣ⁻¹d)."""
+    """Draw I = Σ o w exp(-½ dᵀΣ⁻¹d)."""
     scaled = weights.double() if opacities is None else weights.double() * opacities.double()[:, None]
     return torch.einsum("nhw,nd->hwd", _exponentials(means_px, conics, shape), scaled).to(means_px.dtype)
 
@@ -45,7 +45,7 @@ def splat_alpha(
     opacities: Float[Tensor, "n"] | None,
     shape: tuple[int, int],
 ) -> Float[Tensor, "h w d"]:
-    """I = Σ w α T with T the product of 1 - α over the Gaussians before, in index order."""
+    """Draw I = Σ w α T with T the product of 1 - α over the Gaussians before, in index order."""
     exponentials = _exponentials(means_px, conics, shape)
     alpha = exponentials if opacities is None else exponentials * opacities.double()[:, None, None]
     alpha = torch.where(alpha >= rules.CUTOFF, alpha.clamp(max=rules.ALPHA_MAX), 0.0)

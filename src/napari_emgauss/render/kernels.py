@@ -31,7 +31,7 @@ POSITION_LIMIT_PX = rules.POSITION_LIMIT_PX
 
 @njit_nogil
 def _exp_minus(t: Any) -> Any:
-    """exp(-t) for 0 ≤ t ≤ 5.6 within 2e-6: a least-squares polynomial for exp(-t/8), then three squarings.
+    """Return exp(-t) for 0 ≤ t ≤ 5.6 within 2e-6: a least-squares polynomial for exp(-t/8), squared three times.
 
     Only products and sums, so that LLVM vectorises the loops over pixels, which it cannot with a call of exp.
     """
@@ -48,7 +48,7 @@ def _exp_minus(t: Any) -> Any:
 
 @njit_nogil
 def _ellipse(means: FloatArray, conics: FloatArray, i: int, reach: float) -> Any:
-    """Half height in px (negative: not drawn), ½ det / c and b / c of Gaussian i, in float64."""
+    """Return the half height in px (negative: not drawn), ½ det / c and b / c of Gaussian i, in float64."""
     a = np.float64(conics[i, 0])
     b = np.float64(conics[i, 1])
     c = np.float64(conics[i, 2])
@@ -62,7 +62,7 @@ def _ellipse(means: FloatArray, conics: FloatArray, i: int, reach: float) -> Any
 
 @njit_nogil
 def _span(centre: float, half: float, first: int, stop: int) -> Any:
-    """Pixels within ``half`` of ``centre``, as a half-open range inside [first, stop)."""
+    """Return the pixels within ``half`` of ``centre``, as a half-open range inside [first, stop)."""
     low = max(math.ceil(centre - half), float(first))
     high = min(math.floor(centre + half) + 1.0, float(stop))
     if not low < high:
@@ -72,7 +72,7 @@ def _span(centre: float, half: float, first: int, stop: int) -> Any:
 
 @njit_nogil
 def _row(dy: float, mean_x: float, half_c: float, depth: float, shear: float, reach: float, width: int) -> Any:
-    """Pixels [x0, x1) of a row inside the cut-off, ½ (det / c) dy² and u at x0."""
+    """Return the pixels [x0, x1) of a row inside the cut-off, ½ (det / c) dy² and u at x0."""
     base = depth * dy * dy
     ridge = mean_x - shear * dy
     x0, x1 = _span(ridge, math.sqrt(max((reach - base) / half_c, 0.0)), 0, width)
@@ -167,7 +167,7 @@ def sum_backward(
 
 @njit_nogil
 def _alpha_reach(opacity: float) -> float:
-    """-log of the exponential at which alpha = 1/255; not positive, or NaN: not drawn."""
+    """Return -log of the exponential at which alpha = 1/255; not positive, or NaN: not drawn."""
     return min(math.log(255 * max(np.float64(opacity), 0.0)), CUTOFF_EXPONENT)
 
 

@@ -40,7 +40,7 @@ class _Geometry(NamedTuple):
 
 
 def _geometry(means: Tensor, conics: Tensor, shape: tuple[int, int]) -> _Geometry:
-    """Boxes that hold the drawn part of each Gaussian inside the image; empty if there is none."""
+    """Find boxes that hold the drawn part of each Gaussian inside the image; empty if there is none."""
     drawn = rules.drawable(means, conics)
     centre = torch.where(drawn[:, None], means, 0.0).double()
     # Replaced by the identity, so that what is not drawn stays finite.
@@ -129,7 +129,7 @@ def splat_sum(
     opacities: Float[Tensor, "n"] | None,
     shape: tuple[int, int],
 ) -> Float[Tensor, "h w d"]:
-    """I = Σ o w exp(-½ dᵀΣ⁻¹d)."""
+    """Draw I = Σ o w exp(-½ dᵀΣ⁻¹d)."""
     if opacities is not None:
         weights = weights * opacities[:, None]
     image: Tensor = _PatchedSum.apply(means_px, conics, weights, shape)  # type: ignore[no-untyped-call]

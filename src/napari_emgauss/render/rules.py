@@ -27,7 +27,7 @@ POSITION_LIMIT_PX = 1e9
 
 
 def drawable(means_px: Float[Tensor, "n 2"], conics: Float[Tensor, "n 3"]) -> Bool[Tensor, "n"]:
-    """Gaussians with a finite mean and a positive definite, finite conic; the others are not drawn.
+    """Find the Gaussians with a finite mean and a positive definite, finite conic; the others are not drawn.
 
     The determinant is formed in float64: in float32 it would round to zero for long, thin Gaussians.
     """

@@ -16,7 +16,7 @@ TILE_PX = 16
 def radii_px(
     means_px: Float[Tensor, "n 2"], conics: Float[Tensor, "n 3"], opacities: Float[Tensor, "n"]
 ) -> Int[Tensor, "n 2"]:
-    """Half extent in x and y of what is drawn of each Gaussian, rounded up; zero culls it."""
+    """Return the half extent in x and y of what is drawn of each Gaussian, rounded up; zero culls it."""
     yy, yx, xx = conics.double().unbind(1)
     reach = torch.log(255 * opacities.double()).clamp(max=rules.CUTOFF_EXPONENT)
     half = torch.sqrt(2 * reach[:, None] * torch.stack([yy, xx], 1) / (yy * xx - yx * yx)[:, None]).ceil()
@@ -32,7 +32,7 @@ def splat_alpha(
     opacities: Float[Tensor, "n"] | None,
     shape: tuple[int, int],
 ) -> Float[Tensor, "h w d"]:
-    """I = Σ w α T, in index order: all depths are equal, and gsplat sorts stably."""
+    """Draw I = Σ w α T, in index order: all depths are equal, and gsplat sorts stably."""
     from gsplat.cuda._wrapper import isect_offset_encode, isect_tiles, rasterize_to_pixels
 
     if opacities is None:

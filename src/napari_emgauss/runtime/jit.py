@@ -1,4 +1,4 @@
-"""How the CPU kernels are compiled."""
+"""Compilation of the CPU kernels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory a piece of work took: samples of the process's resident size."""
+"""Memory that a piece of work takes: samples of the process's resident size."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class MemoryMeter:
 
 
 def process_peak_mib() -> float:
-    """Largest resident size of this process since it started, MiB, as the operating system counted it.
+    """Return the largest resident size of this process since it started, MiB, as the operating system counted it.
 
     Linux keeps ``ru_maxrss`` over exec, so a child's would start at the size of its parent; VmHWM begins anew.
     """

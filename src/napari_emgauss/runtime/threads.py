@@ -26,7 +26,7 @@ _n_threads: int | None = None
 
 
 def _forget_pool() -> None:
-    """In a forked child the parent's threads do not exist and its lock may be held: start afresh."""
+    """Start afresh in a forked child, where the parent's threads do not exist and its lock may be held."""
     global _lock, _pool
     _lock = threading.Lock()
     _pool = None
@@ -37,7 +37,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def get_threads() -> int:
-    """Threads that the compiled kernels use."""
+    """Return the number of threads that the compiled kernels use."""
     if _n_threads is not None:
         return _n_threads
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -99,7 +99,7 @@ def for_each(work: Callable[[Part], object], parts: Iterable[Part]) -> None:
         raise failures[0]
 
 
-def split(n: int, parts: int) -> list[tuple[int, int]]:
+def even_ranges(n: int, parts: int) -> list[tuple[int, int]]:
     """Cut ``range(n)`` into at most ``parts`` half-open ranges of nearly equal length."""
     parts = max(1, min(parts, n))
     edges = [n * k // parts for k in range(parts + 1)]

@@ -31,7 +31,7 @@ def use_one_torch_thread() -> None:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """`use_one_torch_thread` for a while: for training, whose heavy work is in the compiled kernels."""
+    """Do `use_one_torch_thread` for a while: for training, whose heavy work is in the compiled kernels."""
     before = torch.get_num_threads()
     done_before = getattr(_here, "done", False)
     use_one_torch_thread()

@@ -1,4 +1,4 @@
-"""What single sections suffer from: noise, damage, uneven brightness and small shifts, found without a model."""
+"""Faults of single sections, found without a model: noise, damage, uneven brightness and small shifts."""
 
 from napari_emgauss.sections.correction.corrections import Corrections
 from napari_emgauss.sections.correction.estimation import (

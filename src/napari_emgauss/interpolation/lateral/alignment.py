@@ -27,18 +27,18 @@ class SurroundingSections:
         self._grid = np.mgrid[:height, :width].astype(np.float32)
 
     def straight(self, lower: int) -> FloatArray:
-        """Sections (2·reach, Y, X) around the gap above section ``lower``, untouched."""
+        """Return the sections (2·reach, Y, X) around the gap above section ``lower``, untouched."""
         indices = np.arange(lower - self.reach + 1, lower + self.reach + 1)
         return self.sections[np.clip(indices, 0, len(self.sections) - 1)]
 
     def aligned(self, lower: int, phase: float) -> FloatArray:
-        """The same sections, each sampled where the optical flow says it shows what is at ``lower + phase``."""
+        """Return the same sections, each sampled where the optical flow says it shows what is at ``lower + phase``."""
         below = self._carried(lower, lower + 1, phase, step=-1)
         above = self._carried(lower + 1, lower, 1 - phase, step=1)
         return np.stack(below[::-1] + above)
 
     def _carried(self, near: int, far: int, share: float, *, step: int) -> list[FloatArray]:
-        """Section ``near`` and those beyond it, carried ``share`` of the way towards ``far``."""
+        """Return section ``near`` and those beyond it, carried ``share`` of the way towards ``far``."""
         place = self._grid - np.float32(share) * np.moveaxis(self._flow(near, far), 2, 0)
         images = [_sample(self.sections[near], place)]
         index = near

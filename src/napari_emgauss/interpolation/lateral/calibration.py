@@ -43,7 +43,7 @@ class Calibration:
             )
 
     def expected(self, found: FloatArray, gap: float = 1.0) -> FloatArray:
-        """Expected absolute error (Y, X) in the middle of a gap of ``gap`` sections, from its `differences`."""
+        """Return the absolute error (Y, X) expected in the middle of a gap of ``gap`` sections, from `differences`."""
         at_one_gap = self.base + np.tensordot(np.array(self.weights, np.float32), found, 1)
         return np.asarray(math.sqrt(gap) * at_one_gap, np.float32)
 
@@ -60,9 +60,9 @@ class GapMiddle:
     """The sections (2, Y, X) below and above."""
 
     def differences(self) -> FloatArray:
-        """Local root mean square (k + 1, Y, X) of the prediction's differences from the plain ones, and of the change.
+        """Return how far (k + 1, Y, X) the prediction is from each plain one, and one section from the other.
 
-        The change is that from section to section, its noise suppressed.
+        Each is a local root mean square. The last one is the change from section to section, its noise suppressed.
         """
         change = gaussian_filter(self.sections[1] - self.sections[0], _NOISE_PX)
         squares = [gaussian_filter(image**2, REACH_PX) for image in (*(self.prediction - self.plain), change)]
@@ -70,7 +70,7 @@ class GapMiddle:
 
 
 def calibrate(hidden: Iterable[tuple[GapMiddle, FloatArray]]) -> Calibration:
-    """Least squares with weights of at least 0, over hidden sections.
+    """Fit a calibration to hidden sections by least squares, with weights of at least 0.
 
     Parameters
     ----------

@@ -62,13 +62,13 @@ class LateralConfig:
             )
 
     def steps_for(self, n_px: int) -> int:
-        """Training steps for a stack of ``n_px`` pixels: they grow with its cube root or so, within limits."""
+        """Return the training steps for a stack of ``n_px`` pixels: they grow about as its cube root, within limits."""
         growth = math.pow(n_px / REFERENCE_PX, 0.35)
         return max(1, round(self.steps * min(max(growth, 0.5), _LARGEST_GROWTH)))
 
 
 def gaps_px(factor: float, side_px: int, config: LateralConfig) -> tuple[float, float]:
-    """Narrowest and widest gap, in rows, to train at on sections whose shorter side is ``side_px``.
+    """Return the narrowest and widest gap, in rows, to train at on sections whose shorter side is ``side_px``.
 
     Raises
     ------

@@ -127,7 +127,7 @@ def gather_evidence(
 
 
 def _known(parts: FloatArray, around: FloatArray, shares: npt.NDArray[np.float64], names: tuple[str, ...]) -> GapMiddle:
-    """What the candidates (k, Y, X) say about the middle one of three sections."""
+    """Mix the candidates (k, Y, X) for the middle one of three sections."""
     return GapMiddle(
         prediction=np.tensordot(shares.astype(np.float32), parts, 1),
         plain=parts[[names.index(name) for name in COMPARED]],
@@ -138,7 +138,7 @@ def _known(parts: FloatArray, around: FloatArray, shares: npt.NDArray[np.float64
 def _harmless_sharpening(
     samples: Sequence[tuple[FloatArray, FloatArray]], shares: npt.NDArray[np.float64], names: tuple[str, ...]
 ) -> float:
-    """The strongest sharpening, up to `SHARPENING`, that costs no more than `TOLERATED_DB` at hidden sections.
+    """Return the strongest sharpening, up to `SHARPENING`, that costs no more than `TOLERATED_DB` at hidden sections.
 
     With errors e of the mixture and detail d, the squared error ⟨e²⟩ + 2s⟨ed⟩ + s²⟨d²⟩ is a parabola of the strength s.
     """
@@ -157,6 +157,6 @@ def _harmless_sharpening(
 
 
 def _centre(images: FloatArray) -> FloatArray:
-    """The middle of images (..., Y, X), small enough to keep for every hidden section."""
+    """Return the middle of images (..., Y, X), small enough to keep for every hidden section."""
     y, x = (max(0, (side - _SAMPLE_PX) // 2) for side in images.shape[-2:])
     return np.array(images[..., y : y + _SAMPLE_PX, x : x + _SAMPLE_PX])

@@ -24,7 +24,7 @@ _SUM_TOLERANCE = 1e-3
 
 
 def learned_detail(parts: Mapping[str, FloatArray], shares: Mapping[str, float]) -> FloatArray:
-    """What is finer than `SHARPENING_PX` in the part (Y, X) of a mixture that the network has made."""
+    """Return the detail (Y, X) finer than `SHARPENING_PX` in what the network contributes to a mixture."""
     learned = sum(np.float32(shares[name]) * parts[name] for name in LATERAL if name in parts)
     return np.asarray(learned - gaussian_filter(learned, SHARPENING_PX), np.float32)
 
@@ -66,7 +66,7 @@ class FusedInterpolator:
         self._plain = {name: Interpolator(sections, name) for name in PLAIN if self.shares[name] > 0}
 
     def section(self, z: float) -> FloatArray:
-        """Image (Y, X) at ``z``; the observed section itself at a whole one.
+        """Return the image (Y, X) at ``z``; the observed section itself at a whole one.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class FusedInterpolator:
         return fused.astype(np.float32)
 
     def candidates(self, z: float) -> dict[str, FloatArray]:
-        """The images (Y, X) that have a share, by name."""
+        """Return the images (Y, X) that have a share, by name."""
         images = {name: plain.section(z) for name, plain in self._plain.items()}
         # The lateral ones cost most of all.
         if self._lateral is not None and any(self.shares[name] > 0 for name in LATERAL):

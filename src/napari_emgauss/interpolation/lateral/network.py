@@ -58,7 +58,7 @@ class LateralNetwork:
         self.factor = float(factor)
 
     def state(self) -> dict[str, Tensor]:
-        """Weights and settings as plain tensors, for safetensors."""
+        """Return weights and settings as plain tensors, for safetensors."""
         state = {f"rows.{name}": value.detach().cpu().clone() for name, value in self.rows.state_dict().items()}
         for name in _STATE_INTS:
             state[name] = torch.tensor(getattr(self.config, name))
@@ -69,7 +69,7 @@ class LateralNetwork:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> LateralNetwork:
-        """Network of what `state` returned.
+        """Restore a network from what `state` returned.
 
         Raises
         ------
@@ -89,11 +89,11 @@ class LateralNetwork:
             raise ModelFileError(f"the lateral network cannot be restored: {error}. Train it again.") from error
 
     def planes(self, neighbours: FloatArray, phase: float) -> tuple[FloatArray, FloatArray]:
-        """Predictions (Y, X) from the (z, x) and the (z, y) planes of ``neighbours`` (2·reach, Y, X)."""
+        """Return the predictions (Y, X) from the (z, x) and the (z, y) planes of ``neighbours`` (2·reach, Y, X)."""
         return self.at_phase(self.prepare(neighbours), phase)
 
     def prepare(self, neighbours: FloatArray) -> GapCoefficients:
-        """The part of `planes` that all phases share, and nearly all of the work."""
+        """Do the part of `planes` that all phases share, which is nearly all of the work."""
         stack = torch.from_numpy(np.ascontiguousarray(neighbours, np.float32))
         zx, zy = stack.permute(1, 0, 2).contiguous(), stack.permute(2, 0, 1).contiguous()
         return GapCoefficients(
@@ -102,7 +102,7 @@ class LateralNetwork:
 
     @torch.inference_mode()
     def at_phase(self, prepared: GapCoefficients, phase: float) -> tuple[FloatArray, FloatArray]:
-        """Predictions as of `planes`, from what `prepare` returned."""
+        """Return the predictions of `planes` from what `prepare` returned."""
         from_zx = self._lines(prepared.zx, prepared.coefficients_zx, phase)
         from_zy = self._lines(prepared.zy, prepared.coefficients_zy, phase).T
         sigma = self.config.perpendicular_blur_px
@@ -162,7 +162,7 @@ class LateralInterpolator:
         self._prepared = lru_cache(maxsize=1)(lambda lower: network.prepare(self._surrounding.straight(lower)))
 
     def straight_and_aligned(self, z: float) -> tuple[FloatArray, FloatArray]:
-        """Images (Y, X) at ``z``, which is not whole: from the sections as they are, and carried to z by optical flow.
+        """Return images (Y, X) at a ``z`` that is not whole: from the sections as they are, and carried to z by flow.
 
         Each is the mean of the predictions from the (z, x) and from the (z, y) planes.
 

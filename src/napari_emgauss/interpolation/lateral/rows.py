@@ -38,7 +38,7 @@ class RowNetwork(nn.Module):
         self._initialise(generator)
 
     def forward(self, rows: Tensor, gap_px: Tensor, phases: Tensor) -> Tensor:
-        """Predicted rows (batch, phases, X).
+        """Predict rows (batch, phases, X).
 
         Parameters
         ----------
@@ -52,14 +52,14 @@ class RowNetwork(nn.Module):
         return self.blend(rows, self.coefficients(rows, gap_px), gap_px, phases)
 
     def blend(self, rows: Tensor, coefficients: Tensor, gap_px: Tensor, phases: Tensor) -> Tensor:
-        """Rows (batch, phases, X) of `coefficients`; the other parameters as in `forward`."""
+        """Combine `coefficients` to rows (batch, phases, X); the other parameters as in `forward`."""
         weights = self.phase(_phase_features(phases, _log_gap(gap_px)))
         below, above = rows[:, self.reach - 1, None], rows[:, self.reach, None]
         base = torch.lerp(below, above, phases[..., None])
         return base + torch.einsum("bmj,bjx->bmx", weights, coefficients)
 
     def coefficients(self, rows: Tensor, gap_px: Tensor) -> Tensor:
-        """The cⱼ (batch, coefficients, X), nearly all of the work."""
+        """Compute the cⱼ (batch, coefficients, X), nearly all of the work."""
         # As images of one line with the channels last, which convolutions need not rearrange: a sixth faster.
         lines = (rows - rows.mean((1, 2), keepdim=True))[:, :, None].contiguous(memory_format=torch.channels_last)
         state = _convolved(lines, self.entry)
@@ -85,7 +85,7 @@ class RowNetwork(nn.Module):
 
 
 def _convolved(lines: Tensor, layer: nn.Module) -> Tensor:
-    """``layer`` along the lines (batch, channels, 1, X)."""
+    """Apply ``layer`` along the lines (batch, channels, 1, X)."""
     assert isinstance(layer, nn.Conv1d)
     weight = layer.weight[:, :, None].contiguous(memory_format=torch.channels_last)
     padding, dilation = int(layer.padding[0]), int(layer.dilation[0])

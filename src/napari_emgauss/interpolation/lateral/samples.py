@@ -33,19 +33,19 @@ class Batch:
     """The hidden rows (batch, phases, X)."""
 
     def to(self, device: torch.device) -> Batch:
-        """The same examples on another device."""
+        """Move the examples to another device."""
         moved = {field.name: getattr(self, field.name).to(device) for field in dataclasses.fields(self)}
         return Batch(**moved)
 
     def pieces(self, size: int) -> list[Batch]:
-        """Batches of at most ``size`` examples each."""
+        """Cut into batches of at most ``size`` examples each."""
         names = [field.name for field in dataclasses.fields(self)]
         columns = zip(*(torch.split(getattr(self, name), size) for name in names), strict=True)
         return [Batch(**dict(zip(names, column, strict=True))) for column in columns]
 
 
 def draw(sections: FloatArray, gaps: tuple[float, float], *, config: LateralConfig, rng: np.random.Generator) -> Batch:
-    """Random examples from ``sections`` (n, Y, X) with gaps of ``gaps[0]``..``gaps[1]`` px along y or along x.
+    """Draw random examples from ``sections`` (n, Y, X), gaps of ``gaps[0]``..``gaps[1]`` px apart along y or x.
 
     Rows lie on pixels always, gaps that are not whole alternate between their neighbours: sampling between pixels would
     blur, and a blurred row tells where it was sampled.
@@ -73,7 +73,7 @@ def draw(sections: FloatArray, gaps: tuple[float, float], *, config: LateralConf
 def _kept_rows(
     n_rows: int, gaps: tuple[float, float], *, config: LateralConfig, rng: np.random.Generator
 ) -> tuple[AnyArray, AnyArray]:
-    """Positions (batch, 2·reach) of kept rows, repeated where the section ends, and the middle gap (batch,)."""
+    """Draw positions (batch, 2·reach) of kept rows, repeated where the section ends, and the middle gap (batch,)."""
     size, reach = config.batch_rows, config.reach
     spacing = np.exp(rng.uniform(math.log(gaps[0]), math.log(gaps[1]), size))
     gap = np.maximum(np.rint(spacing + rng.uniform(-0.5, 0.5, size) * (spacing % 1 > 0)), 2).astype(np.intp)

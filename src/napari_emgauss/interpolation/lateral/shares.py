@@ -15,7 +15,7 @@ _SOLVER_STEPS = 20_000
 def error_products(
     candidates: Sequence[npt.NDArray[np.floating]], truth: npt.NDArray[np.floating]
 ) -> npt.NDArray[np.float64]:
-    """Mean products G (k, k) of the candidates' errors: a mixture of shares w has the squared error w·G·w."""
+    """Return the mean products G (k, k) of the candidates' errors: shares w have the squared error w·G·w."""
     errors = np.stack([(candidate - truth).ravel() for candidate in candidates]).astype(np.float64)
     return np.asarray(errors @ errors.T / errors.shape[1], np.float64)
 
@@ -44,7 +44,7 @@ def _onto_simplex(point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def evened(shares: npt.NDArray[np.float64], gram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Shares of which the lateral candidates divide theirs halfway between the best division and an even one.
+    """Move the division of shares between the lateral candidates halfway from the best to an even one.
 
     Flow across the doubled gap is poorer than across the gap itself, so the hidden sections undervalue alignment. The
     best division is the unlimited one: where it is far outside 0..1, the better candidate still keeps everything.

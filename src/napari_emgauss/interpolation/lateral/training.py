@@ -42,7 +42,7 @@ def train_lateral(
     should_stop: Callable[[], bool] | None = None,
     on_progress: Progress | None = None,
 ) -> LateralNetwork:
-    """Network that predicts rows ``factor`` px apart, trained on ``sections`` along y and x.
+    """Train a network on ``sections``, along y and x, to predict rows between others ``factor`` px apart.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def adapt(
     seed: int = 0,
     should_stop: Callable[[], bool] | None = None,
 ) -> LateralNetwork:
-    """Copy of ``network``, trained a little further for another ``factor``; parameters as in `train_lateral`."""
+    """Train a copy of ``network`` a little further for another ``factor``; parameters as in `train_lateral`."""
     config = network.config
     _check(sections)
     gaps = gaps_px(factor, min(sections.shape[1:]), config)

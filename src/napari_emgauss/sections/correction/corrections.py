@@ -18,7 +18,7 @@ CUBIC_REACH_PX = 3
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Corrections:
-    """What is done to each section: corrected(y, x) = gain · section(y + shift_y, x + shift_x) + offset."""
+    """Gain, offset and shift of each section: corrected(y, x) = gain · section(y + shift_y, x + shift_x) + offset."""
 
     gains: DoubleArray
     """(n,), without unit, positive."""
@@ -48,7 +48,7 @@ class Corrections:
 
     @classmethod
     def none(cls, n_sections: int) -> Corrections:
-        """Corrections that change nothing."""
+        """Return corrections that change nothing."""
         return cls(gains=np.ones(n_sections), offsets=np.zeros(n_sections), shifts_px=np.zeros((n_sections, 2)))
 
     @property
@@ -62,11 +62,11 @@ class Corrections:
         return not (self.shifts_px.any() or self.offsets.any() or (self.gains != 1).any())
 
     def without_shifts(self) -> Corrections:
-        """Brightness alone."""
+        """Keep brightness alone."""
         return replace(self, shifts_px=np.zeros_like(self.shifts_px))
 
     def without_brightness(self) -> Corrections:
-        """Shifts alone."""
+        """Keep shifts alone."""
         return replace(self, gains=np.ones_like(self.gains), offsets=np.zeros_like(self.offsets))
 
     def apply(
@@ -93,7 +93,7 @@ class Corrections:
         return float(self.shifts_px[index, 0]), float(self.shifts_px[index, 1])
 
     def invert(self, index: int, image: AnyArray) -> FloatArray:
-        """Image in the corrected frame brought back to the frame and brightness in which ``index`` was recorded.
+        """Bring an image in the corrected frame back to the frame and brightness in which ``index`` was recorded.
 
         Exact for brightness; the shift is undone up to the bicubic sampling and the rim.
         """
@@ -102,7 +102,7 @@ class Corrections:
         return shifted(plain, (-dy, -dx))
 
     def carry(self, source: int, target: int, image: AnyArray) -> FloatArray:
-        """Section ``source`` as it would have been recorded in the frame of ``target``; `invert` after `apply`.
+        """Return section ``source`` as it would have been recorded in the frame of ``target``; `invert` after `apply`.
 
         The image is sampled once.
         """

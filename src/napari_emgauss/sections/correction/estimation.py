@@ -45,18 +45,18 @@ class CorrectionEstimate:
 
     @classmethod
     def none(cls, n_sections: int) -> CorrectionEstimate:
-        """Corrections that change nothing."""
+        """Return corrections that change nothing."""
         none = Corrections.none(n_sections)
         return cls(none, dict.fromkeys(HALVES, none))
 
     def without_shifts(self) -> CorrectionEstimate:
-        """Brightness alone."""
+        """Keep brightness alone."""
         return CorrectionEstimate(
             self.whole.without_shifts(), {half: c.without_shifts() for half, c in self.elsewhere.items()}
         )
 
     def without_brightness(self) -> CorrectionEstimate:
-        """Shifts alone."""
+        """Keep shifts alone."""
         return CorrectionEstimate(
             self.whole.without_brightness(), {half: c.without_brightness() for half, c in self.elsewhere.items()}
         )
@@ -72,7 +72,7 @@ def estimate_corrections(
     progress: Callable[[int, int], object] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> CorrectionEstimate:
-    """Gain, offset and shift of every section against its neighbours, without what changes slowly along z.
+    """Estimate every section's gain, offset and shift against its neighbours, without slow change along z.
 
     Brightness comes from what tiles of a section agree on, shifts from `estimate_shifts`; what is alike in both
     neighbours is taken for an error of the section, the rest for tissue (see `second_differences`). Use them only if
@@ -146,7 +146,7 @@ def _brightness(
     tell: Callable[[], object],
     stopped: Callable[[], bool],
 ) -> Corrections:
-    """Gains and offsets that even out the spread and the level of tiles."""
+    """Find gains and offsets that even out the spread and the level of tiles."""
     level, log_spread, overlap = np.empty(0), np.empty(0), 1.0
     corners: list[tuple[int, int]] = []
     for index in kept:
@@ -173,7 +173,7 @@ def _brightness(
 
 
 def _tiles(shape: tuple[int, ...]) -> tuple[int, list[tuple[int, int]], float]:
-    """Side of square tiles away from the rim, their corners, and how often they show each piece of tissue."""
+    """Return the side of square tiles away from the rim, their corners, and how often they show a piece of tissue."""
     height, width = shape
     rim, side = min(_RIM_PX, min(shape) // 8), min(_TILE_PX, min(shape) // 3)
     step = max(1, side * 2 // 3)

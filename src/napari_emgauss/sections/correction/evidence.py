@@ -1,4 +1,4 @@
-"""Whether corrections help: each section is hidden in turn and predicted from its neighbours, with and without."""
+"""Evidence for corrections: each section is hidden in turn and predicted from its neighbours, with and without."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def choose_corrections(
     progress: Callable[[int, int], object] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> tuple[Corrections, CorrectionEvidence]:
-    """Corrections that the stack's own hidden sections ask for: of brightness, of shifts, of both, or none.
+    """Choose the corrections that the stack's own hidden sections ask for: of brightness, of shifts, of both, or none.
 
     Each kind must be `CorrectionEvidence.convincing` by itself. Parameters are those of
     `estimate_corrections`; ``progress`` is told anew by each estimate and judgement.
@@ -200,7 +200,7 @@ def choose_corrections(
 
 
 def _score(estimate: CorrectionEstimate, row: SectionTriple, images: list[FloatArray], data_range: float) -> float:
-    """PSNR of the hidden section, from the squared errors of all halves."""
+    """Return the PSNR of the hidden section, from the squared errors of all halves."""
     below, hidden, above = images
     t = row.weight_above
     squared = []

@@ -1,4 +1,4 @@
-"""Where one image lies in another, to a fraction of a pixel, and what each half of the field says about it."""
+"""Registration of one image in another, to a fraction of a pixel, by the whole field and by each half of it."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ def _displacement(start: DoubleArray, normal: DoubleArray, right: DoubleArray, h
 
 
 def _solved(normal: DoubleArray, right: DoubleArray) -> DoubleArray:
-    """Step (y, x), gain and offset of the equations of some quarters; no step in a direction without structure."""
+    """Solve some quarters' equations for step (y, x), gain and offset; no step in a direction without structure."""
     return np.asarray(np.linalg.lstsq(normal.sum((0, 1)), right.sum((0, 1)), rcond=_RCOND)[0])
 
 
 def _equations(design: FloatArray, target: FloatArray, weights: FloatArray) -> tuple[DoubleArray, DoubleArray]:
-    """Normal matrices (2, 2, 4, 4) and right-hand sides (2, 2, 4) of the quarters of the field."""
+    """Return normal matrices (2, 2, 4, 4) and right-hand sides (2, 2, 4) of the quarters of the field."""
     normal, right = np.empty((2, 2, 4, 4)), np.empty((2, 2, 4))
     y, x = (side // 2 for side in target.shape)
     for row, rows in enumerate((slice(0, y), slice(y, None))):
@@ -121,6 +121,6 @@ def _equations(design: FloatArray, target: FloatArray, weights: FloatArray) -> t
 
 
 def half_of(image: FloatArray, half: FieldHalf) -> FloatArray:
-    """That half of an image (Y, X)."""
+    """Return that half of an image (Y, X)."""
     y, x = (side // 2 for side in image.shape)
     return {"top": image[:y], "bottom": image[y:], "left": image[:, :x], "right": image[:, x:]}[half]

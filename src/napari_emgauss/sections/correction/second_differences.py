@@ -1,4 +1,4 @@
-"""From how each section differs from its two neighbours to what is wrong with each section alone.
+"""Errors of single sections, solved from the difference of each section from its two neighbours.
 
 Let p be an unknown of every section (its shift, the logarithm of its gain, its offset). Seen in a part of the section,
 the weighted mean of the neighbours minus the section, d = (1-t)·p_below + t·p_above - p, does not change when the
@@ -42,7 +42,7 @@ class SectionTriple:
 
 
 def triples_of(kept: list[int]) -> list[SectionTriple]:
-    """Every kept section but the first and last, with the nearest kept ones on both sides."""
+    """Return every kept section but the first and last, with the nearest kept ones on both sides."""
     return [SectionTriple(*three) for three in zip(kept, kept[1:], kept[2:], strict=False)]
 
 
@@ -55,7 +55,7 @@ class MeasuredDifference:
 
     @classmethod
     def of_tiles(cls, values: DoubleArray, overlap: float) -> MeasuredDifference:
-        """Median of tiles that show each piece of tissue ``overlap`` times."""
+        """Take the median of tiles that show each piece of tissue ``overlap`` times."""
         if values.size < MIN_TILES:
             return cls(0.0, math.inf)
         middle = float(np.median(values))
@@ -67,7 +67,7 @@ class MeasuredDifference:
 def solve(
     rows: list[SectionTriple], differences: list[MeasuredDifference], n: int, slow_sections: float
 ) -> DoubleArray:
-    """The unknown (n,) of every section; see the module. Zero where a section takes part in no row.
+    """Solve for the unknown (n,) of every section; see the module. Zero where a section takes part in no row.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def solve(
 
 
 def _robust_mean_square(values: DoubleArray) -> float:
-    """Mean square, the largest values cut to three robust standard deviations: one bad section is not all."""
+    """Return the mean square, large values cut to three robust standard deviations: one bad section is not all."""
     scale = 1.4826 * float(np.median(np.abs(values)))
     cut = np.minimum(np.abs(values), 3 * scale) if scale else np.abs(values)
     return float(np.mean(cut**2))

@@ -108,7 +108,7 @@ def _solved(
     shifts: DoubleArray,
     slow_sections: float,
 ) -> DoubleArray:
-    """Shifts (n, 2) that explain the ``shifts`` so far and the displacements, with their errors, that are left."""
+    """Find the shifts (n, 2) that explain the ``shifts`` so far and the displacements, with errors, that are left."""
     out = np.zeros_like(shifts)
     for axis in (0, 1):
         differences = []
@@ -121,7 +121,7 @@ def _solved(
 
 
 def _measured(found: Registration | None, half: FieldHalf | None) -> tuple[DoubleArray, DoubleArray]:
-    """Displacement (2,) and its error (2,) from the whole field or a half; infinite error where nothing is known."""
+    """Return displacement (2,) and error (2,) from the whole field or a half; infinite where nothing is known."""
     displacement = None if found is None else found.whole if half is None else found.halves[half]
     if found is None or displacement is None or not np.isfinite(displacement).all():
         return np.zeros(2), np.full(2, math.inf)

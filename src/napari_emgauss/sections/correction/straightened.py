@@ -55,7 +55,7 @@ class CorrectedSections:
 
 
 def corrected(volume: Volume, corrections: Corrections) -> Volume:
-    """The volume with every section corrected when it is read; the volume itself if there is nothing to correct.
+    """Return the volume, every section corrected when it is read; itself if there is nothing to correct.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How alike two sections are, and by how much one is shifted against the other."""
+"""Similarity of two sections, and the shift of one against the other."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Match:
 
 
 def smoothed(image: FloatArray) -> FloatArray:
-    """The image (Y, X) as `match` wants it."""
+    """Blur an image (Y, X) for `match`."""
     return np.asarray(gaussian_filter(image, MATCH_BLUR_PX), np.float32)
 
 
@@ -52,7 +52,7 @@ def match(first: FloatArray, second: FloatArray, reach_px: int) -> Match:
 
 
 def _parabola(values: FloatArray, at: int) -> tuple[float, float]:
-    """Offset and height of the vertex through the three values around ``at``; no offset at an end."""
+    """Return offset and height of the vertex through the three values around ``at``; no offset at an end."""
     if not 0 < at < values.size - 1:
         return 0.0, float(values[at])
     before, here, after = (float(v) for v in values[at - 1 : at + 2])

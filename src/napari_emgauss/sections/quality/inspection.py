@@ -18,7 +18,7 @@ _MAX_LEFT_OUT_SHARE = 1 / 3
 
 @dataclass(frozen=True, kw_only=True)
 class SectionQuality:
-    """What `inspect` found on one section."""
+    """Result of `inspect` for one section."""
 
     index: int
     """Which section."""
@@ -118,12 +118,12 @@ def inspect(
 
 
 def damaged(volume: Volume, *, max_side_px: int = DEFAULT_MAX_SIDE_PX) -> tuple[int, ...]:
-    """Indices of the sections to leave out by default; see `left_out`."""
+    """Return the indices of the sections to leave out by default; see `left_out`."""
     return left_out(inspect(volume, max_side_px=max_side_px))
 
 
 def left_out(qualities: Sequence[SectionQuality]) -> tuple[int, ...]:
-    """Indices to leave out by default: the unusable ones, but never the first or last, beyond which nothing lies.
+    """Return the indices to leave out by default: unusable ones, but never the first or last: nothing lies beyond.
 
     Deviating brightness, contrast or noise alone is no reason. Damage is an exception by nature: where more than a
     third of the sections look damaged, only those that are certain (blank, or without finite values) are left out.

@@ -79,7 +79,7 @@ def look_at(section: AnyArray, max_side_px: int) -> SectionLook:
 
 
 def odd_share(below: SectionLook, section: SectionLook, above: SectionLook) -> float:
-    """Share of the section, 0..1, that is much darker or brighter than both neighbours: folds, tears, dirt, gaps.
+    """Return the share (0..1) much darker or brighter than in both neighbours: folds, tears, dirt, gaps.
 
     'Much' is four times the usual difference of the two neighbours and half the spread of intensities, in patches
     larger than cells' walls: tissue that appears, ends or moves differs from one neighbour only, or by less. Where
@@ -107,7 +107,7 @@ def _level_difference(first: FloatArray, second: FloatArray) -> FloatArray:
 
 
 def _patches(small: FloatArray) -> FloatArray:
-    """Low-pass of the image after its median and robust spread are set to 0 and 1."""
+    """Set the median and robust spread of an image to 0 and 1, and low-pass it."""
     middle = float(np.median(small))
     scale = 1.4826 * float(np.median(np.abs(small - middle)))
     return np.asarray(gaussian_filter((small - middle) / (scale or 1.0), _PATCH_BLUR_PX), np.float32)

@@ -1,4 +1,4 @@
-"""How strong the noise of a stack is, what it takes away from any score, and a light remedy."""
+"""Noise of a stack: its strength, the ceiling it sets to any score, and a light remedy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEFAULT_MAX_SECTIONS = 16
 
 
 def noise_level(section: FloatArray) -> float:
-    """Standard deviation of the noise of an image (Y, X), in its own intensity units.
+    """Estimate the standard deviation of the noise of an image (Y, X), in its own intensity units.
 
     The Laplacian of a Laplacian, blind to anything locally linear (Immerkær 1996, doi:10.1006/cviu.1996.0060, eq. 3).
     It reads too high where structure is as fine as a pixel, and too low where noise is correlated between pixels
@@ -32,7 +32,7 @@ def noise_level(section: FloatArray) -> float:
 
 
 def denoise_lightly(section: FloatArray) -> FloatArray:
-    """Non-local means (Buades 2005) of an image (Y, X) at 0.6 of the estimated noise level."""
+    """Apply non-local means (Buades 2005) to an image (Y, X) at 0.6 of the estimated noise level."""
     sigma = noise_level(section)
     if sigma == 0:
         return section
@@ -41,7 +41,7 @@ def denoise_lightly(section: FloatArray) -> FloatArray:
 
 
 def psnr_ceiling_db(noise_sigma: float, data_range: float = 1.0) -> float:
-    """PSNR that the noise-free truth itself would score against noisy withheld sections, 20·log10(data_range / σ).
+    """Return the PSNR of the noise-free truth itself against noisy withheld sections, 20·log10(data_range / σ).
 
     No reconstruction can be expected above it: independent noise of variance σ² cannot be predicted from other
     sections, so it stays in the mean squared error whole. Noise that is shared between sections (a detector's fixed
@@ -97,7 +97,7 @@ class NoiseEstimate:
 def estimate_noise(
     volume: Volume, *, max_sections: int = DEFAULT_MAX_SECTIONS, max_side_px: int = 512
 ) -> NoiseEstimate:
-    """Noise of a stack, from the central windows of evenly spread sections.
+    """Estimate the noise of a stack from the central windows of evenly spread sections.
 
     It is an upper limit on the noise of smooth tissue when structure is fine, and a lower limit when noise is
     correlated between pixels (see `noise_level`): then the true ceiling is lower than the one given.
@@ -134,7 +134,7 @@ def estimate_noise(
 
 
 def intensity_range(dtype: np.dtype[np.generic], low: float, high: float) -> float:
-    """Range that scores refer to, as in `evaluation`: 255 for uint8, else what was seen; 1 for a flat stack."""
+    """Return the range that scores refer to, as in `evaluation`: 255 for uint8, else what was seen; 1 if flat."""
     if dtype == np.uint8:
         return 255.0
     return high - low if high > low else 1.0

@@ -1,4 +1,4 @@
-"""The rules by which measurements of sections become words, each with how far it is beyond its threshold."""
+"""Rules by which measurements of sections become verdicts: words, and a score relative to a threshold."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def judge(
     similarity: Mapping[tuple[int, int], float],
     odd: Mapping[int, float],
 ) -> list[list[Verdict]]:
-    """Verdicts of every section, weak ones included.
+    """Judge every section, weak verdicts included.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def _unlike(
 
 
 def _swapped(kept: Sequence[int], similarity: Mapping[tuple[int, int], float], threshold: float) -> list[int]:
-    """Positions k whose section, exchanged with the next, would follow its neighbours much better."""
+    """Return the positions k whose section, exchanged with the next, would follow its neighbours much better."""
     gains = []
     for k in range(1, len(kept) - 2):
         before, first, second, after = kept[k - 1 : k + 3]
@@ -147,7 +147,7 @@ def _sharpness(sections: Sequence[SectionMeasures]) -> list[Verdict]:
 
 
 def _deviations(values: Sequence[float], floor: float) -> list[float]:
-    """Deviation of each value from the median of those around, in thresholds; at least ``floor`` is a threshold."""
+    """Return each value's deviation from the median of those around, in thresholds of at least ``floor``."""
     n = len(values)
     off = np.zeros(n)
     for i in range(n):

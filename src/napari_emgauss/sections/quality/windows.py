@@ -57,7 +57,7 @@ def window_reader(volume: Volume, max_side_px: int) -> Callable[[int], FloatArra
 
 
 def thumbnail(image: AnyArray, max_side_px: int) -> FloatArray:
-    """The whole section, block-averaged so that no side exceeds ``max_side_px``, float32."""
+    """Return the whole section, block-averaged so that no side exceeds ``max_side_px``, float32."""
     _check_side(max_side_px)
     height, width = image.shape
     if max(height, width) <= max_side_px:
@@ -68,7 +68,7 @@ def thumbnail(image: AnyArray, max_side_px: int) -> FloatArray:
 
 
 def even_choice(n: int, at_most: int) -> tuple[int, ...]:
-    """At most ``at_most`` indices below ``n``, evenly spread, the same at every call."""
+    """Return at most ``at_most`` indices below ``n``, evenly spread, the same at every call."""
     if at_most < 1:
         raise ConfigError(f"max_sections must be at least 1, got {at_most}.")
     return tuple(int(i) for i in np.unique(np.linspace(0, n - 1, min(n, at_most)).round()))
