@@ -1,4 +1,4 @@
-"""``napari-emgauss doctor``: what works on this machine, and what to do about what does not."""
+"""``napari-emgauss doctor``: a check of this machine."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ MARKS = {"ok": "[green]ok[/]", "limited": "[yellow]limited[/]", "missing": "[red
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One row: what was looked at, how it is, and what to do."""
+class Check:
+    """One row of the table: a subject, its state, and what to do about it."""
 
     subject: str
     state: Literal["ok", "limited", "missing"]
@@ -28,67 +28,74 @@ class Finding:
     remedy: str = ""
 
 
-def run() -> int:
-    """Print all findings; 1 if something required is missing."""
-    found = [python(), *packages(), memory(), *devices(), kernels(), napari()]
-    table = Table(box=None, pad_edge=False)
-    for title in ("what", "state", "detail", "what to do"):
-        table.add_column(title, overflow="fold")
-    for f in found:
-        table.add_row(f.subject, MARKS[f.state], f.detail.replace("[", r"\["), f.remedy.replace("[", r"\["))
-    Console(highlight=False).print(table)
-    return 1 if any(f.state == "missing" for f in found) else 0
+@dataclass(frozen=True, kw_only=True)
+class Doctor:
+    """What works on this machine, and what to do about what does not."""
+
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def run(self) -> int:
+        """Print all checks; return 1 if something required is missing."""
+        found = [python(), *packages(), memory(), *devices(), kernels(), napari()]
+        table = Table(box=None, pad_edge=False)
+        for title in ("what", "state", "detail", "what to do"):
+            table.add_column(title, overflow="fold")
+        for f in found:
+            table.add_row(f.subject, MARKS[f.state], f.detail.replace("[", r"\["), f.remedy.replace("[", r"\["))
+        Console(highlight=False).print(table)
+        return 1 if any(f.state == "missing" for f in found) else 0
 
 
-def python() -> Finding:
-    """Python's version."""
+def python() -> Check:
+    """Check the version of Python."""
     text = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     good = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    return Finding("Python", "ok" if good else "limited", text, "" if good else "Use Python 3.11, 3.12 or 3.13.")
+    return Check("Python", "ok" if good else "limited", text, "" if good else "Use Python 3.11, 3.12 or 3.13.")
 
 
-def packages() -> list[Finding]:
-    """Required packages and their versions."""
+def packages() -> list[Check]:
+    """Check the required packages and their versions."""
     rows = []
     for name in PACKAGES:
         try:
-            rows.append(Finding(name, "ok", version(name)))
+            rows.append(Check(name, "ok", version(name)))
         except PackageNotFoundError:
-            rows.append(Finding(name, "missing", "not installed", "pip install --upgrade napari-emgauss"))
+            rows.append(Check(name, "missing", "not installed", "pip install --upgrade napari-emgauss"))
     return rows
 
 
-def memory() -> Finding:
-    """Free memory."""
+def memory() -> Check:
+    """Check the free memory."""
     free = psutil.virtual_memory().available / 2**30
     good = free > MIN_FREE_GIB
     remedy = "" if good else f"Close other programs: a small stack needs about {MIN_FREE_GIB} GiB."
-    return Finding("memory", "ok" if good else "limited", f"{free:.1f} GiB free", remedy)
+    return Check("memory", "ok" if good else "limited", f"{free:.1f} GiB free", remedy)
 
 
-def devices() -> list[Finding]:
-    """CPU threads, CUDA and the rasterizers that draw there."""
+def devices() -> list[Check]:
+    """Check CPU threads, CUDA and the rasterizers that draw there."""
     import torch
 
     from napari_emgauss.render import available_backends, get_threads
 
-    rows = [Finding("CPU", "ok", f"{os.cpu_count()} cores, {get_threads()} threads for the kernels")]
+    rows = [Check("CPU", "ok", f"{os.cpu_count()} cores, {get_threads()} threads for the kernels")]
     if torch.cuda.is_available():
-        rows.append(Finding("GPU", "ok", f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"))
+        rows.append(Check("GPU", "ok", f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"))
     else:
         remedy = "Fine without. With an NVIDIA GPU, install a CUDA build of torch (pytorch.org)."
-        rows.append(Finding("GPU", "limited", "torch finds no CUDA device; training runs on the CPU", remedy))
+        rows.append(Check("GPU", "limited", "torch finds no CUDA device; training runs on the CPU", remedy))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     for state in available_backends(device):
         if state.name in ("dense", "torch") or (state.name == "cpu" and device == "cuda"):
             continue
         detail = f"draws {' and '.join(state.modes)}" if state.ok else state.reason
-        rows.append(Finding(f"rasterizer {state.name}", "ok" if state.ok else "limited", detail, state.remedy))
+        rows.append(Check(f"rasterizer {state.name}", "ok" if state.ok else "limited", detail, state.remedy))
     return rows
 
 
-def kernels() -> Finding:
-    """Whether the compiled kernels draw what their definition says."""
+def kernels() -> Check:
+    """Check that the compiled kernels draw what their definition says."""
     import torch
 
     from napari_emgauss.render import splat
@@ -97,14 +104,14 @@ def kernels() -> Finding:
     try:
         error = (splat(*arguments, backend="cpu") - splat(*arguments, backend="dense")).abs().max().item()
     except Exception as failure:  # noqa: BLE001 - whatever is broken, the doctor reports it
-        return Finding("kernels", "missing", f"{type(failure).__name__}: {failure}", "pip install --upgrade numba")
+        return Check("kernels", "missing", f"{type(failure).__name__}: {failure}", "pip install --upgrade numba")
     good = error < 1e-4
-    return Finding("kernels", "ok" if good else "missing", f"compiled; differ from the definition by {error:.0e}")
+    return Check("kernels", "ok" if good else "missing", f"compiled; differ from the definition by {error:.0e}")
 
 
-def napari() -> Finding:
-    """Whether napari is installed; it is not imported."""
+def napari() -> Check:
+    """Check that napari is installed; it is not imported."""
     try:
-        return Finding("napari", "ok", version("napari"))
+        return Check("napari", "ok", version("napari"))
     except PackageNotFoundError:
-        return Finding("napari", "limited", "not installed: command line only", 'pip install "napari-emgauss[all]"')
+        return Check("napari", "limited", "not installed: command line only", 'pip install "napari-emgauss[all]"')

@@ -1,4 +1,7 @@
-"""Dispatch of the commands, and their exit codes."""
+"""Dispatch of the commands, and their exit codes.
+
+What a command needs is imported when it runs, so that ``--help`` is quick.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,13 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from napari_emgauss.cli.commands import Demo, Doctor, Evaluate, Export, Interpolate, Reconstruct, Render
+from napari_emgauss.cli.demo import Demo
+from napari_emgauss.cli.doctor import Doctor
+from napari_emgauss.cli.evaluate import Evaluate
+from napari_emgauss.cli.export import Export
+from napari_emgauss.cli.interpolate import Interpolate
+from napari_emgauss.cli.reconstruct import Reconstruct
+from napari_emgauss.cli.render import Render
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -31,8 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Errors in the input are printed in plain words; an unexpected error keeps its traceback.
     """
-    from napari_emgauss.io import WriteCancelled
-
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         command = tyro.cli(
@@ -44,8 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except SystemExit as end:
         return OK if end.code in (0, None) else USAGE
+    from napari_emgauss.io import WriteCancelled
+
     try:
-        return int(command.run())
+        return command.run()
     except (KeyboardInterrupt, WriteCancelled):
         errors.print("Interrupted; nothing half-written was left behind.")
         return INTERRUPTED

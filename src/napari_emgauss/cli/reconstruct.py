@@ -1,111 +1,148 @@
-"""``napari-emgauss reconstruct``."""
+"""``napari-emgauss reconstruct``: learn a model from a stack."""
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
+import tyro
+from tyro.conf import Positional
 
-from napari_emgauss.cli.commands import Reconstruct
-from napari_emgauss.cli.output import check_writable, export_volume, refuse_existing
-from napari_emgauss.cli.progress import TrainingDisplay, stop_on_interrupt
-from napari_emgauss.cli.settings import parse_settings
-from napari_emgauss.io import READABLE_SUFFIXES, read
-from napari_emgauss.training import Control, Event, Finished, FinishReason
+from napari_emgauss.methods.emgauss.presets import PresetName
+from napari_emgauss.runtime.device import DeviceName
 from napari_emgauss.units import format_duration
-from napari_emgauss.volume import Volume
 
 if TYPE_CHECKING:
     from napari_emgauss.methods.emgauss import Reconstruction
+    from napari_emgauss.volume import Volume
 
 
-def run(options: Reconstruct) -> int:
-    """Train on a stack and save the model; 130 when the user stopped it."""
-    from napari_emgauss.methods.emgauss import describe_evidence, describe_sections, reconstruct
+@dataclass(frozen=True, kw_only=True)
+class Reconstruct:
+    """Learn a model from a stack of sections: TIFF, a folder of images, MRC, HDF5 or OME-Zarr.
 
-    console = Console(highlight=False, soft_wrap=True, markup=False)
-    output = options.output or default_output(options.stack)
-    refuse_existing([path for path in (output, options.export) if path is not None], overwrite=options.overwrite)
-    if options.export is not None:
-        check_writable(options.export)
-    settings = parse_settings(options.set)
-    volume = read(options.stack, voxel_size_nm=options.voxel_size_nm, dataset=options.dataset)
-    console.print(volume.describe())
-    if options.checkpoint is not None and options.checkpoint.is_dir() and any(options.checkpoint.iterdir()):
-        console.print(f"Continuing from the checkpoints in {options.checkpoint}.")
-    control = Control()
-    end: list[Finished] = []
-    with TrainingDisplay(console) as display, stop_on_interrupt(control, console):
+    Ctrl-C stops and keeps what was learned.
+    """
 
-        def on_event(event: Event) -> None:
-            display(event)
-            if isinstance(event, Finished):
-                end.append(event)
+    stack: Positional[Path]
+    """The stack."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """Model file; by default beside the stack, with the suffix .emgauss."""
+    voxel_size_nm: tuple[float, float, float] | None = None
+    """Voxel size z y x in nanometres, like 40 4 4; needed where the file does not say."""
+    dataset: str | None = None
+    """Name of the dataset in an HDF5 file with several."""
+    preset: PresetName = "balanced"
+    """How much effort: fast is a first look; paper is the method as published (slow)."""
+    device: DeviceName = "auto"
+    """Where to train; auto takes the GPU if it works."""
+    seed: int = 0
+    """The same seed gives the same result on the same CPU."""
+    hold_out: tuple[int, ...] = ()
+    """Sections (counted from 0) to keep from training and score as it goes."""
+    leave_out: tuple[int, ...] = ()
+    """Damaged sections to ignore, besides those found; they are reconstructed from their neighbours.
+    --set leave_out_damaged=false looks for none."""
+    checkpoint: Path | None = None
+    """Folder for checkpoints; a training found there is continued."""
+    export: Path | None = None
+    """Also write the isotropic volume: .ome.tif, .ome.zarr or .mrc."""
+    set: tuple[str, ...] = ()
+    """Other settings as name=value, like spacing_px=3 joint=40; docs/guide/settings.md lists those that matter most."""
+    overwrite: bool = False
+    """Replace existing outputs."""
+    debug: bool = False
+    """Show the traceback of an error."""
 
-        result = reconstruct(
-            volume,
-            preset=options.preset,
-            device=options.device,
-            seed=options.seed,
-            on_event=on_event,
-            control=control,
-            checkpoint=options.checkpoint,
-            hold_out=options.hold_out,
-            leave_out=options.leave_out,
-            **settings,
-        )
-    result.save(output)
-    stopped = end[-1].reason is FinishReason.STOPPED
-    state = "stopped early, kept" if stopped else "done"
-    console.print(f"{state} after {format_duration(end[-1].seconds)}: {result.n_gaussians} Gaussians in {output}")
-    for text in (describe_sections(result.record), describe_evidence(result.record)):
-        if text:
-            console.print(text)
-    judge(volume, result, options, console)
-    if options.export is not None and not stopped:
-        export_volume(result.lazy(), options.export, overwrite=options.overwrite, console=console)
-    else:
-        console.print(f"Next: napari-emgauss export {output} {output.with_suffix('.ome.tif')}")
-    return 130 if stopped else 0
+    def run(self) -> int:
+        """Train on a stack and save the model; 130 when the user stopped it."""
+        from napari_emgauss.cli.display import TrainingDisplay, plain_console, stop_on_interrupt
+        from napari_emgauss.cli.outputs import check_writable, export_volume, refuse_existing
+        from napari_emgauss.cli.settings import parse_settings
+        from napari_emgauss.io import read
+        from napari_emgauss.methods.emgauss import describe_evidence, describe_sections, reconstruct
+        from napari_emgauss.training import Control, Event, Finished, FinishReason
 
+        console = plain_console()
+        output = self.output or default_output(self.stack)
+        refuse_existing([path for path in (output, self.export) if path is not None], overwrite=self.overwrite)
+        if self.export is not None:
+            check_writable(self.export)
+        settings = parse_settings(self.set)
+        volume = read(self.stack, voxel_size_nm=self.voxel_size_nm, dataset=self.dataset)
+        console.print(volume.describe())
+        if self.checkpoint is not None and self.checkpoint.is_dir() and any(self.checkpoint.iterdir()):
+            console.print(f"Continuing from the checkpoints in {self.checkpoint}.")
+        control = Control()
+        end: list[Finished] = []
+        with TrainingDisplay(console) as display, stop_on_interrupt(control, console):
 
-def judge(volume: Volume, result: Reconstruction, options: Reconstruct, console: Console) -> None:
-    """Say whether the reconstruction pays on the sections held out; if not, how to have the better one."""
-    from napari_emgauss.evaluation import held_out_sections, score_held_out
+            def on_event(event: Event) -> None:
+                display(event)
+                if isinstance(event, Finished):
+                    end.append(event)
 
-    if not held_out_sections(result):
-        return
-    scores = score_held_out(volume, result)
-    if scores is None:
-        return
-    console.print(scores.verdict())
-    if not scores.pays:
-        console.print(f"Plain interpolation: {interpolation_command(options, result, scores.best_plain.method)}")
+            result = reconstruct(
+                volume,
+                preset=self.preset,
+                device=self.device,
+                seed=self.seed,
+                on_event=on_event,
+                control=control,
+                checkpoint=self.checkpoint,
+                hold_out=self.hold_out,
+                leave_out=self.leave_out,
+                **settings,
+            )
+        result.save(output)
+        stopped = end[-1].reason is FinishReason.STOPPED
+        state = "stopped early, kept" if stopped else "done"
+        console.print(f"{state} after {format_duration(end[-1].seconds)}: {result.n_gaussians} Gaussians in {output}")
+        for text in (describe_sections(result.record), describe_evidence(result.record), self._verdict(volume, result)):
+            if text:
+                console.print(text)
+        if self.export is not None and not stopped:
+            export_volume(result.lazy(), self.export, overwrite=self.overwrite, console=console)
+        else:
+            console.print(f"Next: napari-emgauss export {output} {output.with_suffix('.ome.tif')}")
+        return 130 if stopped else 0
 
+    def _verdict(self, volume: Volume, result: Reconstruction) -> str:
+        """Say whether the reconstruction pays on the sections held out; if not, how to have the better one."""
+        from napari_emgauss.evaluation import held_out_sections, score_held_out
 
-def interpolation_command(options: Reconstruct, result: Reconstruction, method: str) -> str:
-    """What to type for plain interpolation of the same sections."""
-    stack = options.stack
-    target = stack.with_name(f"{without_suffix(stack.name)}.interpolated.ome.tif")
-    words: list[object] = ["napari-emgauss", "interpolate", stack, target, "--method", method]
-    if options.voxel_size_nm is not None:
-        words += ["--voxel-size-nm", *(f"{size:g}" for size in options.voxel_size_nm)]
-    if options.dataset is not None:
-        words += ["--dataset", options.dataset]
-    if result.config.sections.leave_out:
-        words += ["--leave-out", *result.config.sections.leave_out]
-    return shlex.join(map(str, words))
+        scores = score_held_out(volume, result) if held_out_sections(result) else None
+        if scores is None:
+            return ""
+        if scores.pays:
+            return scores.verdict()
+        command = self._interpolation(result, scores.best_plain.method)
+        return f"{scores.verdict()}\nPlain interpolation: {command}"
+
+    def _interpolation(self, result: Reconstruction, method: str) -> str:
+        """Return what to type for plain interpolation of the same sections."""
+        target = self.stack.with_name(f"{without_suffix(self.stack.name)}.interpolated.ome.tif")
+        words: list[object] = ["napari-emgauss", "interpolate", self.stack, target, "--method", method]
+        if self.voxel_size_nm is not None:
+            words += ["--voxel-size-nm", *(f"{size:g}" for size in self.voxel_size_nm)]
+        if self.dataset is not None:
+            words += ["--dataset", self.dataset]
+        if result.config.sections.leave_out:
+            words += ["--leave-out", *result.config.sections.leave_out]
+        return shlex.join(map(str, words))
 
 
 def default_output(stack: Path) -> Path:
-    """The model beside the stack."""
+    """Return the path of a model beside its stack."""
     return stack.with_name(f"{without_suffix(stack.name)}.emgauss")
 
 
 def without_suffix(name: str) -> str:
-    """Name of a stack without what says its format."""
+    """Return the name of a stack without what says its format."""
+    from napari_emgauss.io import READABLE_SUFFIXES
+
     for suffix in (*READABLE_SUFFIXES, ".ome"):
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from napari_emgauss.errors import BackendUnavailableError
+
+if TYPE_CHECKING:
+    import torch
+
+DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -15,6 +20,8 @@ def choose_device(name: str = "auto") -> torch.device:
     BackendUnavailableError
         CUDA was asked for and torch cannot use it, or the name is unknown.
     """
+    import torch  # slow, and a command line's --help wants the names alone
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cpu":

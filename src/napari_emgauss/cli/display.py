@@ -1,4 +1,4 @@
-"""What the user sees while a training runs."""
+"""The lines that a command shows, and its answer to Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ from napari_emgauss.training import Progress as TrainingProgress
 from napari_emgauss.units import format_duration
 
 PLAIN_EVERY_S = 10.0
+
+
+def plain_console() -> Console:
+    """Return a console that prints text as it is."""
+    return Console(highlight=False, soft_wrap=True, markup=False)
 
 
 class TrainingDisplay:
@@ -58,7 +63,7 @@ class TrainingDisplay:
 
 
 def describe(event: TrainingProgress) -> str:
-    """Stage, iteration, loss, held-out score and time left in one line."""
+    """Return stage, iteration, loss, held-out score and time left in one line."""
     parts = [event.stage, f"{event.iteration}/{event.n_iterations}"]
     if not math.isnan(event.loss):
         parts.append(f"loss {event.loss:.4f}")
@@ -72,7 +77,7 @@ def describe(event: TrainingProgress) -> str:
 
 @contextmanager
 def stop_on_interrupt(control: Control, console: Console) -> Iterator[None]:
-    """First Ctrl-C: stop and keep. Second: quit."""
+    """Stop and keep what was learned at the first Ctrl-C; quit at the second."""
 
     def handle(signum: int, frame: FrameType | None) -> None:
         if control.stopped:

@@ -1,0 +1,19 @@
+"""The isotropic volume of a stack without a model."""
+
+import numpy as np
+import pytest
+
+import napari_emgauss as eg
+from napari_emgauss.cli import main
+
+
+@pytest.mark.parametrize("name", ["plain.ome.tif", "plain.mrc"])
+def test_interpolate_writes_the_isotropic_volume_without_a_model(folder, stack, name):
+    target = folder / name
+    arguments = ["--method", "linear", "--leave-out", "2"]
+    assert main(["interpolate", str(folder / "stack.tif"), str(target), *arguments]) == 0
+    written = eg.read(target)
+    assert written.shape == (25, 48, 40)
+    assert written.voxel_size_nm == pytest.approx((8, 8, 8))
+    middle = (stack.section(1).astype(float) + stack.section(3)) / 2
+    np.testing.assert_allclose(written.section(12), middle, atol=0.51)
