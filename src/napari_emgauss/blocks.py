@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,12 @@ def _ramp(position: FloatArray | float, first: int, last: int) -> FloatArray | n
     return np.clip((p - first) / (last - first), 0, 1)
 
 
+def observed_coordinate(observed: Sequence[int], z: float) -> float:
+    """Return section coordinate ``z`` counted in the sections ``observed``, piecewise linearly."""
+    i = min(max(bisect.bisect_right(observed, z) - 1, 0), len(observed) - 2)
+    return i + (z - observed[i]) / (observed[i + 1] - observed[i])
+
+
 @dataclass(frozen=True)
 class Block:
     """One piece: indices into the three lists of spans of its plan."""
@@ -76,7 +83,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a stack of sections is cut; block i is ``plan.blocks[i]``.
+    """Division of a stack into blocks; block i is ``plan.blocks[i]``.
 
     Attributes
     ----------
@@ -110,6 +117,34 @@ class Plan:
     def blocks(self) -> list[Block]:
         """All blocks, bundles first."""
         return [Block(z, y, x) for z in range(len(self.z)) for y in range(len(self.y)) for x in range(len(self.x))]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (observed sections, Y, X) of what is cut."""
+        return self.z[-1][1], self.y[-1][1], self.x[-1][1]
+
+    def blocks_at(self, z: float | Sequence[float], region: Region | None = None) -> Iterator[tuple[int, Block]]:
+        """Yield index and block of all that have weight at ``z``, one or several, and share pixels with ``region``.
+
+        Parameters
+        ----------
+        z
+            Observed-section coordinates.
+        region
+            Pixels (y0, y1, x0, x1), half-open; everything by default.
+        """
+        y0, y1, x0, x1 = region or (0, self.shape[1], 0, self.shape[2])
+        zs = [z] if isinstance(z, int | float) else z
+        tiles = [
+            (y, x)
+            for y, (top, bottom) in enumerate(self.y)
+            for x, (left, right) in enumerate(self.x)
+            if top < y1 and y0 < bottom and left < x1 and x0 < right
+        ]
+        for bundle in range(len(self.z)):
+            if any(self.weight_z(Block(bundle, 0, 0), position) > 0 for position in zs):
+                for y, x in tiles:
+                    yield (bundle * len(self.y) + y) * len(self.x) + x, Block(bundle, y, x)
 
     def region(self, block: Block) -> Region:
         """The block's pixels (y0, y1, x0, x1)."""

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 import napari_emgauss as eg
-from napari_emgauss.methods.emgauss.cuts import can_cut, cut
 
 TINY = {"joint": 3, "bootstrap": 1, "spacing_px": 3.0}
 
@@ -26,7 +25,7 @@ def test_a_cut_is_what_the_sections_show_there(name, axis, request):
     zs = np.linspace(0, rec.z_range[1], 3 * 7 + 1)
     sections = np.stack([rec.render(z) for z in zs])
     for index in (0, 13, 30, rec.shape[axis] - 1):
-        assert cut(rec, zs, axis=axis, index=index) == pytest.approx(sections.take(index, axis), abs=0.1)
+        assert rec.lines(zs, axis=axis, index=index) == pytest.approx(sections.take(index, axis), abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +60,6 @@ def test_impossible_indices_are_refused(result, key):
 
 def test_models_without_the_short_cut_are_cut_through_their_sections(stack):
     published = eg.reconstruct(stack, preset="paper", warmup=1, joint=1, bootstrap=0, mlp_depth=2, mlp_width=8)
-    assert not can_cut(published)
+    assert published.lines([0.5, 1.5], axis=1, index=5) is None
     planes = published.planes()
     assert np.allclose(planes[::8, 5].astype(float), np.stack([planes[k][5] for k in range(0, 25, 8)]), rtol=0, atol=1)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import psutil
 
 from napari_emgauss._types import AnyArray, FloatArray, Region, Triple
+from napari_emgauss.blocks import observed_coordinate
 from napari_emgauss.errors import ConfigError, OutOfMemoryError, SectionRangeError, VolumeError
 from napari_emgauss.interpolation.plain import Baseline, Interpolator
 from napari_emgauss.resampling.planes import Planes
-from napari_emgauss.volume import Volume, check_voxel_size
+from napari_emgauss.volume import Volume
 
 FLOW_MARGIN_PX = 128
 """Rows on either side of a cut from which optical flow is computed: within 0.2 grey levels of 255 of the whole one."""
@@ -83,7 +84,7 @@ class PlainInterpolation:
         first, last = int(self.observed[0]), int(self.observed[-1])
         if not first <= z <= last:
             raise SectionRangeError(f"z must be within the observed sections {first}..{last}, got {z}.")
-        return float(np.interp(z, self.observed, np.arange(self.observed.size)))
+        return observed_coordinate(self.observed.tolist(), z)
 
     def cut(self, zs: Sequence[float], *, axis: int, index: int, stop: Stop = lambda: False) -> FloatArray | None:
         """Return the pixels at ``index`` along ``axis`` of the sections ``zs``, computed from the rows around only.
@@ -126,7 +127,7 @@ class PlainInterpolation:
 
 
 class PlainStack:
-    """A stack drawn by plain interpolation, behind the interface of a `Reconstruction`.
+    """A stack drawn by plain interpolation: a `Renderable`, as a reconstruction is.
 
     Parameters
     ----------
@@ -152,7 +153,9 @@ class PlainStack:
             )
         observed = [index for index in range(volume.n_sections) if index not in set(leave_out)]
         self._plain = PlainInterpolation(volume, observed, baseline)
-        self.shape, self.voxel_size_nm, self.dtype = volume.shape, volume.voxel_size_nm, volume.dtype
+        self.shape, self.dtype = volume.shape, volume.dtype
+        self.voxel_size_nm, self.origin_nm = volume.voxel_size_nm, volume.origin_nm
+        self.record = {"interpolated": self._plain.baseline.name, "observed": observed}
         self.z_range = (0.0, float(volume.n_sections - 1))
         self._latest = lru_cache(maxsize=1)(self._plain.section)
 
@@ -163,12 +166,20 @@ class PlainStack:
         y0, y1, x0, x1 = region or (0, self.shape[1], 0, self.shape[2])
         return self._latest(float(z))[y0:y1, x0:x1]
 
+    def lines(self, zs: Sequence[float], *, axis: int, index: int) -> None:
+        """Return None: the sections are drawn whole, since optical flow is that of whole sections."""
+
+    @cached_property
+    def display_range(self) -> tuple[float, float]:
+        """Intensities between which nearly all of the stack's lie."""
+        from napari_emgauss.resampling.scaling import Scaling  # torch only when it is asked for
+
+        scaling = Scaling.of(self._plain.volume, self._plain.observed.tolist())
+        return scaling.low, scaling.high
+
     def lazy(self, voxel_size_nm: Triple | None = None) -> Volume:
         """Return the stack on another grid, isotropic by default; every plane is interpolated when it is read."""
-        fine = min(self.voxel_size_nm[1:])
-        planes = Planes(self, check_voxel_size(voxel_size_nm or (fine, fine, fine)))
-        record = {"interpolated": self._plain.baseline.name, "observed": self._plain.observed.tolist()}
-        return Volume(planes, planes.voxel_size_nm, self._plain.volume.origin_nm, {"napari-emgauss": record})
+        return Planes(self, voxel_size_nm).volume()
 
     def resample(self, voxel_size_nm: Triple | None = None) -> Volume:
         """Return what `lazy` does, in memory.

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
-if TYPE_CHECKING:
-    from napari_emgauss.gaussians import Gaussians
+from napari_emgauss.gaussians import Gaussians
 
+Phase = TypeVar("Phase", float, Tensor)
 Rows = Mapping[str, Tensor]
 """Parameters of some Gaussians by name."""
 
@@ -40,27 +40,32 @@ class Deformed:
 class DeformationField(nn.Module):
     """Base of the fields."""
 
+    @property
+    def anchored(self) -> AnchoredField | None:
+        """The field itself, if its Gaussians are anchored at sections, and drift and fade linearly in between."""
+        return None
+
     def deform(self, gaussians: Gaussians, z: float, sets: Sequence[Rows] | None = None) -> Deformed:
-        """Gaussians that contribute at section coordinate ``z``.
+        """Return the Gaussians that contribute at section coordinate ``z``.
 
         Parameters
         ----------
         gaussians
             All of the block.
         z
-            Where.
+            Section coordinate.
         sets
             The same Gaussians as `split` gave them, to be drawn in their place.
         """
         raise NotImplementedError
 
     def split(self, gaussians: Gaussians) -> list[Rows] | None:
-        """Sets of ``gaussians`` of which only some are drawn at any z; None if all of them always are."""
+        """Return sets of ``gaussians`` of which only some are drawn at any z; None if all of them always are."""
         return None
 
 
 def positional_encoding(x: Float[Tensor, "n d"], n_frequencies: int) -> Float[Tensor, "n e"]:
-    """[x, sin(2^k π x), cos(2^k π x)] for k < n_frequencies (Mildenhall et al. 2020, eq. 4)."""
+    """Return [x, sin(2^k π x), cos(2^k π x)] for k < n_frequencies (Mildenhall et al. 2020, eq. 4)."""
     bands = (2.0 ** torch.arange(n_frequencies, device=x.device)) * math.pi
     angles = (x[..., None] * bands).flatten(-2)
     return torch.cat([x, torch.sin(angles), torch.cos(angles)], -1)
@@ -129,7 +134,7 @@ class MlpField(DeformationField):
         )
 
     def _offsets(self, gaussians: Gaussians, z: float) -> Float[Tensor, "n 6"]:
-        """Output of the network for every Gaussian: Δmean in half-sections, Δlog-scale, Δopacity, Δangle."""
+        """Return the network's output for every Gaussian: Δmean in half-sections, Δlog-scale, Δopacity, Δangle."""
         z0, z1 = self.z_range
         half = torch.as_tensor(self.half_px)
         mean = gaussians.mean_px.detach() / half - 1
@@ -146,6 +151,19 @@ class MlpField(DeformationField):
             hidden = torch.relu(layer(torch.cat([encoded, hidden], -1) if i == self.skip_at else hidden))
         offsets: Tensor = self.head(hidden)
         return offsets
+
+
+class GapSide(NamedTuple, Generic[Phase]):
+    """Contribution of one of the two sections around a gap, at one phase of the gap or at several."""
+
+    owner: int
+    """The section, counted among the anchors."""
+    progress: Phase
+    """Part of the motion across the gap that its Gaussians have made, 0 to 1."""
+    fade: Phase
+    """Weight of its Gaussians, 0 to 1."""
+    motion: Float[Tensor, "2 gy gx"]
+    """Displacements of its Gaussians across the whole gap, in px."""
 
 
 class AnchoredField(DeformationField):
@@ -178,23 +196,45 @@ class AnchoredField(DeformationField):
         self.up = nn.Parameter(up.detach().clone().float())
         self.down = nn.Parameter(down.detach().clone().float())
 
+    @property
+    def anchored(self) -> AnchoredField:
+        """The field itself."""
+        return self
+
+    def locate(self, z: float) -> tuple[int, float]:
+        """Return the gap between two anchors that ``z`` lies in, and its phase there, 0 to 1."""
+        gap = min(max(bisect.bisect_right(self.z_anchors, z) - 1, 0), len(self.z_anchors) - 2)
+        return gap, (z - self.z_anchors[gap]) / (self.z_anchors[gap + 1] - self.z_anchors[gap])
+
+    def sides(self, gap: int, phase: Phase) -> Iterator[GapSide[Phase]]:
+        """Yield what the sections below and above ``gap`` contribute at ``phase``, a number or several in a tensor."""
+        yield GapSide(gap, phase, 1 - phase, self.up[gap])
+        yield GapSide(gap + 1, 1 - phase, phase, self.down[gap])
+
+    def motions(self, owner: int) -> dict[int, Tensor]:
+        """Return the motion of a section's Gaussians by gap: the one below the section and the one above it."""
+        gaps = [gap for gap in (owner - 1, owner) if 0 <= gap < len(self.z_anchors) - 1]
+        return {gap: side.motion for gap in gaps for side in self.sides(gap, 0.0) if side.owner == owner}
+
+    def own(self, gaussians: Gaussians, owner: int, *, detached: bool = False) -> Rows:
+        """Return the Gaussians of a section; they share the memory of ``gaussians``."""
+        return gaussians.rows(*self.offsets[owner : owner + 2], detached=detached)
+
     def deform(self, gaussians: Gaussians, z: float, sets: Sequence[Rows] | None = None) -> Deformed:
-        """Gaussians of the one or two sections around ``z``; of ``sets`` (`split`), if given."""
-        i = min(max(bisect.bisect_right(self.z_anchors, z) - 1, 0), len(self.z_anchors) - 2)
-        t = (z - self.z_anchors[i]) / (self.z_anchors[i + 1] - self.z_anchors[i])
+        """Return the Gaussians of the one or two sections around ``z``; of ``sets`` (`split`), if given."""
         drawn = []
-        for owner, nearness, way, motion in ((i, 1 - t, t, self.up[i]), (i + 1, t, 1 - t, self.down[i])):
-            if nearness > 0:
-                own = gaussians.rows(*self.offsets[owner : owner + 2]) if sets is None else sets[owner]
+        for side in self.sides(*self.locate(z)):
+            if side.fade > 0:
+                own = self.own(gaussians, side.owner) if sets is None else sets[side.owner]
                 mean_px = own["mean_px"]
-                if way > 0:
-                    mean_px = mean_px + way * self.sample(motion, mean_px.detach())
-                fade = mean_px.new_full((len(mean_px),), nearness)
+                if side.progress > 0:
+                    mean_px = mean_px + side.progress * self.sample(side.motion, mean_px.detach())
+                fade = mean_px.new_full((len(mean_px),), side.fade)
                 drawn.append((mean_px, own["log_scale"], own["angle_rad"], fade, own["intensity"]))
         return Deformed(*(torch.cat(values) for values in zip(*drawn, strict=True)))
 
     def split(self, gaussians: Gaussians) -> list[Rows]:
-        """Each section's own Gaussians, as parameters that share the memory of ``gaussians``.
+        """Return each section's own Gaussians, as parameters that share the memory of ``gaussians``.
 
         An optimiser of these spends nothing on the sections that were not drawn.
         """
@@ -204,7 +244,7 @@ class AnchoredField(DeformationField):
         ]
 
     def sample(self, grid: Tensor, mean_px: Tensor) -> Tensor:
-        """Bilinear sample (N, 2) of a motion grid (2, gy, gx)."""
+        """Sample a motion grid (2, gy, gx) bilinearly at (N, 2) positions."""
         size = mean_px.new_tensor([max(self.shape[1] - 1, 1), max(self.shape[0] - 1, 1)])
         corners = (mean_px.flip(-1) / size * 2 - 1)[None, None]
         return grid_sample(grid[None], corners, align_corners=True, padding_mode="border")[0, :, 0].T

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from napari_emgauss.forward.fields import DeformationField, Deformed, Rows
+from napari_emgauss.forward.fields import AnchoredField, DeformationField, Deformed, Rows
 from napari_emgauss.forward.view import View, draw, visible
 from napari_emgauss.gaussians import Gaussians
 from napari_emgauss.render.rules import REACH_SIGMA
@@ -52,17 +52,25 @@ class SectionModel(nn.Module):
         self.register_buffer("background", torch.tensor(float(background)))
 
     @property
+    def anchored(self) -> AnchoredField | None:
+        """The field, if images are weighted sums of Gaussians that drift linearly between anchors.
+
+        Then lines across sections can be drawn without the sections, and Gaussians that share a pixel merged.
+        """
+        return self.field.anchored if self.mode == "sum" else None
+
+    @property
     def full_view(self) -> View:
         """The whole block at its own resolution."""
         return View((0, self.shape[0], 0, self.shape[1]))
 
     def forward(self, z: float, sets: Sequence[Rows] | None = None) -> Float[Tensor, "h w"]:
-        """Differentiable image of the whole block at ``z``, drawn from ``sets`` if its Gaussians were split."""
+        """Draw the whole block at ``z``, differentiably; from ``sets`` if its Gaussians were split."""
         splats = self.field.deform(self.gaussians, z, sets)
         return draw(splats, self.full_view, mode=self.mode, background=torch.as_tensor(self.background), cull=False)
 
     def several(self, zs: Sequence[float], sets: Sequence[Rows] | None = None) -> Float[Tensor, "k h w"]:
-        """Images as of `forward` at all of ``zs``, drawn in one pass: as one tall image, too far apart to touch."""
+        """Draw the images of `forward` at all of ``zs`` in one pass: as one tall image, too far apart to touch."""
         if len(zs) == 1:
             return torch.stack([self(zs[0], sets)])
         height, width = self.shape
@@ -77,17 +85,17 @@ class SectionModel(nn.Module):
         return image.view(len(zs), pitch, width)[:, :height]
 
     @torch.inference_mode()
-    def render(self, z: float, view: View | None = None, *, blur_px: float = 0.0) -> Float[Tensor, "h w"]:
-        """Image at ``z`` without gradients, through ``view``."""
+    def render(self, z: float, view: View | None = None) -> Float[Tensor, "h w"]:
+        """Draw the image at ``z`` without gradients, through ``view``."""
         splats = self.field.deform(self.gaussians, z)
         background = torch.as_tensor(self.background)
         chosen = view or self.full_view
-        return draw(splats, chosen, mode=self.mode, background=background, blur_px=blur_px, cull=view is not None)
+        return draw(splats, chosen, mode=self.mode, background=background, cull=view is not None)
 
 
 @torch.no_grad()
 def _overhang_px(drawn: Sequence[Deformed], height: int) -> int:
-    """How many rows Gaussians reach beyond images of that height, above or below.
+    """Return how many rows Gaussians reach beyond images of that height, above or below.
 
     Limited to a few heights: those that run away must not take the memory with them.
     """

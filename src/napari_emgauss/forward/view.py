@@ -42,14 +42,14 @@ class View:
         return max(1, round((y1 - y0) * self.zoom)), max(1, round((x1 - x0) * self.zoom))
 
     def to_output(self, mean_px: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
-        """Section pixels (y, x) to output pixels."""
+        """Convert section pixels (y, x) to output pixels."""
         if self.zoom == 1:
             return mean_px - mean_px.new_tensor([self.region[0], self.region[2]])
         return (mean_px - mean_px.new_tensor([self.region[0], self.region[2]]) + 0.5) * self.zoom - 0.5
 
 
 def visible(splats: Deformed, view: View, blur_px: float = 0.0) -> Deformed:
-    """The Gaussians that reach into the view."""
+    """Return the Gaussians that reach into the view once they are blurred by ``blur_px``."""
     y0, y1, x0, x1 = view.region
     reach = REACH_SIGMA * torch.sqrt(torch.exp(2 * splats.log_scale.max(-1).values) + blur_px**2) + 1 / view.zoom
     y, x = splats.mean_px.unbind(-1)
@@ -64,15 +64,14 @@ def visible(splats: Deformed, view: View, blur_px: float = 0.0) -> Deformed:
 
 
 def draw(
-    splats: Deformed, view: View, *, mode: str, background: Tensor | float, blur_px: float = 0.0, cull: bool = True
+    splats: Deformed, view: View, *, mode: str, background: Tensor | float, cull: bool = True
 ) -> Float[Tensor, "h w"]:
     """Render ``splats`` through ``view``.
 
-    ``blur_px`` convolves the Gaussians with an isotropic one; when the view shrinks the section, half an output pixel
-    is added so that nothing aliases. In ``sum`` mode the integral is kept exactly.
+    Where the view shrinks the section, the Gaussians are convolved with one of half an output pixel, so that nothing
+    aliases. In ``sum`` mode the integral is kept exactly.
     """
-    if view.zoom < 1:
-        blur_px = math.hypot(blur_px, 0.5 * math.sqrt(1 / view.zoom**2 - 1))
+    blur_px = 0.5 * math.sqrt(1 / view.zoom**2 - 1) if view.zoom < 1 else 0.0
     if cull:
         splats = visible(splats, view, blur_px)
     conics, peak = conics_from(splats.log_scale, splats.angle_rad, blur_px=blur_px)

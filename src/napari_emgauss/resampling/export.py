@@ -1,4 +1,4 @@
-"""Exporting a part of a reconstruction: checked before, plane by plane, to memory, to a file, or to both at once."""
+"""Export of planes, checked before: one by one, to memory, to a file, or to both at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_emgauss._types import AnyArray
 from napari_emgauss._version import __version__
 from napari_emgauss.errors import DiskSpaceError, FileFormatError, OutOfMemoryError
 from napari_emgauss.io import WRITABLE_SUFFIXES, WriteCancelled, write
-from napari_emgauss.resampling.box import Part
+from napari_emgauss.resampling.planes import Planes
 from napari_emgauss.units import format_bytes
 from napari_emgauss.volume import Volume
 
@@ -48,7 +48,7 @@ class Exported:
 
 
 def export(
-    part: Part,
+    planes: Planes,
     path: Path | None = None,
     *,
     in_memory: bool = False,
@@ -56,11 +56,11 @@ def export(
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Exported:
-    """Render every plane of ``part`` once.
+    """Render every plane of ``planes`` once.
 
     Parameters
     ----------
-    part
+    planes
         What to export.
     path
         File to write, in the format of its suffix (see `napari_emgauss.write`).
@@ -85,16 +85,16 @@ def export(
         As `napari_emgauss.write`.
     """
     start = time.perf_counter()
-    check_room(part, path, in_memory=in_memory)
+    check_room(planes, path, in_memory=in_memory)
     made = {"program": f"napari-emgauss {__version__}", "date": datetime.now().astimezone().isoformat("T", "seconds")}
-    volume = part.volume(metadata=made)
-    kept = _allocate(part) if in_memory else None
+    volume = planes.volume(export=made)
+    kept = _allocate(planes) if in_memory else None
     try:
         if path is not None:
-            source = volume if kept is None else part.volume(_Keeping(part, kept), made)
+            source = volume if kept is None else planes.volume(_Keeping(planes, kept), export=made)
             write(source, path, overwrite=overwrite, progress=progress, cancelled=cancelled)
         elif kept is not None:
-            _fill(kept, part, progress, cancelled)
+            _fill(kept, planes, progress, cancelled)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -102,18 +102,18 @@ def export(
             f"the disk became full while {path} was written; nothing was left behind. Make room on it or choose "
             "another folder."
         ) from error
-    dense = None if kept is None else part.volume(kept, made)
+    dense = None if kept is None else planes.volume(kept, export=made)
     return Exported(dense, path, time.perf_counter() - start)
 
 
-def check_room(part: Part, path: Path | None, *, in_memory: bool) -> None:
-    """Raise unless memory and disk have room for ``part``, before anything is done for it."""
+def check_room(planes: Planes, path: Path | None, *, in_memory: bool) -> None:
+    """Raise unless memory and disk have room for ``planes``, before anything is done for it."""
     if in_memory:
         free = int(psutil.virtual_memory().available)
-        if part.n_bytes > MEMORY_SHARE * free:
-            raise _too_large(part, f"{format_bytes(free)} are free")
+        if planes.nbytes > MEMORY_SHARE * free:
+            raise _too_large(planes, f"{format_bytes(free)} are free")
     if path is not None and path.parent.is_dir():
-        needed, free = file_bytes(part, path), shutil.disk_usage(path.parent).free
+        needed, free = file_bytes(planes, path), shutil.disk_usage(path.parent).free
         if needed > free:
             raise DiskSpaceError(
                 f"the file needs {format_bytes(needed)}, the disk has {format_bytes(free)} left. Make room on it, "
@@ -121,44 +121,44 @@ def check_room(part: Part, path: Path | None, *, in_memory: bool) -> None:
             )
 
 
-def file_bytes(part: Part, path: Path) -> int:
-    """Size of the file, about."""
+def file_bytes(planes: Planes, path: Path) -> int:
+    """Return the size of the file, about."""
     suffix = path.suffix.lower()
     if suffix not in WRITABLE_SUFFIXES:
         raise FileFormatError(f"the file's name must end in {', '.join(WRITABLE_SUFFIXES)}, got {path.name!r}.")
-    if suffix == ".mrc" and part.dtype == np.uint8:
-        return 2 * part.n_bytes  # MRC has no unsigned bytes
-    return part.n_bytes * 8 // 7 if suffix == ".zarr" else part.n_bytes  # a pyramid of halves
+    if suffix == ".mrc" and planes.dtype == np.uint8:
+        return 2 * planes.nbytes  # MRC has no unsigned bytes
+    return planes.nbytes * 8 // 7 if suffix == ".zarr" else planes.nbytes  # a pyramid of halves
 
 
-def expected_seconds(part: Part, seconds_per_plane: float, path: Path | None) -> float:
-    """Time the export will take, given that of a plane (see `Part.seconds_per_plane`)."""
-    return len(part) * seconds_per_plane + (0.0 if path is None else file_bytes(part, path) / DISK_BYTES_PER_S)
+def expected_seconds(planes: Planes, seconds_per_plane: float, path: Path | None) -> float:
+    """Return the time that the export will take, given that of a plane (see `Planes.seconds_per_plane`)."""
+    return len(planes) * seconds_per_plane + (0.0 if path is None else file_bytes(planes, path) / DISK_BYTES_PER_S)
 
 
-def _allocate(part: Part) -> AnyArray:
+def _allocate(planes: Planes) -> AnyArray:
     try:
-        return np.empty(part.shape, part.dtype)
+        return np.empty(planes.shape, planes.dtype)
     except MemoryError:
-        raise _too_large(part, "which cannot be had") from None
+        raise _too_large(planes, "which cannot be had") from None
 
 
-def _too_large(part: Part, why: str) -> OutOfMemoryError:
+def _too_large(planes: Planes, why: str) -> OutOfMemoryError:
     return OutOfMemoryError(
-        f"the layer needs {format_bytes(part.n_bytes)} of memory, {why}. Export to a file without a layer and open "
+        f"the layer needs {format_bytes(planes.nbytes)} of memory, {why}. Export to a file without a layer and open "
         "that, or look at the whole volume in 'Explore z', which needs no export."
     )
 
 
 def _fill(
-    out: AnyArray, part: Part, progress: Callable[[int, int], None] | None, cancelled: Callable[[], bool] | None
+    out: AnyArray, planes: Planes, progress: Callable[[int, int], None] | None, cancelled: Callable[[], bool] | None
 ) -> None:
-    for k in range(len(part)):
+    for k in range(len(planes)):
         if cancelled is not None and cancelled():
-            raise WriteCancelled(f"the export was cancelled after {k} of {len(part)} planes.")
-        out[k] = part[k]
+            raise WriteCancelled(f"the export was cancelled after {k} of {len(planes)} planes.")
+        out[k] = planes[k]
         if progress is not None:
-            progress(k + 1, len(part))
+            progress(k + 1, len(planes))
 
 
 class _Keeping:
@@ -166,11 +166,11 @@ class _Keeping:
 
     ndim = 3
 
-    def __init__(self, part: Part, kept: AnyArray) -> None:
-        self._part, self._kept = part, kept
-        self.shape, self.dtype = part.shape, part.dtype
+    def __init__(self, planes: Planes, kept: AnyArray) -> None:
+        self._planes, self._kept = planes, kept
+        self.shape, self.dtype = planes.shape, planes.dtype
 
     def __getitem__(self, key: Any) -> AnyArray:
-        self._kept[key] = self._part[key]
+        self._kept[key] = self._planes[key]
         block: AnyArray = self._kept[key]
         return block

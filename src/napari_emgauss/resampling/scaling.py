@@ -1,10 +1,9 @@
-"""Between the input's intensities and the normalised ones of training."""
+"""The affine map between the input's intensities and the normalised ones of training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -50,11 +49,3 @@ def _every_third_pixel(volume: Volume, index: int) -> Iterator[AnyArray]:
         pixels = volume.section(index, band).ravel()
         yield pixels[start::3].copy()
         start = (start - pixels.size) % 3
-
-
-def to_dtype(image: FloatArray, dtype: np.dtype[Any]) -> AnyArray:
-    """Round and clip to an integer type; floats are only cast."""
-    if dtype.kind == "f":
-        return image.astype(dtype)
-    info = np.iinfo(dtype)
-    return np.clip(np.rint(image), info.min, info.max).astype(dtype)

@@ -14,7 +14,7 @@ from napari_emgauss._napari.export.widget import ExportWidget
 from napari_emgauss._napari.hooks.readers import get_volume_reader
 from napari_emgauss._napari.viewer.layers import LayerPlacement, stack_of
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
-from napari_emgauss.resampling.box import Part
+from napari_emgauss.resampling.planes import Planes
 from napari_emgauss.volume import Volume
 
 SPOT = (3, 20, 29)
@@ -57,13 +57,13 @@ def widget(viewer, model) -> ExportWidget:
 @pytest.fixture
 def slow(monkeypatch):
     """Every plane takes a twentieth of a second."""
-    plane = Part._plane
+    plane = Planes._draw_plane
 
-    def slowly(self, k):
+    def slowly(self, *place):
         time.sleep(0.05)
-        return plane(self, k)
+        return plane(self, *place)
 
-    monkeypatch.setattr(Part, "_plane", slowly)
+    monkeypatch.setattr(Planes, "_draw_plane", slowly)
 
 
 def place_of_spot(data, scale, translate, nm_per_unit=1.0):
@@ -156,7 +156,7 @@ def test_a_chosen_grid_region_and_type_reach_the_file(widget, spot_model, tmp_pa
     export(qtbot, widget, path=tmp_path / "a.ome.tif", layer=False)
     volume = eg.read(tmp_path / "a.ome.tif")
     assert (volume.shape, volume.voxel_size_nm, volume.dtype) == ((9, 24, 20), (12, 16, 16), np.float32)
-    expected = Part(spot_model, (12, 16, 16), z_range=(0, 2), dtype="float32")
+    expected = Planes(spot_model, (12, 16, 16), z_range=(0, 2), dtype="float32")
     assert np.array_equal(np.asarray(volume.data[3]), expected[3])
     assert str(tmp_path / "a.ome.tif") in widget.status.text()
 
@@ -328,7 +328,12 @@ def notices(monkeypatch):
 
 def test_planes_are_drawn_elsewhere_than_in_the_gui_thread(widget, monkeypatch, qtbot):
     threads = set()
-    plane = Part._plane
-    monkeypatch.setattr(Part, "_plane", lambda self, k: threads.add(threading.current_thread().name) or plane(self, k))
+    plane = Planes._draw_plane
+
+    def noted(self, *place):
+        threads.add(threading.current_thread().name)
+        return plane(self, *place)
+
+    monkeypatch.setattr(Planes, "_draw_plane", noted)
     export(qtbot, widget)
     assert threads == {"emgauss-export"}

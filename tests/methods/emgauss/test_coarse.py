@@ -7,8 +7,8 @@ import torch
 
 import napari_emgauss as eg
 from napari_emgauss.gaussians import conics_from
-from napari_emgauss.methods.emgauss.cells import merge_in_cells
-from napari_emgauss.methods.emgauss.coarse import coarse
+from napari_emgauss.gaussians.merging import merge_in_cells
+from napari_emgauss.methods.emgauss.coarse import merged
 from napari_emgauss.phantoms import phantom
 from napari_emgauss.render import splat
 
@@ -34,9 +34,9 @@ def test_merging_keeps_integral_centre_and_spread(count):
         "angle_rad": 3 * torch.rand(count, generator=generator),
         "intensity": 1 + torch.rand(count, generator=generator),
     }
-    merged = merge_in_cells(values, 100, (80, 80))
-    assert len(merged["intensity"]) == 1
-    before, after = draw(values, (80, 80)), draw(merged, (80, 80))
+    one = merge_in_cells(values, 100, (80, 80))
+    assert len(one["intensity"]) == 1
+    before, after = draw(values, (80, 80)), draw(one, (80, 80))
     y, x = torch.meshgrid(torch.arange(80.0), torch.arange(80.0), indexing="ij")
     for moment in (torch.ones_like(y), y, x, (y - 42) ** 2, (x - 42) ** 2, (y - 42) * (x - 42)):
         scale = float((before * moment.abs()).sum())
@@ -47,41 +47,41 @@ def test_gaussians_far_from_the_tile_are_left_out():
     """A model may come from anywhere: positions must not choose how much memory is taken."""
     far = torch.tensor([[1e30, 5.0], [-1e9, 5.0], [5.0, 3e4], [20.0, 30.0]])
     values = {"mean_px": far, "log_scale": torch.zeros(4, 2), "angle_rad": torch.zeros(4), "intensity": torch.ones(4)}
-    merged = merge_in_cells(values, 10, (80, 80))
-    assert torch.allclose(merged["mean_px"], far[3:])
+    assert torch.allclose(merge_in_cells(values, 10, (80, 80))["mean_px"], far[3:])
 
 
 @pytest.mark.parametrize("z", [0.0, 0.4, 1.0, 1.7, 2.0])
 @pytest.mark.parametrize(("zoom", "likeness"), [(0.1, 0.7), (0.2, 0.85), (0.3, 0.9)])
 def test_small_views_look_alike(result, z, zoom, likeness):
     """At 0.1 the structures of this phantom are a pixel wide: cells of two pixels must blur them."""
-    quick = coarse(result, zoom, {})
-    picture, truth = quick.render(z, zoom=zoom), result.render(z, zoom=zoom)
-    assert quick is not result
+    known = {}
+    picture, truth = result.sketch(z, zoom=zoom, sharp=zoom, known=known), result.render(z, zoom=zoom)
+    assert len(known) == 1
     assert picture.mean() == pytest.approx(truth.mean(), rel=0.01)
     assert np.corrcoef(picture.ravel(), truth.ravel())[0, 1] > likeness
 
 
 def test_it_merges_once_and_draws_less(result):
     known = {}
-    quick = coarse(result, 0.2, known)
-    assert coarse(result, 0.19, known) is quick
-    quick.render(0.5, zoom=0.2)
+    quick = merged(result.plan, result.models, 0.2, known)
+    assert merged(result.plan, result.models, 0.19, known) is quick
+    result.sketch(0.5, zoom=0.2, sharp=0.2, known=known)
     block = result.plan.blocks[0]
-    merged = quick.models[0]._merged[0, block]
-    assert len(merged["intensity"]) < result.models[0].field.offsets[1] / 3
+    section = quick.models[0]._merged[0, block]
+    assert len(section.values["intensity"]) < result.models[0].field.offsets[1] / 3
     for z in (0.1, 1.5, 0.9):
-        quick.render(z, zoom=0.2)
-    assert quick.models[0]._merged[0, block] is merged
+        result.sketch(z, zoom=0.2, sharp=0.2, known=known)
+    assert quick.models[0]._merged[0, block] is section
 
 
 def test_only_tiles_in_view_are_merged_and_few_sections_are_kept(result, monkeypatch):
-    quick = coarse(result, 0.2, {})
-    quick.render(0.5, region=(0, 20, 0, 20), zoom=0.2)
+    known = {}
+    quick = merged(result.plan, result.models, 0.2, known)
+    result.sketch(0.5, region=(0, 20, 0, 20), zoom=0.2, sharp=0.2, known=known)
     assert {block for _, block in quick.models[0]._merged} == {result.plan.blocks[0]}
     monkeypatch.setattr("napari_emgauss.methods.emgauss.coarse.KEPT_SECTIONS", 2)
     for z in (0.5, 1.5):
-        quick.render(z, zoom=0.2)
+        result.sketch(z, zoom=0.2, sharp=0.2, known=known)
     assert {anchor for anchor, _ in quick.models[0]._merged} == {1, 2}
 
 
@@ -94,7 +94,7 @@ def test_tiles_of_unlike_brightness_fade_into_each_other_as_they_do_in_full(resu
     for region in (None, (40, 140, 30, 150)):
         even_error, error = (
             np.abs(
-                coarse(source, 0.2, {}).render(0.5, region=region, zoom=0.2)
+                source.sketch(0.5, region=region, zoom=0.2, sharp=0.2, known={})
                 - source.render(0.5, region=region, zoom=0.2)
             )
             for source in (result, uneven)
@@ -110,18 +110,19 @@ def test_cells_wider_than_the_tiles_overlap_leave_no_seam(result):
         model.gaussians.log_scale.data.fill_(float(np.log(2.1)))
         model.gaussians.angle_rad.data.zero_()
     flat = replace(result, models=tuple(models))
-    picture, truth = (source.render(0.0, zoom=0.04) for source in (coarse(flat, 0.04, {}), flat))
+    picture, truth = flat.sketch(0.0, zoom=0.04, sharp=0.04, known={}), flat.render(0.0, zoom=0.04)
     assert np.abs(picture - truth).max() < 0.15 * truth.mean()
 
 
 def test_few_widths_of_cells_are_kept(result):
     known = {}
     for zoom in (0.3, 0.2, 0.1, 0.05):
-        coarse(result, zoom, known)
+        merged(result.plan, result.models, zoom, known)
     assert len(known) == 2
 
 
 def test_what_is_not_small_or_cannot_be_merged_is_left_as_it_is(result, stack):
-    assert coarse(result, 0.9, {}) is result
     published = eg.reconstruct(stack, preset="paper", warmup=1, joint=1, bootstrap=0, mlp_depth=2, mlp_width=8)
-    assert coarse(published, 0.1, {}) is published
+    for source, zoom in ((result, 0.9), (published, 0.1)):
+        assert merged(source.plan, source.models, zoom, {}) is None
+        assert np.array_equal(source.sketch(0.4, zoom=zoom, sharp=zoom, known={}), source.render(0.4, zoom=zoom))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from napari_emgauss._napari.explore.scrub import COARSEST, Drawing
 from napari_emgauss._types import FloatArray
 from napari_emgauss.methods.emgauss import Reconstruction
+from napari_emgauss.methods.emgauss.coarse import Merged
 
 SCALE_ZOOM = 0.125
 """The map of the uncertainty is smooth: its mean is the same at this resolution."""
@@ -30,7 +31,7 @@ def draw(
     drawing: Drawing,
     *,
     density: float,
-    merged: dict[float, Reconstruction],
+    merged: dict[float, Merged],
     with_error: bool,
 ) -> Picture:
     """Draw a section; from merged Gaussians while it moves.
@@ -44,18 +45,20 @@ def draw(
     density
         Canvas pixels per section pixel.
     merged
-        Coarse versions of the model made so far; new ones are added.
+        Models merged so far; new ones are added.
     with_error
         Whether to draw the uncertainty as well.
     """
-    from napari_emgauss.methods.emgauss.coarse import coarse
-
     start_s = time.perf_counter()
-    source = coarse(reconstruction, _merging_zoom(drawing, density), merged) if drawing.moving else reconstruction
-    image = source.render(drawing.z, region=drawing.region, zoom=drawing.zoom)
+    z, region, zoom = drawing.z, drawing.region, drawing.zoom
+    if drawing.moving:
+        sharp = _merging_zoom(drawing, density)
+        image = reconstruction.sketch(z, region=region, zoom=zoom, sharp=sharp, known=merged)
+    else:
+        image = reconstruction.render(z, region=region, zoom=zoom)
     error = None
     if with_error:
-        error = reconstruction.uncertainty(drawing.z, region=drawing.region, zoom=drawing.zoom)
+        error = reconstruction.uncertainty(z, region=region, zoom=zoom)
     return Picture(image, error, time.perf_counter() - start_s)
 
 

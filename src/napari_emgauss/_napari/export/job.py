@@ -6,14 +6,14 @@ import threading
 from pathlib import Path
 
 from napari_emgauss._napari.controls.activity import Activity
-from napari_emgauss.resampling.box import Part
 from napari_emgauss.resampling.export import Exported, export
+from napari_emgauss.resampling.planes import Planes
 
 
 class ExportJob:
     """Exports once; `cancel` and the counters may be used from any thread."""
 
-    def __init__(self, part: Part, path: Path | None, *, in_memory: bool) -> None:
+    def __init__(self, part: Planes, path: Path | None, *, in_memory: bool) -> None:
         self.part, self.path, self.in_memory = part, path, in_memory
         self.done = 0
         self.total = len(part)

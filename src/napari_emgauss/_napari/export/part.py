@@ -13,7 +13,7 @@ from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
 from napari_emgauss._napari.viewer.regions import region_in_view, region_of_rectangle
 from napari_emgauss._types import Region, Triple
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.resampling.box import Part
+from napari_emgauss.resampling.planes import Planes
 
 WHOLE, IN_VIEW, RECTANGLE = "Whole sections", "Part in view", "Rectangle of a Shapes layer"
 OTHER = "Other"
@@ -93,7 +93,7 @@ class PartForm(QWidget):
         """Whether drawing changes the part."""
         return bool(self.region_choice.currentText() == RECTANGLE)
 
-    def part(self) -> Part:
+    def part(self) -> Planes:
         """The part as chosen.
 
         Raises
@@ -104,7 +104,7 @@ class PartForm(QWidget):
         model = self.model
         if model is None:
             raise VolumeError(NO_MODEL)
-        return Part(
+        return Planes(
             model.reconstruction,
             self._voxel_size_nm(),
             region=self._region(model),
@@ -182,7 +182,7 @@ class PartForm(QWidget):
         self._form.setRowVisible(self._voxel_row, self.grid_choice.currentText() == OTHER)
         self._form.setRowVisible(self.conversion, self.dtype_choice.currentData() is not None)
         if self.model is not None and self.dtype_choice.currentData() is not None:
-            converted = Part(self.model.reconstruction, dtype=self.dtype_choice.currentData()).conversion
+            converted = Planes(self.model.reconstruction, dtype=self.dtype_choice.currentData()).conversion
             self.conversion.setText(converted.describe())
         self.changed.emit()
 

@@ -20,8 +20,8 @@ from napari_emgauss._napari.viewer.part_watch import PartWatch
 from napari_emgauss._napari.workers.background import Background
 from napari_emgauss.errors import DiskSpaceError, OutOfMemoryError
 from napari_emgauss.io import WriteCancelled
-from napari_emgauss.resampling.box import Part
 from napari_emgauss.resampling.export import Exported, check_room, expected_seconds
+from napari_emgauss.resampling.planes import Planes
 from napari_emgauss.units import format_bytes, format_duration
 from napari_emgauss.volume import Volume
 
@@ -156,7 +156,7 @@ class ExportWidget(QWidget):
         self.status.setText(message_of(error))
         report(error)
 
-    def _add_layer(self, volume: Volume, model: OpenModel, part: Part) -> str:
+    def _add_layer(self, volume: Volume, model: OpenModel, part: Planes) -> str:
         """Add the result over the stack, looking as the stack does."""
         source = model.source_layer
         limits = model.reconstruction.display_range if source is None else tuple(source.contrast_limits)
@@ -231,11 +231,11 @@ class ExportWidget(QWidget):
         self.summary.setText(text)
         self.export_button.setEnabled(ready)
 
-    def _promise(self, part: Part, path: Any) -> str:
+    def _promise(self, part: Planes, path: Any) -> str:
         """Like '551 × 512 × 512 voxels of 4 × 4 × 4 nm, 144 MB, about 20 s'."""
         shape = " × ".join(str(n) for n in part.shape)
         size = " × ".join(f"{v:g}" for v in part.voxel_size_nm)
-        key = (part.reconstruction, part.region, part.voxel_size_nm[1:], part.dtype.name)
+        key = (part.source, part.region, part.voxel_size_nm[1:], part.dtype.name)
         if key in self._seconds:
             seconds = expected_seconds(part, self._seconds[key], path)
             took = format_duration(seconds) if seconds < 0.5 else f"about {format_duration(seconds)}"
@@ -246,7 +246,7 @@ class ExportWidget(QWidget):
                 self._background.submit(
                     part.seconds_per_plane, done=lambda s: self._measured(key, s), failed=self._not_measured
                 )
-        return f"{shape} voxels of {size} nm, {format_bytes(part.n_bytes)}, {took}"
+        return f"{shape} voxels of {size} nm, {format_bytes(part.nbytes)}, {took}"
 
     def _measured(self, key: Any, seconds: float) -> None:
         self._seconds[key] = seconds

@@ -16,7 +16,8 @@ from qtpy.QtCore import QTimer
 from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss._types import AnyArray, Triple
 from napari_emgauss.methods.emgauss import Reconstruction
-from napari_emgauss.resampling.planes import Planes, Ranges, box_of
+from napari_emgauss.resampling.box import Ranges, box_of
+from napari_emgauss.resampling.planes import Planes
 
 CACHE_BYTES = 256 * 2**20
 """Memory for planes that were drawn before."""
@@ -88,7 +89,7 @@ class VirtualVolume:
     @property
     def nbytes(self) -> int:
         """Memory it would take if all of it were drawn."""
-        return self.size * self.dtype.itemsize
+        return self._planes.nbytes
 
     @property
     def busy(self) -> bool:

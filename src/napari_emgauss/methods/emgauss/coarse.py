@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import bisect
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from napari_emgauss._types import FloatArray
 from napari_emgauss.blocks import Block, Plan, fade
 from napari_emgauss.forward import AnchoredField, SectionModel, View, draw
 from napari_emgauss.forward.fields import Deformed
-from napari_emgauss.methods.emgauss.cells import NEAR_CELLS, merge_in_cells
-from napari_emgauss.methods.emgauss.cuts import can_cut
-
-if TYPE_CHECKING:
-    from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
+from napari_emgauss.gaussians.merging import NEAR_CELLS, merge_in_cells
 
 CELL_OUTPUT_PX = 2.0
 """Width of a cell, whose Gaussians become one, in pixels of the view."""
@@ -32,114 +28,138 @@ KEPT_SECTIONS = 6
 """Sections that are kept merged."""
 
 
-def coarse(reconstruction: Reconstruction, zoom: float, known: dict[float, Reconstruction]) -> Reconstruction:
-    """A reconstruction that looks alike at ``zoom`` or below and renders faster.
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """Bundles of merged Gaussians, and the plan in which each of them is a block."""
+
+    plan: Plan
+    models: tuple[Mosaic, ...]
+
+
+def merged(plan: Plan, models: Sequence[SectionModel], zoom: float, known: dict[float, Merged]) -> Merged | None:
+    """Return merged models that look alike at ``zoom`` or below and are drawn faster.
 
     Parameters
     ----------
-    reconstruction
-        Where a weighted sum of Gaussians is drawn; others come back as they are.
+    plan, models
+        The blocks and their models; of these only those in view are asked for, when they are drawn.
     zoom
         Output pixels per section pixel.
     known
-        Filled by earlier calls with the same reconstruction; empty at first.
+        Filled by earlier calls with the same models; empty at first.
+
+    Returns
+    -------
+    None where nothing can be merged: at such a zoom, or since no weighted sum of Gaussians is drawn.
     """
     fitting = [cell for cell in CELLS_PX if cell * zoom <= CELL_OUTPUT_PX]
-    if not fitting or not can_cut(reconstruction):
-        return reconstruction
+    if not fitting or models[0].anchored is None:
+        return None
     cell = fitting[-1]
     if cell not in known:
         while len(known) >= KEPT_ZOOMS:
             del known[next(iter(known))]
-        plan, blocks = reconstruction.plan, reconstruction.plan.blocks
-        whole = Plan(plan.z, *(((0, size),) for size in reconstruction.shape[1:]))
-        bundles = [
-            [(block, model) for block, model in zip(blocks, reconstruction.models, strict=True) if block.z == z]
-            for z in range(len(plan.z))
-        ]
-        models = tuple(_Mosaic(plan, tiles, cell) for tiles in bundles)
-        known[cell] = replace(reconstruction, plan=whole, models=models)  # type: ignore[arg-type]
+        _, height, width = plan.shape
+        bundles = tuple(Mosaic(plan, models, bundle, cell) for bundle in range(len(plan.z)))
+        known[cell] = Merged(plan=Plan(plan.z, ((0, height),), ((0, width),)), models=bundles)
     return known[cell]
 
 
-class _Mosaic:
-    """Stands in for the models of a bundle: one set of Gaussians over all its tiles, merged when first drawn.
+@dataclass(frozen=True, kw_only=True)
+class _MergedSection:
+    """Merged Gaussians of a tile's section."""
+
+    values: Mapping[str, Tensor]
+    """By name, in pixels of the whole section."""
+    motion: Mapping[int, Float[Tensor, "n 2"]]
+    """Displacement across each of the gaps beside the section."""
+    background: float
+    """The tile's."""
+
+
+class Mosaic:
+    """A bundle as one model: a set of Gaussians over all its tiles, merged when first drawn.
 
     A tile's weight, by which neighbours cross-fade, goes into the intensities of its Gaussians.
     """
 
-    def __init__(self, plan: Plan, tiles: Sequence[tuple[Block, SectionModel]], cell_px: float) -> None:
-        self.plan, self.tiles, self.cell_px = plan, tiles, cell_px
-        self._merged: OrderedDict[tuple[int, Block], dict[str, Tensor]] = OrderedDict()
-        levels = [float(torch.as_tensor(model.background)) for _, model in tiles]
-        self._levels = np.array(levels, np.float32).reshape(len(plan.y), len(plan.x))
+    def __init__(self, plan: Plan, models: Sequence[SectionModel], bundle: int, cell_px: float) -> None:
+        self.plan, self.models, self.cell_px = plan, models, cell_px
+        self.tiles = [(index, block) for index, block in enumerate(plan.blocks) if block.z == bundle]
+        self._merged: OrderedDict[tuple[int, Block], _MergedSection] = OrderedDict()
 
     @torch.inference_mode()
     def render(self, z: float, view: View) -> Float[Tensor, "h w"]:
-        """As `SectionModel.render`; the view is one of the whole section."""
-        field = self._field(self.tiles[0][1])
-        gap = min(max(bisect.bisect_right(field.z_anchors, z) - 1, 0), len(field.z_anchors) - 2)
-        t = (z - field.z_anchors[gap]) / (field.z_anchors[gap + 1] - field.z_anchors[gap])
-        drawn = []
-        for block, model in self._visible(view):
-            for anchor, nearness, way, side in ((gap, 1 - t, t, "up"), (gap + 1, t, 1 - t, "down")):
-                if nearness > 0:
-                    own = self._section(block, model, anchor)
-                    mean_px = own["mean_px"] + way * own[side] if way > 0 else own["mean_px"]
-                    nearnesses = torch.full_like(own["angle_rad"], nearness)
-                    drawn.append((mean_px, own["log_scale"], own["angle_rad"], nearnesses, own["intensity"]))
+        """Draw as `SectionModel.render` does; the view is one of the whole section."""
+        gap, phase = self._field.locate(z)
+        sides = [side for side in self._field.sides(gap, phase) if side.fade > 0]
+        drawn, levels = [], np.zeros((len(self.plan.y), len(self.plan.x)), np.float32)
+        for index, block in self._visible(view):
+            for side in sides:
+                section = self._section(index, block, side.owner)
+                own = section.values
+                mean_px = own["mean_px"]
+                if side.progress > 0:
+                    mean_px = mean_px + side.progress * section.motion[gap]
+                fades = torch.full_like(own["angle_rad"], side.fade)
+                drawn.append((mean_px, own["log_scale"], own["angle_rad"], fades, own["intensity"]))
+                levels[block.y, block.x] = section.background
         splats = Deformed(*(torch.cat(values) for values in zip(*drawn, strict=True)))
-        return draw(splats, view, mode="sum", background=self._background(view).to(splats.mean_px.device))
+        return draw(splats, view, mode="sum", background=self._background(view, levels).to(splats.mean_px.device))
 
-    def _visible(self, view: View) -> list[tuple[Block, SectionModel]]:
-        """Tiles that reach into the view, or could after their motion."""
+    @cached_property
+    def _field(self) -> AnchoredField:
+        """Field of the first tile: all have the same anchors."""
+        return self._anchored(self.models[self.tiles[0][0]])
+
+    @staticmethod
+    def _anchored(model: SectionModel) -> AnchoredField:
+        if model.anchored is None:
+            raise TypeError("only weighted sums of Gaussians that drift linearly between sections can be merged.")
+        return model.anchored
+
+    def _visible(self, view: View) -> Iterator[tuple[int, Block]]:
+        """Yield the tiles that reach into the view, or could after their motion."""
         near = NEAR_CELLS * self.cell_px
         y0, y1, x0, x1 = view.region
-        found = []
-        for block, model in self.tiles:
+        for index, block in self.tiles:
             top, bottom, left, right = self.plan.region(block)
             if top - near < y1 and bottom + near > y0 and left - near < x1 and right + near > x0:
-                found.append((block, model))
-        return found
+                yield index, block
 
-    def _background(self, view: View) -> Float[Tensor, "h w"]:
-        """The tiles' levels, cross-faded like the tiles."""
+    def _background(self, view: View, levels: FloatArray) -> Float[Tensor, "h w"]:
+        """Cross-fade the tiles' levels like the tiles."""
         fades = []
         for axis, spans in enumerate((self.plan.y, self.plan.x)):
             position = view.region[2 * axis] - 0.5 + (np.arange(view.shape[axis]) + 0.5) / view.zoom
             fades.append(np.stack([fade(spans, k, position) for k in range(len(spans))]))
-        return torch.from_numpy(fades[0].T @ self._levels @ fades[1])
+        return torch.from_numpy(fades[0].T @ levels @ fades[1])
 
-    def _section(self, block: Block, model: SectionModel, anchor: int) -> dict[str, Tensor]:
-        """Merged Gaussians of a tile's section in pixels of the whole one, with their motion over a gap."""
-        key = anchor, block
+    def _section(self, index: int, block: Block, owner: int) -> _MergedSection:
+        """Return the merged Gaussians of a tile's section, made when they are first wanted."""
+        key = owner, block
         if key not in self._merged:
-            field = self._field(model)
-            own = model.gaussians.rows(*field.offsets[anchor : anchor + 2], detached=True)
-            # Before merging: a cell may be wider than the tiles' overlap.
-            weighted = own["intensity"] * self._weight(block, own["mean_px"])
-            values = merge_in_cells({**own, "intensity": weighted}, self.cell_px, model.shape)
-            mean_px = values["mean_px"]
-            for side, grids, gap in (("up", field.up, anchor), ("down", field.down, anchor - 1)):
-                if 0 <= gap < len(grids):
-                    values[side] = field.sample(grids[gap], mean_px)
-            values["mean_px"] = mean_px + self._origin(block, mean_px)
-            self._merged[key] = values
+            self._merged[key] = self._merge(self.models[index], block, owner)
         self._merged.move_to_end(key)
         while len(self._merged) > KEPT_SECTIONS * len(self.tiles):
             self._merged.popitem(last=False)
         return self._merged[key]
 
+    def _merge(self, model: SectionModel, block: Block, owner: int) -> _MergedSection:
+        field = self._anchored(model)
+        own = field.own(model.gaussians, owner, detached=True)
+        # Before merging: a cell may be wider than the tiles' overlap.
+        weighted = own["intensity"] * self._weight(block, own["mean_px"])
+        values = merge_in_cells({**own, "intensity": weighted}, self.cell_px, model.shape)
+        motion = {gap: field.sample(grid, values["mean_px"]) for gap, grid in field.motions(owner).items()}
+        placed = {**values, "mean_px": values["mean_px"] + self._origin(block, values["mean_px"])}
+        return _MergedSection(values=placed, motion=motion, background=float(torch.as_tensor(model.background)))
+
     def _weight(self, block: Block, mean_px: Tensor) -> Tensor:
-        """Weight of a tile at positions (N, 2) in its own pixels."""
+        """Return the weight of a tile at positions (N, 2) in its own pixels."""
         y, x = (mean_px + self._origin(block, mean_px)).cpu().numpy().T
         return torch.from_numpy(fade(self.plan.y, block.y, y) * fade(self.plan.x, block.x, x)).to(mean_px.device)
 
     def _origin(self, block: Block, like: Tensor) -> Tensor:
         top, _, left, _ = self.plan.region(block)
         return like.new_tensor([top, left])
-
-    @staticmethod
-    def _field(model: SectionModel) -> AnchoredField:
-        assert isinstance(model.field, AnchoredField)
-        return model.field

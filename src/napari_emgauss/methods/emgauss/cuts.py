@@ -7,44 +7,45 @@ offset, and with so narrow a conic, that it has exactly the value it would have 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeGuard
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss._types import FloatArray
+from napari_emgauss.blocks import Plan
 from napari_emgauss.forward import AnchoredField, SectionModel
-from napari_emgauss.gaussians import conics_from
+from napari_emgauss.forward.fields import GapSide
+from napari_emgauss.gaussians import Gaussians, conics_from
 from napari_emgauss.render import splat
 from napari_emgauss.render.rules import REACH_SIGMA
-
-if TYPE_CHECKING:
-    from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
-    from napari_emgauss.resampling.planes import Renderable
 
 NARROW = 200.0
 """Conic across the image rows: at 3.33 σ a Gaussian is 0.24 rows off its row, and at 0.76 rows it is drawn no more."""
 
 
-def can_cut(reconstruction: Renderable) -> TypeGuard[Reconstruction]:
-    """Whether `cut` is exact for this model: weighted sums of Gaussians that drift linearly across a gap."""
-    models = getattr(reconstruction, "models", ())
-    return bool(models) and all(isinstance(model.field, AnchoredField) and model.mode == "sum" for model in models)
-
-
 @torch.inference_mode()
-def cut(reconstruction: Reconstruction, zs: Sequence[float], *, axis: int, index: int) -> FloatArray:
-    """The pixels at ``index`` along ``axis`` of the sections ``zs``.
+def cut(
+    plan: Plan,
+    models: Sequence[SectionModel],
+    zs: Sequence[float],
+    positions: Sequence[float],
+    *,
+    axis: int,
+    index: int,
+) -> FloatArray | None:
+    """Draw the pixels at ``index`` along ``axis`` of the sections ``zs``.
 
     Parameters
     ----------
-    reconstruction
-        One for which `can_cut` holds.
-    zs
-        Section coordinates within its range.
+    plan
+        The blocks.
+    models
+        One per block; only those with weight at the pixels are asked for.
+    zs, positions
+        Section coordinates, and the same counted in observed sections.
     axis
         1: row ``index``, an xz image; 2: column ``index``, a yz image.
     index
@@ -52,45 +53,44 @@ def cut(reconstruction: Reconstruction, zs: Sequence[float], *, axis: int, index
 
     Returns
     -------
-    float32 (len(zs), X or Y) in the input's intensity units: what `Reconstruction.render` draws there.
+    float32 (len(zs), X or Y) in normalised intensities, what `compose` draws there; None where that would not be exact:
+    the models are no weighted sums of Gaussians that drift linearly from section to section.
     """
-    r = reconstruction
-    positions = np.array([r._observed_coordinate(r._check_z(z)) for z in zs])
-    image = np.zeros((len(zs), r.shape[3 - axis]), np.float32)
-    for block, model in zip(r.plan.blocks, r.models, strict=True):
-        y0, y1, x0, x1 = r.plan.region(block)
-        (low, high), (start, stop) = ((y0, y1), (x0, x1)) if axis == 1 else ((x0, x1), (y0, y1))
-        if not low <= index < high:
-            continue
-        weight_z = np.array([r.plan.weight_z(block, position) for position in positions], np.float32)
+    _, height, width = plan.shape
+    image = np.zeros((len(zs), (width, height)[axis - 1]), np.float32)
+    line = (index, index + 1, 0, width) if axis == 1 else (0, height, index, index + 1)
+    for number, block in plan.blocks_at(positions, line):
+        model = models[number]
+        if model.anchored is None:
+            return None
+        y0, y1, x0, x1 = plan.region(block)
+        (low, _), (start, stop) = ((y0, y1), (x0, x1)) if axis == 1 else ((x0, x1), (y0, y1))
+        weight_z = np.array([plan.weight_z(block, position) for position in positions], np.float32)
         at, along = np.array([index], np.float32), np.arange(start, stop, dtype=np.float32)
-        weight = r.plan.weight_yx(block, at, along) if axis == 1 else r.plan.weight_yx(block, along, at).T
-        rows = np.flatnonzero(weight_z > 0)
-        for gap, members in _by_gap(model, np.asarray(zs, float)[rows]):
-            chosen = rows[members]
-            lines = _lines(model, gap, np.asarray(zs, float)[chosen], axis=axis, at_px=index - low)
+        weight = plan.weight_yx(block, at, along) if axis == 1 else plan.weight_yx(block, along, at).T
+        for gap, members in _by_gap(model.anchored, zs, np.flatnonzero(weight_z > 0)).items():
+            chosen, phases = list(members), list(members.values())
+            lines = _lines(model, model.anchored, gap, phases, axis=axis, at_px=index - low)
             image[chosen, start:stop] += lines * weight * weight_z[chosen, None]
-    return r.scaling.restore(image)
+    return image
 
 
-def _by_gap(model: SectionModel, zs: AnyArray) -> list[tuple[int, AnyArray]]:
-    """Indices of ``zs`` by the gap between anchors they are in."""
-    anchors = np.asarray(model.field.z_anchors)
-    gaps = np.clip(np.searchsorted(anchors, zs, side="right") - 1, 0, len(anchors) - 2)
-    return [(int(gap), np.flatnonzero(gaps == gap)) for gap in np.unique(gaps)]
+def _by_gap(field: AnchoredField, zs: Sequence[float], chosen: Iterable[int]) -> dict[int, dict[int, float]]:
+    """Return, for every gap between anchors, the phases of the ``chosen`` of ``zs`` that lie in it."""
+    gaps: dict[int, dict[int, float]] = {}
+    for k in chosen:
+        gap, phase = field.locate(zs[k])
+        gaps.setdefault(gap, {})[int(k)] = phase
+    return gaps
 
 
-def _lines(model: SectionModel, gap: int, zs: AnyArray, *, axis: int, at_px: int) -> FloatArray:
-    """Rows (or columns) ``at_px`` of one block's sections at ``zs``, all within one gap, (len(zs), length)."""
-    field, device = model.field, model.gaussians.mean_px.device
-    assert isinstance(field, AnchoredField)
-    z0, z1 = field.z_anchors[gap : gap + 2]
-    t = torch.as_tensor((zs - z0) / (z1 - z0), dtype=torch.float32, device=device)
-    shape = (len(zs), model.shape[2 - axis])
-    parts = []
-    for anchor, grid, progress, fade in ((gap, field.up, t, 1 - t), (gap + 1, field.down, 1 - t, t)):
-        owned = slice(field.offsets[anchor], field.offsets[anchor + 1])
-        parts.append(_near_line(model, owned, grid[gap], (progress, fade), axis=axis, at_px=at_px))
+def _lines(
+    model: SectionModel, field: AnchoredField, gap: int, phases: Sequence[float], *, axis: int, at_px: int
+) -> FloatArray:
+    """Draw rows (or columns) ``at_px`` of one block's sections at these phases of a gap, (len(phases), length)."""
+    t = torch.as_tensor(phases, dtype=torch.float32, device=model.gaussians.mean_px.device)
+    shape = (len(phases), model.shape[2 - axis])
+    parts = [_near_line(model.gaussians, field, side, axis=axis, at_px=at_px) for side in field.sides(gap, t)]
     means, conics, weights = (torch.cat(values) for values in zip(*parts, strict=True))
     image = splat(means, conics, weights, shape, mode="sum") + torch.as_tensor(model.background)
     lines: FloatArray = image.cpu().numpy()
@@ -98,21 +98,20 @@ def _lines(model: SectionModel, gap: int, zs: AnyArray, *, axis: int, at_px: int
 
 
 def _near_line(
-    model: SectionModel, owned: slice, grid: Tensor, course: tuple[Tensor, Tensor], *, axis: int, at_px: int
+    gaussians: Gaussians, field: AnchoredField, side: GapSide[Tensor], *, axis: int, at_px: int
 ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n 3"], Float[Tensor, " n"]]:
-    """One section's Gaussians that reach the line at some of the steps of ``course``: (motion done, fade)."""
-    g, field = model.gaussians, model.field
-    assert isinstance(field, AnchoredField)
+    """Return one section's Gaussians that reach the line at some of the phases, as means, conics and weights."""
+    g = field.own(gaussians, side.owner, detached=True)
     across, along = axis - 1, 2 - axis
-    reach = REACH_SIGMA * torch.exp(g.log_scale[owned].max(-1).values) + grid[across].abs().max()
-    near = (g.mean_px[owned, across] - at_px).abs().le(reach).nonzero()[:, 0] + owned.start
-    conics, _ = conics_from(g.log_scale[near], g.angle_rad[near])
+    reach = REACH_SIGMA * torch.exp(g["log_scale"].max(-1).values) + side.motion[across].abs().max()
+    near = (g["mean_px"][:, across] - at_px).abs().le(reach).nonzero()[:, 0]
+    conics, _ = conics_from(g["log_scale"][near], g["angle_rad"][near])
     first, shared, last = conics[:, 2 * across], conics[:, 1], conics[:, 2 * along]
-    motion, (progress, fade) = field.sample(grid, g.mean_px[near]), course
-    means = g.mean_px[near] + progress[:, None, None] * motion
+    motion = field.sample(side.motion, g["mean_px"][near])
+    means = g["mean_px"][near] + side.progress[:, None, None] * motion
     offset = at_px - means[..., across]
     exponent = 0.5 * (first - shared * shared / last) * offset**2
-    keep = (exponent <= math.log(255)) & (fade[:, None] > 0)
+    keep = (exponent <= math.log(255)) & (side.fade[:, None] > 0)
     row, member = keep.nonzero(as_tuple=True)
     beside = torch.sqrt(2 * exponent[keep] / NARROW)
     centre = means[..., along][keep] - (shared / last)[member] * offset[keep]
@@ -120,5 +119,5 @@ def _near_line(
     return (
         torch.stack([row + beside, centre], -1),
         torch.stack([flat + NARROW, flat, last[member]], -1),
-        g.intensity[near][member] * fade[row],
+        g["intensity"][near][member] * side.fade[row],
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import bisect
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +10,18 @@ from typing import Any
 import numpy as np
 
 from napari_emgauss._types import FloatArray, Region, Triple
-from napari_emgauss.blocks import Block, Plan
-from napari_emgauss.errors import ConfigError, SectionRangeError, UncertaintyUnavailableError
+from napari_emgauss.blocks import Plan, observed_coordinate
+from napari_emgauss.errors import UncertaintyUnavailableError
 from napari_emgauss.forward import SectionModel, View
+from napari_emgauss.methods.emgauss.coarse import Merged, merged
+from napari_emgauss.methods.emgauss.composite import BlockModel, compose
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
+from napari_emgauss.methods.emgauss.cuts import cut
 from napari_emgauss.methods.emgauss.uncertainty import UncertaintyMap
-from napari_emgauss.resampling.planes import EPSILON as EPSILON
+from napari_emgauss.resampling.box import check_region, check_z
 from napari_emgauss.resampling.planes import Planes
 from napari_emgauss.resampling.scaling import Scaling
-from napari_emgauss.volume import Volume, check_voxel_size
+from napari_emgauss.volume import Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,15 +110,48 @@ class Reconstruction:
         ConfigError
             ``region`` outside the section, or an impossible ``zoom``.
         """
-        z = self._check_z(z)
-        view = View(self._check_region(region), float(zoom))
-        image = np.zeros(view.shape, np.float32)
-        position = self._observed_coordinate(z)
-        for block, model in zip(self.plan.blocks, self.models, strict=True):
-            weight_z = self.plan.weight_z(block, position)
-            if weight_z > 0:
-                self._add_block(image, view, block, model, z, weight_z)
-        return self.scaling.restore(image)
+        return self._compose(self.plan, self.models, z, region, zoom)
+
+    def sketch(
+        self, z: float, *, region: Region | None = None, zoom: float = 1.0, sharp: float, known: dict[float, Merged]
+    ) -> FloatArray:
+        """Section as of `render`, drawn faster: Gaussians are merged as far as a zoom of ``sharp`` does not show it.
+
+        Parameters
+        ----------
+        z, region, zoom
+            As for `render`.
+        sharp
+            Output pixels per section pixel that the merged Gaussians have to look alike at.
+        known
+            What earlier calls merged; empty at first.
+        """
+        drawn = merged(self.plan, self.models, sharp, known) or self
+        return self._compose(drawn.plan, drawn.models, z, region, zoom)
+
+    def lines(self, zs: Sequence[float], *, axis: int, index: int) -> FloatArray | None:
+        """Row (``axis`` 1) or column (2) ``index`` of the sections ``zs``, drawn without the rest of them.
+
+        Returns
+        -------
+        float32 (len(zs), X or Y) in the input's intensity units; None where sections have to be drawn whole.
+
+        Raises
+        ------
+        SectionRangeError
+            As for `render`.
+        """
+        within = [check_z(z, self) for z in zs]
+        positions = [observed_coordinate(self.observed, z) for z in within]
+        image = cut(self.plan, self.models, within, positions, axis=axis, index=index)
+        return None if image is None else self.scaling.restore(image)
+
+    def _compose(
+        self, plan: Plan, models: Sequence[BlockModel], z: float, region: Region | None, zoom: float
+    ) -> FloatArray:
+        z = check_z(z, self)
+        view = View(check_region(region, self.shape[1:]), float(zoom))
+        return self.scaling.restore(compose(plan, models, view, z, observed_coordinate(self.observed, z)))
 
     @property
     def has_uncertainty(self) -> bool:
@@ -152,9 +186,10 @@ class Reconstruction:
                 "this model has no map of its uncertainty: that is made at the end of a whole training with "
                 "uncertainty=True on at least three sections. Train again, or continue the model."
             )
-        covered = self._check_region(region)
+        covered = check_region(region, self.shape[1:])
         shape = View(covered, float(zoom)).shape
-        image = self.uncertainty_map.at(self._observed_coordinate(self._check_z(z)), shape, covered, float(zoom))
+        position = observed_coordinate(self.observed, check_z(z, self))
+        image = self.uncertainty_map.at(position, shape, covered, float(zoom))
         return np.asarray(image * np.float32(self.scaling.high - self.scaling.low), np.float32)
 
     def resample(self, voxel_size_nm: Triple | None = None) -> Volume:
@@ -164,97 +199,18 @@ class Reconstruction:
         y and x floor((size - 1)·d_in / d) + 1 pixels. The type is the input's, rounded and clipped.
         """
         planes = self.planes(voxel_size_nm)
-        data = np.empty(planes.shape, self.dtype)
-        for k in range(len(data)):
-            data[k] = planes[k]
-        return Volume(data, planes.voxel_size_nm, self.origin_nm, {"napari-emgauss": dict(self.record)})
+        return planes.volume(planes[:])
 
     def lazy(self, voxel_size_nm: Triple | None = None) -> Volume:
         """Like `resample`, but every plane is rendered when it is read: for volumes larger than memory."""
-        planes = self.planes(voxel_size_nm)
-        return Volume(planes, planes.voxel_size_nm, self.origin_nm, {"napari-emgauss": dict(self.record)})
+        return self.planes(voxel_size_nm).volume()
 
     def planes(self, voxel_size_nm: Triple | None = None) -> Planes:
         """The planes of `resample` as an array-like (Z, Y, X) that renders on demand."""
-        if voxel_size_nm is None:
-            fine = min(self.voxel_size_nm[1:])
-            voxel_size_nm = (fine, fine, fine)
-        return Planes(self, check_voxel_size(voxel_size_nm))
+        return Planes(self, voxel_size_nm)
 
     def save(self, path: str | Path) -> Path:
         """Write the model (``.emgauss``: safetensors with a JSON header); replaces an existing file whole."""
         from napari_emgauss.methods.emgauss.file import save
 
         return save(self, path)
-
-    def _add_block(
-        self, image: FloatArray, view: View, block: Block, model: SectionModel, z: float, weight_z: float
-    ) -> None:
-        """Add one block's weighted pixels to the part of ``image`` it covers."""
-        y0, y1, x0, x1 = self.plan.region(block)
-        height, width = self.shape[1:]
-        rows, y = _covered(view.region[0], view.shape[0], view.zoom, _reach(y0, y1, height))
-        columns, x = _covered(view.region[2], view.shape[1], view.zoom, _reach(x0, x1, width))
-        if rows.start >= rows.stop or columns.start >= columns.stop:
-            return
-        part = model.render(z, self._part(view, rows, columns, (y0, x0)))
-        weight = weight_z * self.plan.weight_yx(block, y, x)
-        image[rows, columns] += part.cpu().numpy() * weight.astype(np.float32)
-
-    @staticmethod
-    def _part(view: View, rows: slice, columns: slice, origin: tuple[int, int]) -> View:
-        """View of one block for these output rows and columns: their edges, in the block's own pixels."""
-        edges = [
-            view.region[0] - origin[0] + rows.start / view.zoom,
-            view.region[0] - origin[0] + rows.stop / view.zoom,
-            view.region[2] - origin[1] + columns.start / view.zoom,
-            view.region[2] - origin[1] + columns.stop / view.zoom,
-        ]
-        return View((edges[0], edges[1], edges[2], edges[3]), view.zoom)
-
-    def _observed_coordinate(self, z: float) -> float:
-        """Section coordinate counted in trained-on sections, piecewise linear."""
-        i = min(max(bisect.bisect_right(self.observed, z) - 1, 0), len(self.observed) - 2)
-        return i + (z - self.observed[i]) / (self.observed[i + 1] - self.observed[i])
-
-    def _check_z(self, z: float) -> float:
-        low, high = self.z_range
-        value = float(z)
-        if not (math.isfinite(value) and low - EPSILON <= value <= high + EPSILON):
-            raise SectionRangeError(
-                f"z must be within {low:g}..{high:g} (section coordinates of {self.shape[0]} sections), got {z}. "
-                f"For a depth in nm divide by {self.voxel_size_nm[0]:g}."
-            )
-        return min(max(value, low), high)
-
-    def _check_region(self, region: Region | None) -> Region:
-        height, width = self.shape[1:]
-        if region is None:
-            return 0, height, 0, width
-        if len(region) != 4:
-            raise ConfigError(f"region must be (y0, y1, x0, x1), got {region}.")
-        y0, y1, x0, x1 = (int(v) if math.isfinite(v) else -1 for v in region)
-        if not ((y0, y1, x0, x1) == tuple(region) and 0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
-            raise ConfigError(
-                f"region must be whole pixels (y0, y1, x0, x1) with 0 <= y0 < y1 <= {height} and "
-                f"0 <= x0 < x1 <= {width}, got {region}."
-            )
-        return y0, y1, x0, x1
-
-
-def _reach(start: int, stop: int, size: int) -> tuple[float, float]:
-    """Positions that a tile's span draws: its pixels, and at the section's borders all that is beyond.
-
-    The last pixel of a zoomed-out view may be centred a little outside the section.
-    """
-    return (start - 0.5 if start > 0 else -math.inf), (stop - 0.5 if stop < size else math.inf)
-
-
-def _covered(first_px: float, n_output: int, zoom: float, reach: tuple[float, float]) -> tuple[slice, FloatArray]:
-    """Output pixels centred within ``reach`` of the section, half-open, and those centres in section pixels."""
-    centres = first_px - 0.5 + (np.arange(n_output, dtype=np.float64) + 0.5) / zoom
-    inside = np.flatnonzero((centres >= reach[0]) & (centres < reach[1]))
-    if len(inside) == 0:
-        return slice(0, 0), np.empty(0, np.float32)
-    chosen = slice(int(inside[0]), int(inside[-1]) + 1)
-    return chosen, centres[chosen].astype(np.float32)

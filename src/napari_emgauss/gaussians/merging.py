@@ -1,4 +1,4 @@
-"""Neighbouring Gaussians merged: one for all whose centres share a square cell."""
+"""Merging of neighbouring Gaussians: one for all whose centres share a square cell."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEAST_VARIANCE = 1e-6
 
 
 def merge_in_cells(values: Mapping[str, Tensor], cell_px: float, shape: tuple[int, int]) -> dict[str, Tensor]:
-    """One Gaussian for all those whose centres share a square cell, with their integral, mean and covariance.
+    """Return one Gaussian for all whose centres share a square cell, with their integral, mean and covariance.
 
     Means and covariances are weighted by the absolute integrals: intensities may have either sign.
 
