@@ -102,7 +102,7 @@ class Volume:
         return self.voxel_size_nm[0] / self.voxel_size_nm[2]
 
     def describe(self) -> str:
-        """Like '12 sections of 512 × 512, 50 × 4 × 4 nm, 12.5× anisotropic → 551 × 512 × 512, 144 MB'."""
+        """Return a line like '12 sections of 512 × 512, 50 × 4 × 4 nm, 12.5× anisotropic → 551 × 512 × 512, 144 MB'."""
         n, height, width = self.shape
         dz, dy, dx = self.voxel_size_nm
         fine = min(dy, dx)
@@ -160,14 +160,14 @@ class Volume:
         return [(y0, min(y0 + rows, height), 0, width) for y0 in range(0, height, rows)]
 
     def every(self, factor: int) -> Volume:
-        """The stack with sections 0, factor, 2·factor, … only: simulated anisotropy (a view where possible)."""
+        """Return the stack with sections 0, factor, 2·factor, … only: simulated anisotropy (a view where possible)."""
         if factor < 1:
             raise VolumeError(f"factor must be a positive integer, got {factor}.")
         dz, dy, dx = self.voxel_size_nm
         return Volume(self.data[::factor], (dz * factor, dy, dx), self.origin_nm, self.metadata)
 
     def as_float(self) -> FloatArray:
-        """All sections as one float32 array (Z, Y, X) in the input's intensity units, checked to be finite."""
+        """Return all sections as one float32 array (Z, Y, X) in the input's intensity units, checked to be finite."""
         out = np.empty(self.shape, np.float32)
         for index in range(self.n_sections):
             out[index] = self.section(index)

@@ -1,4 +1,4 @@
-"""Command line: ``napari-emgauss reconstruct | render | export | interpolate | evaluate | demo | doctor``."""
+"""The command line: ``napari-emgauss reconstruct | render | export | interpolate | evaluate | demo | doctor``."""
 
 from napari_emgauss.cli.main import main
 

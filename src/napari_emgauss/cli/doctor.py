@@ -30,7 +30,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Doctor:
-    """What works on this machine, and what to do about what does not."""
+    """Check what works on this machine, and say what to do about what does not."""
 
     debug: bool = False
     """Show the traceback of an error."""

@@ -66,5 +66,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _plain(error: BaseException) -> str:
-    """Message of ``error``, with rich's markup brackets escaped."""
+    """Return the message of ``error``, with rich's markup brackets escaped."""
     return (str(error) or type(error).__name__).replace("[", r"\[")

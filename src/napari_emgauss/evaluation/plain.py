@@ -116,7 +116,8 @@ class PlainInterpolation:
             raise ConfigError(f"a cut is along axis 1 or 2 at a pixel of the section, got axis {axis} at {index}.")
         margin = FLOW_MARGIN_PX if self.baseline.method == "flow" else math.ceil(BLUR_REACH * self.baseline.blur_px) + 1
         low, high = max(index - margin, 0), min(index + margin + 1, size)
-        strip = (slice(low, high), slice(None)) if axis == 1 else (slice(None), slice(low, high))
+        _, height, width = self.volume.shape
+        strip = (low, high, 0, width) if axis == 1 else (0, height, low, high)
         thin = Interpolator(_Observed(self.volume, self.observed, strip), self.baseline)
         image = np.empty((len(zs), self.volume.shape[3 - axis]), np.float32)
         for out, z in zip(image, zs, strict=True):
@@ -209,22 +210,15 @@ def in_words(method: str) -> str:
 
 
 class _Observed:
-    """Some sections of a volume, or a strip of each, read one by one."""
+    """Some sections of a volume, or a region of each, read one by one."""
 
     ndim = 3
 
-    def __init__(
-        self, volume: Volume, observed: Sequence[int] | AnyArray, strip: tuple[slice, slice] | None = None
-    ) -> None:
-        self._volume, self._observed, self._strip = volume, observed, strip
-        sizes = volume.shape[1:]
-        if strip is not None:
-            sizes = (len(range(sizes[0])[strip[0]]), len(range(sizes[1])[strip[1]]))
-        self.shape = (len(observed), *sizes)
+    def __init__(self, volume: Volume, observed: Sequence[int] | AnyArray, region: Region | None = None) -> None:
+        self._volume, self._observed, self._region = volume, observed, region
+        y0, y1, x0, x1 = region or (0, volume.shape[1], 0, volume.shape[2])
+        self.shape = (len(observed), y1 - y0, x1 - x0)
         self.dtype = volume.dtype
 
     def __getitem__(self, key: Any) -> AnyArray:
-        index = int(self._observed[int(key)])
-        return (
-            self._volume.section(index) if self._strip is None else np.asarray(self._volume.data[index, *self._strip])
-        )
+        return self._volume.section(int(self._observed[int(key)]), self._region)

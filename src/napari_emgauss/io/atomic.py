@@ -1,4 +1,4 @@
-"""Writing that either finishes or leaves nothing: temporary siblings, planes one by one, cancelling."""
+"""Files that are written whole or not at all: temporary siblings, planes one by one, cancelling."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _remove(path: Path) -> None:
 
 
 def planes(volume: Volume, *, progress: ReportPlanes | None, cancelled: IsCancelled | None) -> Iterator[AnyArray]:
-    """Every plane of ``volume`` once, in order, as a contiguous array of the volume's type.
+    """Yield every plane of ``volume`` once, in order, as a contiguous array of the volume's type.
 
     Sections are read as deep as the source's chunks (one by one where it has none, since each may be expensive).
     """
@@ -139,7 +139,7 @@ def _chunk_depth(data: Any) -> int:
 
 
 def provenance(volume: Volume, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The volume's metadata and ``metadata`` merged (the latter wins), checked to be plain JSON."""
+    """Merge the volume's metadata and ``metadata`` (the latter wins), checked to be plain JSON."""
     merged = {**volume.metadata, **(metadata or {})}
     try:
         text = json.dumps(merged, allow_nan=False)

@@ -105,7 +105,7 @@ def read(path: str | os.PathLike[str], *, voxel_size_nm: Any = None, dataset: st
 
 
 def read_voxel_size(path: str | os.PathLike[str], *, dataset: str | None = None) -> PartialTriple:
-    """Return the voxel size (z, y, x) in nm as far as the file states it, None where it does not; reads no intensities.
+    """Read the voxel size (z, y, x) in nm as far as the file states it, None where it does not; and no intensities.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What every reader does because files are untrusted: bound sizes and turn foreign exceptions into ours."""
+"""Precautions of every reader, for files are untrusted: bounds of sizes, and foreign exceptions turned into ours."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def foreign_errors(path: Path, kind: str) -> Iterator[None]:
 
 
 def array_bytes(shape: tuple[int, ...], itemsize: int) -> int:
-    """Bytes of an array, exact for any declared shape."""
+    """Return the bytes of an array, exact for any declared shape."""
     return math.prod(int(n) for n in shape) * itemsize
 
 
@@ -57,5 +57,5 @@ def check_fits_memory(path: Path, needed: int, *, what: str = "the stack") -> No
 
 
 def json_object(value: Any) -> dict[str, Any]:
-    """``value`` if it is a JSON object, otherwise an empty one."""
+    """Return ``value`` if it is a JSON object, otherwise an empty one."""
     return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""HDF5: a named 3D dataset or the only one, read on demand."""
+"""HDF5 files: a named 3D dataset or the only one, read on demand."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _datasets(file: Any) -> list[str]:
 
 
 def _follow(file: Any, name: str, path: Path) -> Any:
-    """The dataset ``name``, reached over hard links only: soft and external links can lead out of the file."""
+    """Find the dataset ``name`` over hard links only: soft and external links can lead out of the file."""
     node = file
     for part in name.split("/"):
         if not isinstance(node, h5py.Group) or part not in node.keys():  # noqa: SIM118
@@ -105,7 +105,7 @@ def _numbers(node: Any, name: str) -> tuple[float, float, float] | None:
 
 
 def _voxel_size(node: Any) -> PartialTriple:
-    """``element_size_um`` (ilastik, Fiji's HDF5 plugin) or ``resolution`` in nm (CREMI), both z, y, x."""
+    """Read ``element_size_um`` (ilastik, Fiji's HDF5 plugin) or ``resolution`` in nm (CREMI), both z, y, x."""
     for name, unit in (("element_size_um", "µm"), ("resolution", "nm")):
         values = _numbers(node, name)
         if values is not None:
@@ -115,6 +115,6 @@ def _voxel_size(node: Any) -> PartialTriple:
 
 
 def _origin(node: Any) -> Triple:
-    """CREMI's ``offset`` in nm, used only beside its ``resolution``."""
+    """Read CREMI's ``offset`` in nm, used only beside its ``resolution``."""
     offset = _numbers(node, "offset") if _numbers(node, "resolution") is not None else None
     return offset if offset is not None and np.isfinite(offset).all() else (0.0, 0.0, 0.0)

@@ -1,4 +1,4 @@
-"""MRC2014: memory-mapped in, streamed out.
+"""MRC2014 files: memory-mapped in, streamed out.
 
 MRC has no unsigned 8-bit mode (mode 0 is signed), so uint8 is written as mode 6 (uint16): every program then reads the
 right intensities. The extended header remembers the type, and `open_mrc` gives uint8 back.

@@ -1,4 +1,4 @@
-"""OME-Zarr: 0.4 and 0.5 in, read on demand; 0.5 multiscale out, streamed."""
+"""OME-Zarr folders: 0.4 and 0.5 in, read on demand; 0.5 multiscale out, streamed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CODECS = frozenset(
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether the folder ``path`` is, or claims to be, a zarr store."""
+    """Return whether the folder ``path`` is, or claims to be, a zarr store."""
     names = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
     return path.suffix.lower() == ".zarr" or any((path / name).is_file() for name in names)
 
@@ -101,7 +101,7 @@ def _multiscales(path: Path, attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _open_array(root: Path, name: str) -> Any:
-    """The array ``name`` below ``root``, checked to lie inside it and to use harmless codecs only."""
+    """Open the array ``name`` below ``root``, checked to lie inside it and to use harmless codecs only."""
     relative = PurePosixPath(name)
     target = (root / name).resolve()
     outside = relative.is_absolute() or ".." in relative.parts or "\\" in name or ":" in name
@@ -157,7 +157,7 @@ def _stack_axes(axes: list[dict[str, Any]], shape: tuple[int, ...], path: Path) 
 
 
 def _geometry(axes: list[dict[str, Any]], kept: list[int], transformed: list[Any]) -> tuple[PartialTriple, Triple]:
-    """Voxel size and origin after the level's and then the whole image's transformations."""
+    """Return voxel size and origin after the level's and then the whole image's transformations."""
     scale, shift = np.ones(len(axes)), np.zeros(len(axes))
     for owner in transformed:
         for step in json_object(owner).get("coordinateTransformations") or []:

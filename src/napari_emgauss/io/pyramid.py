@@ -26,14 +26,14 @@ class LevelSpec:
     """How many voxels (z, y, x) of the finer level one voxel averages."""
 
     def chunks(self, itemsize: int) -> tuple[int, int, int]:
-        """Chunk shape; flat for very wide sections, since a chunk's depth of planes is held in memory."""
+        """Return the shape of chunks; flat for very wide sections, since as many planes are held in memory."""
         plane_bytes = self.shape[1] * self.shape[2] * itemsize
         depth = max(1, min(_CHUNK[0], self.shape[0], _SLAB_BYTES // plane_bytes))
         return depth, min(_CHUNK[1], self.shape[1]), min(_CHUNK[2], self.shape[2])
 
 
 def plan_levels(shape: tuple[int, int, int], voxel_size_nm: Triple, origin_nm: Triple) -> list[LevelSpec]:
-    """Levels from the finest to one of about 128 px, halving only the axes that are still the finest.
+    """Return levels from the finest to one of about 128 px, halving only the axes that are still the finest.
 
     An averaged voxel's centre lies (reduction − 1) / 2 voxels inside, so the origin moves.
     """
@@ -58,7 +58,7 @@ def _reduced(last: LevelSpec, reduction: tuple[int, int, int]) -> LevelSpec:
 
 
 class Level:
-    """Takes one level's planes in order, writes them chunk-deep slabs at a time, hands averages to the coarser level.
+    """One level of a pyramid being written: takes planes in order, writes chunk-deep slabs, hands averages on.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class Level:
 
 
 def average_xy(plane: AnyArray, ry: int, rx: int) -> AnyArray:
-    """Mean of ``ry`` × ``rx`` blocks as float32; the last row and column repeat where a block is incomplete."""
+    """Return the mean of ``ry`` × ``rx`` blocks as float32; the last row and column repeat to fill a block."""
     height, width = plane.shape
     padded = np.pad(plane, ((0, -height % ry), (0, -width % rx)), mode="edge") if height % ry or width % rx else plane
     blocks = padded.reshape(padded.shape[0] // ry, ry, padded.shape[1] // rx, rx)

@@ -40,7 +40,7 @@ class Source:
 
 
 def supported_dtype(dtype: Any, path: Path) -> np.dtype[Any]:
-    """The type ``dtype`` is read as: native uint8, uint16, int16 or float32.
+    """Return the type that ``dtype`` is read as: native uint8, uint16, int16 or float32.
 
     float64 is rounded to float32; float16 and int8 are widened without loss.
 
@@ -61,7 +61,7 @@ def supported_dtype(dtype: Any, path: Path) -> np.dtype[Any]:
 
 
 def to_supported(block: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
-    """``block`` as ``dtype``; float64 beyond float32's range becomes infinite, which is reported when it is used."""
+    """Convert to ``dtype``; float64 beyond float32's range becomes infinite, which is reported when it is used."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(block, dtype=dtype)
 
@@ -122,7 +122,7 @@ class LazyStack:
     def __getitem__(self, key: Any) -> AnyArray:
         forward, after = forward_slices(key, self.shape)
         counts = tuple(len(range(*s.indices(n))) for s, n in zip(forward, self.shape, strict=True))
-        check_fits_memory(self._path, array_bytes(counts, self._itemsize), what="what is asked for")
+        check_fits_memory(self._path, array_bytes(counts, self._itemsize), what="this part of the stack")
         with foreign_errors(self._path, self._kind):
             block = np.asarray(self._fetch(*forward))
             if block.shape != counts:

@@ -1,4 +1,4 @@
-"""TIFF: plain, ImageJ and OME stacks in, OME-TIFF out."""
+"""TIFF files: plain, ImageJ and OME stacks in, OME-TIFF out."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def open_tiff(path: Path) -> Source:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """The opened file, never following its references to other files; what tifffile only logs becomes an error."""
+    """Open a file, never following its references to others; what tifffile only logs becomes an error."""
     with foreign_errors(path, "TIFF"):
         complaints = _Complaints()
         logger = logging.getLogger("tifffile")
@@ -80,7 +80,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 class _Complaints(logging.Handler):
-    """Collects this thread's errors about missing or damaged pages."""
+    """Errors of this thread about missing or damaged pages."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -110,7 +110,7 @@ def _local(element: ET.Element) -> str:
 
 
 def _stack_series(tif: Any, path: Path) -> list[Any]:
-    """The one series of the file, or one 2D series for each section (pages that were written one by one)."""
+    """Return the one series of the file, or one 2D series for each section (pages that were written one by one)."""
     series = list(tif.series)
     if not series:
         raise ValueError("it holds no image")
@@ -144,7 +144,7 @@ def _stack_shape(series: list[Any], path: Path, *, spaced: bool) -> tuple[int, .
 
 
 def _check_pages(series: list[Any], path: Path) -> None:
-    """Every page must be there and lie inside the file: tifffile fills what is missing with zeros."""
+    """Raise unless every page is there and lies inside the file: tifffile fills what is missing with zeros."""
     declared = 0
     for one in series:
         pages = list(one.pages)
@@ -193,7 +193,7 @@ def _load(path: Path, shape: tuple[int, ...]) -> ArrayLike3D:
 
 
 def opencv_pages(path: Path, reason: str) -> AnyArray:
-    """All pages decoded by OpenCV, which brings LZW and JPEG; tifffile needs an optional package for them."""
+    """Decode all pages by OpenCV, which brings LZW and JPEG; tifffile needs an optional package for them."""
     done, pages = cv2.imreadmulti(str(path), flags=cv2.IMREAD_UNCHANGED)
     if not done or not pages:
         raise ValueError(f"{reason}: pip install imagecodecs, or save it uncompressed")
@@ -223,7 +223,7 @@ def _ome_voxel_size(xml: str) -> PartialTriple:
 
 
 def tag_pixel_size(page: Any, *, unit: Any = None, y_unit: Any = None) -> tuple[float | None, float | None]:
-    """Pixel size (y, x) in nm from the resolution tags, in ImageJ's ``unit`` where there is one.
+    """Return the pixel size (y, x) in nm from the resolution tags, in ImageJ's ``unit`` where there is one.
 
     Without it, values above 10 µm are a scanner's or printer's default (72 dpi is 353 µm) and count as unknown.
     """
@@ -245,7 +245,7 @@ def tag_pixel_size(page: Any, *, unit: Any = None, y_unit: Any = None) -> tuple[
 
 
 def _own_description(tif: Any) -> dict[str, Any]:
-    """What `write_ome_tiff` stored in the image's description."""
+    """Return what `write_ome_tiff` stored in the image's description."""
     if not tif.is_ome:
         return {}
     element = next((e for e in ET.fromstring(tif.ome_metadata).iter() if _local(e) == "Description"), None)

@@ -21,7 +21,7 @@ MEMBRANE_PX = 1.6
 
 
 def phantom(shape: tuple[int, int, int] = (61, 128, 128), *, seed: int = 0, noise: float = 0.05) -> Volume:
-    """Isotropic uint8 volume (Z, Y, X) at 8 nm.
+    """Return an isotropic uint8 volume (Z, Y, X) at 8 nm.
 
     Parameters
     ----------
@@ -60,13 +60,13 @@ def phantom(shape: tuple[int, int, int] = (61, 128, 128), *, seed: int = 0, nois
 
 
 def _texture(shape: tuple[int, int, int], sigma_px: float, rng: np.random.Generator) -> FloatArray:
-    """Smooth random field of unit standard deviation."""
+    """Return a smooth random field of unit standard deviation."""
     field = gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma_px)
     return np.asarray(field / field.std(), np.float32)
 
 
 def _sheared_coordinates(shape: tuple[int, int, int], rng: np.random.Generator) -> FloatArray:
-    """Coordinates (Z·Y·X, 3) of every voxel after a smooth sideways displacement of up to ≈1 px per plane."""
+    """Return coordinates (Z·Y·X, 3) of every voxel after a smooth sideways displacement of up to ≈1 px per plane."""
     grid = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij"), -1)
     sway = [10 * _texture(shape, 14.0, rng) + slope * grid[..., 0] for slope in rng.uniform(-0.6, 0.6, 2)]
     grid[..., 1] += sway[0]
@@ -79,7 +79,7 @@ def _sheared_coordinates(shape: tuple[int, int, int], rng: np.random.Generator) 
 def _neurites(
     points: FloatArray, shape: tuple[int, int, int], rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Distance to the nearest wall, in px, and a grey tone per neurite.
+    """Return the distance to the nearest wall, in px, and a grey tone per neurite.
 
     Neurites are cells of a Voronoi diagram; some neighbouring seeds share a neurite, without a wall: branches.
     """
@@ -101,7 +101,7 @@ def _neurites(
 
 
 def _add_mitochondria(image: FloatArray, shape: tuple[int, int, int], rng: np.random.Generator) -> None:
-    """Dark textured ellipsoids with a darker rim."""
+    """Draw dark textured ellipsoids with a darker rim."""
     z, y, x = (np.arange(n, dtype=np.float32) for n in shape)
     texture = _texture(shape, 1.3, rng)
     for _ in range(max(1, round(np.prod(shape) / 60_000))):
@@ -120,7 +120,7 @@ def _add_mitochondria(image: FloatArray, shape: tuple[int, int, int], rng: np.ra
 
 
 def _add_vesicles(image: FloatArray, edge: FloatArray, shape: tuple[int, int, int], rng: np.random.Generator) -> None:
-    """Clusters of small dark rings inside neurites."""
+    """Draw clusters of small dark rings inside neurites."""
     for _ in range(max(1, round(np.prod(shape) / 100_000))):
         cluster = rng.uniform(0, shape)
         for centre in rng.normal(cluster, 7, (25, 3)):
