@@ -5,7 +5,7 @@ import pytest
 
 import napari_emgauss as eg
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.evaluation import Images, PlainInterpolation, SideBySide
+from napari_emgauss.evaluation import ComparedImages, PlainInterpolation, SideBySide
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_grey_images_share_one_contrast_and_agreement_is_mid_grey(pair):
 def test_large_images_come_with_an_overview_of_equal_mean(pair):
     rng = np.random.default_rng(0)
     low, high = pair.contrast
-    large = Images(*rng.uniform(low, high, (3, 1500, 2049)).astype(np.float32))
+    large = ComparedImages(*rng.uniform(low, high, (3, 1500, 2049)).astype(np.float32))
     grey = pair.grey(large)
     assert grey.overview is not None
     assert grey.overview.stack.shape == (500, 683)

@@ -11,17 +11,17 @@ from napari_emgauss.evaluation.held_out import (
 from napari_emgauss.evaluation.plain import PlainInterpolation, PlainStack
 from napari_emgauss.evaluation.results import Evaluation, MethodScore, PhaseScore, SectionScore
 from napari_emgauss.evaluation.run import DEFAULT_METHODS, evaluate
-from napari_emgauss.evaluation.side_by_side import GreyImages, Images, SideBySide
+from napari_emgauss.evaluation.side_by_side import ComparedImages, GreyImages, SideBySide
 from napari_emgauss.evaluation.sources import SectionSource, SourceFactory
 
 __all__ = [
     "DEFAULT_METHODS",
+    "ComparedImages",
     "Evaluation",
     "GreyImages",
     "HeldOut",
     "HeldOutScore",
     "HeldOutSectionScore",
-    "Images",
     "MethodScore",
     "PhaseScore",
     "PlainInterpolation",

@@ -23,7 +23,7 @@ ERROR_PERCENTILE = 99.5
 GREY_PERCENTILES = (0.5, 99.5)
 
 
-def draw(
+def draw_figure(
     path: Path,
     truth: FigureView,
     views: Sequence[FigureView],

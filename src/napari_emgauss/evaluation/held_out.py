@@ -12,7 +12,7 @@ from napari_emgauss.errors import ConfigError, VolumeError
 from napari_emgauss.evaluation.plain import PlainInterpolation, Stop, in_words
 from napari_emgauss.evaluation.results import MARGIN_DB, MARGIN_SSIM, SSIM_WINDOW, aligned
 from napari_emgauss.evaluation.scoring import IntensityScale, score_section
-from napari_emgauss.evaluation.sources import Kind, SectionSource, resolve_methods
+from napari_emgauss.evaluation.sources import MethodKind, SectionSource, resolve_methods
 from napari_emgauss.interpolation.plain import Baseline
 from napari_emgauss.methods.emgauss import EmgaussConfig, Reconstruction, corrected_like
 from napari_emgauss.methods.emgauss.job import training_sections
@@ -28,7 +28,7 @@ NOTHING_HELD_OUT = (
     "Train once more with some sections held out, for example hold_out=(2, 6) or --hold-out 2 6."
 )
 
-Report = Callable[[int, int], None]
+ScoreProgress = Callable[[int, int], None]
 """Called with (images scored, images in all)."""
 
 
@@ -48,7 +48,7 @@ class HeldOutScore:
     """Mean scores of one method on all held-out sections."""
 
     method: str
-    kind: Kind
+    kind: MethodKind
     psnr_db: float
     ssim: float
     n: int
@@ -126,7 +126,7 @@ def score_held_out(
     *,
     methods: Sequence[str] = PLAIN_METHODS,
     stop: Stop = lambda: False,
-    progress: Report = lambda done, of: None,
+    progress: ScoreProgress = lambda done, of: None,
 ) -> HeldOut | None:
     """Score a reconstruction and plain interpolations on the sections held out of its training.
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_emgauss._types import Triple
-from napari_emgauss.evaluation.sources import Kind
+from napari_emgauss.evaluation.sources import MethodKind
 from napari_emgauss.evaluation.views import FigureView
 from napari_emgauss.io.atomic import replacing
 
@@ -51,7 +51,7 @@ class MethodScore:
     """Mean scores and costs of one method; NaN where something was not measured."""
 
     method: str
-    kind: Kind
+    kind: MethodKind
     psnr_db: float
     ssim: float
     fsim: float
@@ -181,11 +181,11 @@ class Evaluation:
 
     def figure(self, path: str | Path) -> None:
         """Write a figure: a withheld section, each method's, their errors, and an xz plane. Format by the suffix."""
-        from napari_emgauss.evaluation.figure import draw  # matplotlib only when it is asked for
+        from napari_emgauss.evaluation.figure import draw_figure  # matplotlib only when it is asked for
 
         here_db = {s.method: s.psnr_db for s in self.sections if s.z_voxel == self.truth_view.z_voxel}
         means = {m.method: f"mean {m.psnr_db:.2f} dB, SSIM {m.ssim:.3f}" for m in self.methods}
-        draw(Path(path), self.truth_view, self.views, means, here_db, self.voxel_size_nm)
+        draw_figure(Path(path), self.truth_view, self.views, means, here_db, self.voxel_size_nm)
 
     def _comparison(self, method: MethodScore, best: MethodScore, best_ssim: MethodScore) -> str:
         gain_db, gain_ssim = method.psnr_db - best.psnr_db, method.ssim - best_ssim.ssim

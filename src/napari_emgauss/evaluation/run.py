@@ -21,7 +21,7 @@ from napari_emgauss.volume import Volume
 DEFAULT_METHODS = ("linear", "linear+blur", "flow+blur", "emgauss")
 ISOTROPY_TOLERANCE = 0.05
 
-Progress = Callable[[str, int, int], None]
+MethodProgress = Callable[[str, int, int], None]
 """Called with (method, sections done, sections in all)."""
 
 
@@ -35,7 +35,7 @@ def evaluate(
     device: str = "auto",
     n_planes: int = 32,
     with_fsim: bool = True,
-    progress: Progress | None = None,
+    progress: MethodProgress | None = None,
     on_event: Callable[[Any], None] | None = None,
     **overrides: Any,
 ) -> Evaluation:
@@ -100,7 +100,9 @@ def evaluate(
 class _ThinnedVolume:
     """An isotropic volume: every ``factor``-th section is shown to the methods, the rest is withheld."""
 
-    def __init__(self, volume: Volume, factor: int, n_planes: int, with_fsim: bool, progress: Progress | None) -> None:
+    def __init__(
+        self, volume: Volume, factor: int, n_planes: int, with_fsim: bool, progress: MethodProgress | None
+    ) -> None:
         self.volume, self.factor, self.n_planes, self.with_fsim = volume, factor, n_planes, with_fsim
         self.progress = progress
         self.thinned = volume.every(factor)

@@ -27,7 +27,7 @@ OVERVIEW_PX = 768
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
+class ComparedImages:
     """One place drawn in several ways, in the stack's intensity units."""
 
     reconstruction: FloatArray
@@ -38,7 +38,7 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class GreyImages:
-    """`Images` as bytes, all with the same contrast."""
+    """`ComparedImages` as bytes, all with the same contrast."""
 
     reconstruction: Grey
     interpolation: Grey
@@ -85,11 +85,11 @@ class SideBySide:
         """Distance between the rows of a cut: the finer of y and x, so that cuts are isotropic."""
         return self._planes.voxel_size_nm[0]
 
-    def section(self, z: float) -> Images:
+    def section(self, z: float) -> ComparedImages:
         """Draw images (Y, X) at section coordinate ``z``."""
-        return Images(self.reconstruction.render(z), self.plain(z), self._stack(z))
+        return ComparedImages(self.reconstruction.render(z), self.plain(z), self._stack(z))
 
-    def cut(self, axis: int, index: int, *, stop: Stop = lambda: False) -> Images | None:
+    def cut(self, axis: int, index: int, *, stop: Stop = lambda: False) -> ComparedImages | None:
         """Draw images (depths, X or Y) across the sections; None when stopped.
 
         Parameters
@@ -112,9 +112,9 @@ class SideBySide:
                 return None
             chosen = slice(first, first + PLANES_AT_ONCE)
             drawn[chosen] = self._planes[chosen, *place]
-        return Images(drawn, interpolated, nearest)
+        return ComparedImages(drawn, interpolated, nearest)
 
-    def grey(self, images: Images) -> GreyImages:
+    def grey(self, images: ComparedImages) -> GreyImages:
         """Return the images as bytes, in the contrast of the stack."""
         low, high = self.contrast
         gain = 255 / (high - low)

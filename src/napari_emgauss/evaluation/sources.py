@@ -22,7 +22,7 @@ RECONSTRUCTIONS: Mapping[str, Callable[..., Reconstruction]] = {"emgauss": recon
 """Methods that train, by the name they are scored under; they take the thinned stack, ``preset`` and options."""
 
 MethodChoice = str | tuple[str, SourceFactory]
-Kind = Literal["baseline", "reconstruction"]
+MethodKind = Literal["baseline", "reconstruction"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class MethodSpec:
     """One method to score."""
 
     name: str
-    kind: Kind
+    kind: MethodKind
     factory: SourceFactory
 
 

@@ -2,15 +2,13 @@
 
 from napari_emgauss.sections.correction.corrections import Corrections
 from napari_emgauss.sections.correction.estimation import (
-    MAX_SHIFT_PX,
-    SLOW_SECTIONS,
     CorrectionEstimate,
     estimate_corrections,
 )
 from napari_emgauss.sections.correction.evidence import CorrectionEvidence, choose_corrections, improves
 from napari_emgauss.sections.correction.shifts import MAX_ROUNDS
 from napari_emgauss.sections.correction.straightened import CorrectedSections, corrected
-from napari_emgauss.sections.quality.inspection import SectionQuality, damaged, inspect, left_out
+from napari_emgauss.sections.quality.inspection import SectionQuality, inspect, left_out
 from napari_emgauss.sections.quality.noise import (
     NoiseEstimate,
     denoise_lightly,
@@ -21,8 +19,6 @@ from napari_emgauss.sections.quality.noise import (
 
 __all__ = [
     "MAX_ROUNDS",
-    "MAX_SHIFT_PX",
-    "SLOW_SECTIONS",
     "CorrectedSections",
     "CorrectionEstimate",
     "CorrectionEvidence",
@@ -31,7 +27,6 @@ __all__ = [
     "SectionQuality",
     "choose_corrections",
     "corrected",
-    "damaged",
     "denoise_lightly",
     "estimate_corrections",
     "estimate_noise",

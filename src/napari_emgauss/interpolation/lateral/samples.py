@@ -20,7 +20,7 @@ _GAIN = 1.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batch:
+class RowBatch:
     """Examples of equal row length."""
 
     rows: Tensor
@@ -32,19 +32,21 @@ class Batch:
     hidden: Tensor
     """The hidden rows (batch, phases, X)."""
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> RowBatch:
         """Move the examples to another device."""
         moved = {field.name: getattr(self, field.name).to(device) for field in dataclasses.fields(self)}
-        return Batch(**moved)
+        return RowBatch(**moved)
 
-    def pieces(self, size: int) -> list[Batch]:
+    def pieces(self, size: int) -> list[RowBatch]:
         """Cut into batches of at most ``size`` examples each."""
         names = [field.name for field in dataclasses.fields(self)]
         columns = zip(*(torch.split(getattr(self, name), size) for name in names), strict=True)
-        return [Batch(**dict(zip(names, column, strict=True))) for column in columns]
+        return [RowBatch(**dict(zip(names, column, strict=True))) for column in columns]
 
 
-def draw(sections: FloatArray, gaps: tuple[float, float], *, config: LateralConfig, rng: np.random.Generator) -> Batch:
+def draw_batch(
+    sections: FloatArray, gaps: tuple[float, float], *, config: LateralConfig, rng: np.random.Generator
+) -> RowBatch:
     """Draw random examples from ``sections`` (n, Y, X), gaps of ``gaps[0]``..``gaps[1]`` px apart along y or x.
 
     Rows lie on pixels always, gaps that are not whole alternate between their neighbours: sampling between pixels would
@@ -67,7 +69,7 @@ def draw(sections: FloatArray, gaps: tuple[float, float], *, config: LateralConf
         rows, phases = rows[:, ::-1], 1 - phases
     if rng.random() < 0.5:
         rows, hidden = rows[..., ::-1], hidden[..., ::-1]
-    return Batch(rows=_tensor(rows), gap_px=_tensor(gap), phases=_tensor(phases), hidden=_tensor(hidden))
+    return RowBatch(rows=_tensor(rows), gap_px=_tensor(gap), phases=_tensor(phases), hidden=_tensor(hidden))
 
 
 def _kept_rows(

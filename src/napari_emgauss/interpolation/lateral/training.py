@@ -17,12 +17,12 @@ from napari_emgauss.errors import VolumeError
 from napari_emgauss.interpolation.lateral.config import LateralConfig, gaps_px
 from napari_emgauss.interpolation.lateral.network import LateralNetwork
 from napari_emgauss.interpolation.lateral.rows import RowNetwork
-from napari_emgauss.interpolation.lateral.samples import Batch, draw
+from napari_emgauss.interpolation.lateral.samples import RowBatch, draw_batch
 from napari_emgauss.runtime.threads import for_each
 from napari_emgauss.runtime.torch_threads import one_torch_thread, use_one_torch_thread
 from napari_emgauss.runtime.triton import load_triton
 
-Progress = Callable[[int, int, float], None]
+StepProgress = Callable[[int, int, float], None]
 """Called after each step with the step (from 1), all steps and the running mean squared error."""
 
 _WARM_UP_STEPS = 100
@@ -40,7 +40,7 @@ def train_lateral(
     seed: int = 0,
     device: str = "cpu",
     should_stop: Callable[[], bool] | None = None,
-    on_progress: Progress | None = None,
+    on_progress: StepProgress | None = None,
 ) -> LateralNetwork:
     """Train a network on ``sections``, along y and x, to predict rows between others ``factor`` px apart.
 
@@ -59,7 +59,7 @@ def train_lateral(
     should_stop
         Asked after each step; training ends early, with what was learned, when it returns True.
     on_progress
-        See `Progress`.
+        See `StepProgress`.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def _optimise(
     rate: float,
     seed: int,
     should_stop: Callable[[], bool] | None,
-    on_progress: Progress | None,
+    on_progress: StepProgress | None,
 ) -> None:
     config, rng = network.config, np.random.default_rng(seed)
     student = copy.deepcopy(network.rows).train().requires_grad_()
@@ -116,7 +116,7 @@ def _optimise(
         for step in range(steps):
             for group in optimiser.param_groups:
                 group["lr"] = rate * _schedule(step, steps)
-            loss = _differentiate(student, draw(sections, gaps, config=config, rng=rng).to(device))
+            loss = _differentiate(student, draw_batch(sections, gaps, config=config, rng=rng).to(device))
             optimiser.step()
             # Early on the average would remember the initial weights.
             _average(network.rows, student, min(config.average, step / (step + 10)))
@@ -127,7 +127,7 @@ def _optimise(
                 break
 
 
-def _differentiate(student: RowNetwork, batch: Batch) -> float:
+def _differentiate(student: RowNetwork, batch: RowBatch) -> float:
     """Set the gradients of the batch's mean squared error, which is returned.
 
     On the CPU threads share the batch out in pieces. Pieces and the order of their sum are fixed: the result does not

@@ -87,16 +87,6 @@ class CorrectionEvidence:
             and self.share_better >= MARGIN_SHARE
         )
 
-    def describe(self) -> str:
-        """Like 'interpolating hidden sections: 15.47 dB as it is, 16.02 dB corrected (better on 27 of 28)'."""
-        if not self.sections:
-            return "no section could be hidden to test the corrections"
-        better = sum(gain > 0 for gain in self._gains)
-        return (
-            f"interpolating hidden sections: {self.mean_before_db:.2f} dB as it is, "
-            f"{self.mean_after_db:.2f} dB corrected (better on {better} of {len(self.sections)})"
-        )
-
     @property
     def _gains(self) -> list[float]:
         # Sections without contrast are predicted perfectly.

@@ -35,9 +35,6 @@ class SectionQuality:
     similarity: float | None
     """Correlation coefficient with the more similar of the two neighbours, after blur and at the best small shift."""
 
-    neighbours_similarity: float | None
-    """That of the two neighbours with each other: what can be expected here. None at the ends of the stack."""
-
     damage: tuple[str, ...] = ()
     """What is wrong, in plain words; empty for a healthy section."""
 
@@ -46,10 +43,6 @@ class SectionQuality:
 
     unusable: bool = False
     """Whether any damage is worse than brightness, contrast or noise, which can be corrected or averaged away."""
-
-    def describe(self) -> str:
-        """Like 'section 12: torn or folded: 18 % of the section'."""
-        return f"section {self.index}: {', '.join(self.damage) or 'no damage found'}"
 
 
 @dataclass
@@ -117,11 +110,6 @@ def inspect(
     return tuple(_quality(index, measured[index], found[index], walk) for index in range(len(measured)))
 
 
-def damaged(volume: Volume, *, max_side_px: int = DEFAULT_MAX_SIDE_PX) -> tuple[int, ...]:
-    """Return the indices of the sections to leave out by default; see `left_out`."""
-    return left_out(inspect(volume, max_side_px=max_side_px))
-
-
 def left_out(qualities: Sequence[SectionQuality]) -> tuple[int, ...]:
     """Return the indices to leave out by default: unusable ones, but never the first or last: nothing lies beyond.
 
@@ -136,13 +124,12 @@ def left_out(qualities: Sequence[SectionQuality]) -> tuple[int, ...]:
 
 
 def _quality(index: int, measures: SectionMeasures, found: list[Verdict], walk: _Walk) -> SectionQuality:
-    similarity = neighbours = None
+    similarity = None
     if index in walk.kept:
         at = walk.kept.index(index)
         around = walk.kept[max(0, at - 1) : at + 2]
         pairs = [walk.similarity[pair] for pair in pairwise(around)]
         similarity = max(pairs, default=None)
-        neighbours = walk.similarity[around[0], around[2]] if len(around) == 3 else None
     strongest = max((f.score for f in found), default=0.0)
     flagged = [f for f in found if f.score >= 1]
     return SectionQuality(
@@ -151,7 +138,6 @@ def _quality(index: int, measures: SectionMeasures, found: list[Verdict], walk: 
         spread=measures.spread,
         noise=measures.noise,
         similarity=similarity,
-        neighbours_similarity=neighbours,
         damage=tuple(f.words for f in sorted(flagged, key=lambda f: -f.score)),
         suspicion=1 - 0.5 ** max(0.0, strongest),
         unusable=any(f.unusable for f in flagged),

@@ -82,12 +82,6 @@ class NoiseEstimate:
     psnr_ceiling_db: float
     """What a perfect reconstruction would score against noisy sections, in dB (see the function of this name)."""
 
-    per_section: tuple[float, ...]
-    """Noise of each section looked at, in the stack's intensity units."""
-
-    indices: tuple[int, ...]
-    """Which sections these are."""
-
     @property
     def sigma_fraction(self) -> float:
         """Noise as a fraction of the range."""
@@ -128,8 +122,6 @@ def estimate_noise(
         sigma=sigma,
         data_range=data_range,
         psnr_ceiling_db=psnr_ceiling_db(sigma, data_range),
-        per_section=tuple(levels),
-        indices=indices,
     )
 
 
