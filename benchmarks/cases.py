@@ -19,6 +19,7 @@ from typing import Any
 import napari_emgauss
 from benchmarks.crops import Crop
 from napari_emgauss.runtime.memory import process_peak_mib
+from napari_emgauss.runtime.threads import usable_cores
 from napari_emgauss.volume import Volume
 
 PRESET_METHODS = ("fast", "balanced", "best", "paper")
@@ -166,11 +167,6 @@ def code_state() -> str:
         if path.relative_to(root).parts[0] not in _SCREENS:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:10]
-
-
-def usable_cores() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _training(case: Case, made: list[Any]) -> Callable[[Volume], Any]:

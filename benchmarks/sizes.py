@@ -22,13 +22,14 @@ import torch
 import tyro
 from rich.console import Console
 
-from benchmarks.cases import run_command, usable_cores
+from benchmarks.cases import run_command
 from benchmarks.crops import VOXEL_SIZE_NM
 from benchmarks.results import warm_up
 from napari_emgauss.io import read, write
 from napari_emgauss.methods.emgauss import preset, reconstruct
 from napari_emgauss.phantoms import phantom
 from napari_emgauss.runtime.memory import process_peak_mib
+from napari_emgauss.runtime.threads import usable_cores
 from napari_emgauss.volume import Volume
 
 FACTOR = 6

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_emgauss.render import get_threads, set_threads, splat
-from napari_emgauss.runtime.threads import even_ranges, for_each
+from napari_emgauss.runtime.threads import even_ranges, for_each, usable_cores
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +102,7 @@ def test_a_forked_child_draws_with_a_pool_of_its_own():
         same = torch.equal(splat(means, conics, weights, (120, 120)), expected)
         os._exit(0 if same else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_process_uses_some_of_the_machines_cores():
+    assert 1 <= usable_cores() <= os.cpu_count()

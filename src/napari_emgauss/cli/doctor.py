@@ -13,8 +13,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from napari_emgauss.units import format_bytes
+
 PACKAGES = ("numpy", "numba", "torch", "opencv-python-headless", "scikit-image", "tifffile", "zarr", "mrcfile", "h5py")
-MIN_FREE_GIB = 1.5
+MIN_FREE_BYTES = 1.6e9
 MARKS = {"ok": "[green]ok[/]", "limited": "[yellow]limited[/]", "missing": "[red]missing[/]"}
 
 
@@ -67,10 +69,10 @@ def packages() -> list[Check]:
 
 def memory() -> Check:
     """Check the free memory."""
-    free = psutil.virtual_memory().available / 2**30
-    good = free > MIN_FREE_GIB
-    remedy = "" if good else f"Close other programs: a small stack needs about {MIN_FREE_GIB} GiB."
-    return Check("memory", "ok" if good else "limited", f"{free:.1f} GiB free", remedy)
+    free = psutil.virtual_memory().available
+    good = free > MIN_FREE_BYTES
+    remedy = "" if good else f"Close other programs: a small stack needs about {format_bytes(MIN_FREE_BYTES)}."
+    return Check("memory", "ok" if good else "limited", f"{format_bytes(free)} free", remedy)
 
 
 def devices() -> list[Check]:

@@ -15,6 +15,7 @@ from napari_emgauss.blocks import observed_coordinate
 from napari_emgauss.errors import ConfigError, OutOfMemoryError, SectionRangeError, VolumeError
 from napari_emgauss.interpolation.plain import Baseline, Interpolator
 from napari_emgauss.resampling.planes import Planes
+from napari_emgauss.units import format_bytes
 from napari_emgauss.volume import Volume
 
 FLOW_MARGIN_PX = 128
@@ -194,7 +195,7 @@ class PlainStack:
         need, free = math.prod(volume.shape) * volume.dtype.itemsize, psutil.virtual_memory().available
         if need > free:
             raise OutOfMemoryError(
-                f"the interpolated volume takes {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free. "
+                f"the interpolated volume takes {format_bytes(need)} and {format_bytes(free)} are free. "
                 "Write it to a file instead: napari-emgauss interpolate."
             )
         return Volume(np.asarray(volume.data[:]), volume.voxel_size_nm, volume.origin_nm, volume.metadata)

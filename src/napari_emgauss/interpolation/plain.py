@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_emgauss._types import ArrayLike3D, FloatArray
 from napari_emgauss.errors import ConfigError, SectionRangeError, VolumeError
+from napari_emgauss.runtime.threads import usable_cores
 from napari_emgauss.volume import Volume
 
 Method = Literal["nearest", "linear", "cubic", "flow"]
@@ -255,9 +255,8 @@ def _as_bytes(*images: FloatArray) -> list[npt.NDArray[np.uint8]]:
 @contextmanager
 def _flow_threads() -> Iterator[None]:
     """Limit OpenCV's threads for one call: more bring nothing on sections and compete with a training run."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     before = cv2.getNumThreads()
-    cv2.setNumThreads(min(usable, _MAX_FLOW_THREADS))
+    cv2.setNumThreads(min(usable_cores(), _MAX_FLOW_THREADS))
     try:
         yield
     finally:

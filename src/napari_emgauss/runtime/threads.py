@@ -36,12 +36,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
 
 
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def get_threads() -> int:
     """Return the number of threads that the compiled kernels use."""
     if _n_threads is not None:
         return _n_threads
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(usable or 1, MAX_DEFAULT_THREADS)
+    return min(usable_cores(), MAX_DEFAULT_THREADS)
 
 
 def set_threads(n: int | None) -> None:
