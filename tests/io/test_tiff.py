@@ -6,6 +6,7 @@ import tifffile
 
 from napari_emgauss.errors import FileFormatError, OutOfMemoryError, VolumeError, VoxelSizeError
 from napari_emgauss.io import read, read_voxel_size
+from napari_emgauss.io.tiff import write_tiff_image
 
 RNG = np.random.default_rng(0)
 DATA = RNG.integers(0, 255, (6, 20, 24), dtype=np.uint8)
@@ -177,3 +178,10 @@ def test_lzw_is_decoded_without_further_packages(path):
     cv2 = pytest.importorskip("cv2")
     assert cv2.imwritemulti(str(path), list(DATA), [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_LZW])
     np.testing.assert_array_equal(read(path, voxel_size_nm=SIZE).data, DATA)
+
+
+def test_an_image_is_written_with_its_pixel_size(path):
+    path.touch()
+    write_tiff_image(DATA[0], path, pixel_nm=(4, 5))
+    np.testing.assert_array_equal(tifffile.imread(path), DATA[0])
+    assert read_voxel_size(path) == (None, pytest.approx(4), pytest.approx(5))

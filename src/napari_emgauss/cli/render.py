@@ -61,14 +61,11 @@ class Render:
 def write_image(image: FloatArray, path: Path, *, pixel_nm: tuple[float, float]) -> None:
     """Write one section as float32 TIFF with its pixel size, or as PNG stretched to its 0.1 and 99.9 percentiles."""
     from napari_emgauss.io.atomic import replacing
+    from napari_emgauss.io.tiff import write_tiff_image
 
     suffix = path.suffix.lower()
     if suffix in (".tif", ".tiff"):
-        import tifffile
-
-        per_cm = (1e7 / pixel_nm[1], 1e7 / pixel_nm[0])
-        with replacing(path, overwrite=True, n_bytes=image.nbytes) as temporary:
-            tifffile.imwrite(temporary, image, resolution=per_cm, resolutionunit="CENTIMETER")
+        write_tiff_image(image, path, pixel_nm=pixel_nm)
     elif suffix == ".png":
         import cv2
 

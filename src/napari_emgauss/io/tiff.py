@@ -299,3 +299,10 @@ def write_ome_tiff(
             metadata=ome,
             **tags,
         )
+
+
+def write_tiff_image(image: AnyArray, path: Path, *, pixel_nm: tuple[float, float]) -> None:
+    """Write one image (Y, X) with its pixel size (y, x), in place of an existing file."""
+    per_cm = (_CM_NM / pixel_nm[1], _CM_NM / pixel_nm[0])
+    with replacing(path, overwrite=True, n_bytes=image.nbytes) as temporary:
+        tifffile.imwrite(temporary, image, resolution=per_cm, resolutionunit="CENTIMETER")
