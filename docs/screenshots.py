@@ -61,11 +61,11 @@ def take(theme: str, folder: Path, size: tuple[int, int]) -> None:
     until(lambda: not explore.busy)
     shoot("uncertainty")
     explore.uncertainty.setChecked(False)
-    compare = open_widget(viewer, "Compare")
-    until(lambda: not compare.busy and compare.scores.verdict.text())
+    compare = open_widget(viewer, "Compare").controller
+    until(lambda: not compare.busy and compare.view.scores.verdict.text())
     shoot("compare")
-    export = open_widget(viewer, "Export isotropic")
-    until(lambda: "voxels" in export.summary.text())
+    export = open_widget(viewer, "Export isotropic").controller
+    until(lambda: "voxels" in export.view.summary.text())
     shoot("export")
     viewer.close()
     settle(0.3)

@@ -48,14 +48,14 @@ def test_sample_train_pause_resume_scrub_export_reopen(viewer, qtbot, tmp_path):
     assert explore.layer.data_to_world((0, 0, 0))[0] == pytest.approx(3.4 * 48)
 
     reconstruct.next_steps.buttons["Compare"].click()
-    compare = next(w for w in docked(viewer) if type(w).__name__ == "CompareWidget")
-    qtbot.waitUntil(lambda: "EMGauss is" in compare.scores.verdict.text(), timeout=WAIT_MS)
+    compare = next(w for w in docked(viewer) if type(w).__name__ == "CompareWidget").controller
+    qtbot.waitUntil(lambda: "EMGauss is" in compare.view.scores.verdict.text(), timeout=WAIT_MS)
 
     reconstruct.next_steps.buttons["Export isotropic"].click()
-    export = next(w for w in docked(viewer) if type(w).__name__ == "ExportWidget")
+    export = next(w for w in docked(viewer) if type(w).__name__ == "ExportWidget").controller
     path = tmp_path / "phantom.ome.tif"
-    export.target_form.file_box.setChecked(True)
-    export.target_form.path_edit.setText(str(path))
+    export.view.target_form.file_box.setChecked(True)
+    export.view.target_form.path_edit.setText(str(path))
     export.start()
     qtbot.waitUntil(lambda: not export.running and path.exists(), timeout=WAIT_MS)
     layer = viewer.layers["EM phantom isotropic"]

@@ -10,9 +10,9 @@ import pyqtgraph as pg
 from qtpy.QtCore import QRectF, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from napari_emgauss._napari.compare.crossing import PANES
 from napari_emgauss._types import Triple
 
-PLACES = ("xy", "xz", "yz")
 N_COLUMNS = 3
 CUT_ASPECTS = (0.2, 1.0)
 """Least and largest height of a cut's pane relative to its width."""
@@ -30,8 +30,8 @@ class Panes(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._steps: dict[str, tuple[float, float]] = dict.fromkeys(PLACES, (1.0, 1.0))
-        self._sizes: dict[str, tuple[int, int]] = dict.fromkeys(PLACES, (1, 1))
+        self._steps: dict[str, tuple[float, float]] = dict.fromkeys(PANES, (1.0, 1.0))
+        self._sizes: dict[str, tuple[int, int]] = dict.fromkeys(PANES, (1, 1))
         self._aspects = [1.0, CUT_ASPECTS[0], CUT_ASPECTS[0]]
         self._n_shown, self._fitted = N_COLUMNS, True
         self._drawn: dict[str, list[tuple[Any, Any]]] = {}
@@ -41,11 +41,11 @@ class Panes(QWidget):
         self._view.ci.setContentsMargins(0, 0, 0, 0)
         self._view.ci.setSpacing(GAP_PX)
         self.titles = [QLabel() for _ in range(N_COLUMNS)]
-        self._labels = {place: pg.LabelItem(place, angle=-90) for place in PLACES}
+        self._labels = {place: pg.LabelItem(place, angle=-90) for place in PANES}
         self._boxes: dict[tuple[str, int], Any] = {}
         self._images: dict[tuple[str, int], Any] = {}
         self._lines: dict[int, list[tuple[str, Any]]] = {0: [], 1: [], 2: []}
-        for row, place in enumerate(PLACES):
+        for row, place in enumerate(PANES):
             self._view.addItem(self._labels[place], row, 0)
             for column in range(N_COLUMNS):
                 self._add_pane(row, place, column)
@@ -93,7 +93,7 @@ class Panes(QWidget):
         self._sizes = {"xy": (height, width), "xz": (depths, width), "yz": (depths, height)}
         self._aspects = []
         self._drawn.clear()
-        for place in PLACES:
+        for place in PANES:
             area = self._area(place)
             aspect = area.height() / area.width()
             self._aspects.append(aspect if place == "xy" else min(max(aspect, CUT_ASPECTS[0]), CUT_ASPECTS[1]))
@@ -115,11 +115,11 @@ class Panes(QWidget):
             label.setText(titles[column] if shown else "")
             label.setVisible(shown)
             self._view.ci.layout.setColumnStretchFactor(column + 1, 1 if shown else 0)
-            for place in PLACES:
+            for place in PANES:
                 box = self._boxes[place, column]
                 present = box in self._view.ci.items
                 if shown and not present:
-                    self._view.addItem(box, PLACES.index(place), column + 1)
+                    self._view.addItem(box, PANES.index(place), column + 1)
                 elif present and not shown:
                     self._view.removeItem(box)
         self._n_shown = len(titles)
@@ -153,7 +153,7 @@ class Panes(QWidget):
 
     def fit(self) -> None:
         """Show the whole of every pane."""
-        for place in PLACES:
+        for place in PANES:
             for column in range(self._n_shown):
                 self._boxes[place, column].setRange(self._area(place), padding=0)
         self._fitted = True
@@ -185,7 +185,7 @@ class Panes(QWidget):
         layout = self._view.ci.layout
         width = (self.width() - LABEL_PX) / self._n_shown - GAP_PX
         heights = [max(width * aspect, 1) for aspect in self._aspects]
-        total = sum(heights) + GAP_PX * len(PLACES)
+        total = sum(heights) + GAP_PX * len(PANES)
         self._view.setMaximumHeight(math.ceil(total))
         self._view.setMinimumHeight(math.ceil(min(total, LEAST_PX)))
         share = min(1.0, (self.height() - self.titles[0].sizeHint().height() - 2 * GAP_PX) / total)

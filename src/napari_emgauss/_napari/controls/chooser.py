@@ -73,9 +73,9 @@ class Chooser(QComboBox):
             self.setCurrentIndex(place)
 
     def _place(self, item: Any) -> int | None:
-        return next((i for i, known in enumerate(self.items) if known is item), None)
+        return next((i for i, known in enumerate(self.items) if known == item), None)
 
     def _tell(self) -> None:
-        if self.item is not self._told:
+        if self.item != self._told:
             self._told = self.item
             self.changed.emit()

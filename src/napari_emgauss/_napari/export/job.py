@@ -1,52 +1,63 @@
-"""One export in the background: what the worker does, and what the GUI thread may ask about it."""
+"""One export in the background."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-from napari_emgauss._napari.controls.activity import Activity
 from napari_emgauss.resampling.export import Exported, export
 from napari_emgauss.resampling.planes import Planes
 
 
 class ExportJob:
-    """Exports once; `cancel` and the counters may be used from any thread."""
+    """Exports once; `cancel` and the counters may be used from any thread.
 
-    def __init__(self, part: Planes, path: Path | None, *, in_memory: bool) -> None:
+    Parameters
+    ----------
+    part
+        What is exported.
+    path
+        File to write, if any; it may be replaced.
+    in_memory
+        Whether all planes are kept.
+    progress
+        Called in the worker after each plane.
+    """
+
+    def __init__(self, part: Planes, path: Path | None, *, in_memory: bool, progress: Callable[[], None]) -> None:
         self.part, self.path, self.in_memory = part, path, in_memory
-        self.done = 0
-        self.total = len(part)
+        self.done, self.total = 0, len(part)
+        self._progress = progress
         self._cancelled = threading.Event()
+        self._started_s = time.monotonic()
 
-    def run(self) -> Exported:
-        """Do it, in a worker."""
+    def run(self, stop: Callable[[], bool]) -> Exported:
+        """Do it, in a worker, until `cancel` is called or ``stop`` says so."""
         return export(
             self.part,
             self.path,
             in_memory=self.in_memory,
             overwrite=True,  # the user was asked
             progress=self._count,
-            cancelled=self._cancelled.is_set,
+            cancelled=lambda: self._cancelled.is_set() or stop(),
         )
 
     def cancel(self) -> None:
         """Stop before the next plane and leave no file."""
         self._cancelled.set()
 
-    def _count(self, done: int, total: int) -> None:
-        self.done, self.total = done, total
+    @property
+    def cancelled(self) -> bool:
+        """Whether it is to stop."""
+        return self._cancelled.is_set()
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Time still needed, None before the first plane."""
+        return (time.monotonic() - self._started_s) * (self.total / self.done - 1) if self.done else None
 
-class Ending:
-    """What has to happen when the widget is destroyed; holds no Qt object."""
-
-    def __init__(self) -> None:
-        self.job: ExportJob | None = None
-        self.activity = Activity()
-
-    def __call__(self) -> None:
-        """Cancel what runs."""
-        if self.job is not None:
-            self.job.cancel()
-        self.activity.close()
+    def _count(self, done: int, _total: int) -> None:
+        self.done = done
+        self._progress()

@@ -1,4 +1,4 @@
-"""Draws what is compared, off the GUI thread."""
+"""Drawing of what is compared, off the GUI thread."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from collections.abc import Callable
 
 from qtpy.QtCore import QObject
 
-from napari_emgauss._napari.workers.background import Background
-from napari_emgauss._napari.workers.turns import Turns
+from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss.evaluation import GreyImages, SideBySide
 from napari_emgauss.interpolation.plain import Baseline
 from napari_emgauss.methods.emgauss import Reconstruction
 from napari_emgauss.volume import Volume
 
 CUTS = {"xz": 1, "yz": 2}
-"""Places of the cuts and the axes they are taken along."""
+"""Names of the cuts and the axes they are taken along."""
 
 PATIENCE_S = 0.5
 """Cuts that were overtaken are drawn to their end if they began no longer ago, so that dragging shows some."""
 
 
-class Drawing:
-    """Prepares, then draws what is asked for; only the latest request is answered.
+class PairDrawing:
+    """Prepares a pair, then draws what of it is asked for; newer requests take the place of those that wait.
 
     Parameters
     ----------
@@ -33,7 +32,7 @@ class Drawing:
     drawn
         Gets what the images are of, and those of the section, at xy.
     cut
-        Gets what the images are of, the pixels asked for, and the images at xz and yz that came about.
+        Gets what the images are of, the pixels asked for, and the images at xz and yz that were drawn in time.
     failed
         Gets what went wrong.
     """
@@ -48,10 +47,9 @@ class Drawing:
         failed: Callable[[BaseException], None],
     ) -> None:
         self._prepared, self._drawn, self._cut, self._failed = prepared, drawn, cut, failed
-        self._cut_turns = Turns(parent)
-        self._preparing = Background(parent, name="emgauss-compare-stack")
-        self._sections = Background(parent, name="emgauss-compare-sections")
-        self._cuts = Background(parent, name="emgauss-compare-cuts")
+        self._preparing = Worker(parent, name="emgauss-compare-stack")
+        self._sections = Worker(parent, name="emgauss-compare-sections")
+        self._cuts = Worker(parent, name="emgauss-compare-cuts")
 
     @property
     def busy(self) -> bool:
@@ -61,7 +59,7 @@ class Drawing:
     def prepare(self, reconstruction: Reconstruction, volume: Volume, baseline: Baseline) -> None:
         """Get ready to draw these."""
         self.forget()
-        self._preparing.submit(
+        self._preparing.submit_newest(
             lambda: SideBySide(reconstruction, volume, baseline), done=self._prepared, failed=self._failed
         )
 
@@ -71,14 +69,14 @@ class Drawing:
         def work() -> dict[str, GreyImages]:
             return {"xy": pair.grey(pair.section(z))}
 
-        self._sections.submit(work, done=lambda images: self._drawn(pair, images), failed=self._failed)
+        self._sections.submit_newest(work, done=lambda images: self._drawn(pair, images), failed=self._failed)
 
     def cuts(self, pair: SideBySide, indices: dict[str, int]) -> None:
         """Draw the cuts at these pixels; cuts still being drawn are finished if that takes no longer than moments."""
-        overtaken, begun = self._cut_turns.begin(), time.monotonic()
+        begun = time.monotonic()
 
         def over() -> bool:
-            return overtaken() and time.monotonic() - begun > PATIENCE_S
+            return self._cuts.overtaken and time.monotonic() - begun > PATIENCE_S
 
         def work() -> dict[str, GreyImages]:
             drawn = {}
@@ -89,10 +87,9 @@ class Drawing:
                 drawn[place] = pair.grey(images)
             return drawn
 
-        self._cuts.submit(work, done=lambda images: self._cut(pair, indices, images), failed=self._failed)
+        self._cuts.submit_newest(work, done=lambda images: self._cut(pair, indices, images), failed=self._failed)
 
     def forget(self) -> None:
         """Drop what is still to come."""
-        self._cut_turns.end()
-        for background in (self._preparing, self._sections, self._cuts):
-            background.forget()
+        for worker in (self._preparing, self._sections, self._cuts):
+            worker.forget()
