@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from napari_emgauss._napari.controls.activity import Activity, redraw
+from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss.errors import DownloadError
 
 MAX_FILE_BYTES = 4 * 2**20
@@ -18,6 +18,7 @@ AT_ONCE = 6
 SILENCE_S = 10.0
 """A server may take so long to answer, and to go on."""
 ENDING_S = 1.0
+REDRAWN_S = 0.03
 LONGEST_S = 60.0
 """All files together may take so long: meanwhile napari draws but takes no clicks."""
 
@@ -44,39 +45,47 @@ def cached(folder: Path, base_url: str, files: Mapping[str, str], *, title: str)
     DownloadError
         No connection, too slow, too large, or a wrong checksum. What has arrived is kept.
     """
-    stop = threading.Event()
+    worker = Worker(None, name="emgauss-download", at_once=AT_ONCE, draws=False)
     activity = Activity()
-    futures: list[Future[None]] = []
-    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="emgauss-download")
+    fetched: list[None] = []
+    failures: list[BaseException] = []
     try:
         with _quiet():
-            futures = [pool.submit(_fetch, folder, base_url, name, digest, stop) for name, digest in files.items()]
+            for name, digest in files.items():
+                work = partial(_fetch, folder, base_url, name, digest, lambda: worker.overtaken)
+                worker.submit(work, done=fetched.append, failed=failures.append)
             if not all((folder / name).is_file() for name in files):
-                activity.open(title, len(futures))
-            _wait(futures, activity)
+                activity.open(title, len(files))
+            deadline = time.monotonic() + LONGEST_S
+            while worker.busy and not failures:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"it took longer than {LONGEST_S:g} s")
+                time.sleep(REDRAWN_S)
+                worker.deliver()
+                activity.show(len(fetched))
+                redraw()
+        if failures:
+            raise failures[0]
     except Exception as error:
         raise _explained(error, base_url) from error
     finally:
-        stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
         # One that waits for a silent server ends by itself later.
-        wait([f for f in futures if not f.cancelled()], timeout=ENDING_S)
+        worker.close(within_s=ENDING_S)
         activity.close()
     return folder
 
 
-def _fetch(folder: Path, base_url: str, name: str, digest: str, stop: threading.Event) -> None:
+def _fetch(folder: Path, base_url: str, name: str, digest: str, stop: Callable[[], bool]) -> None:
     import pooch
 
-    if not stop.is_set():
-        store = pooch.create(folder, base_url, registry={name: f"sha256:{digest}"})
-        store.fetch(name, downloader=pooch.HTTPDownloader(progressbar=_Meter(stop), timeout=SILENCE_S))
+    store = pooch.create(folder, base_url, registry={name: f"sha256:{digest}"})
+    store.fetch(name, downloader=pooch.HTTPDownloader(progressbar=_Meter(stop), timeout=SILENCE_S))
 
 
 class _Meter:
-    """What pooch takes for a progress bar: stops a download that is too large or no longer wanted."""
+    """A progress bar to pooch: stops a download that is too large or no longer wanted."""
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: Callable[[], bool]) -> None:
         self._total, self._done, self._stop = 0, 0, stop
 
     @property
@@ -95,7 +104,7 @@ class _Meter:
         self._check()
 
     def _check(self) -> None:
-        if self._stop.is_set():
+        if self._stop():
             raise TimeoutError("it was given up")
         if max(self._done, self._total) > MAX_FILE_BYTES:
             raise ValueError(f"a file is larger than {MAX_FILE_BYTES} bytes")
@@ -106,20 +115,6 @@ class _Meter:
 
     def close(self) -> None:
         """Nothing to do."""
-
-
-def _wait(futures: list[Future[None]], activity: Activity) -> None:
-    """Until all are done or one has failed; the window is redrawn meanwhile."""
-    deadline = time.monotonic() + LONGEST_S
-    pending = set(futures)
-    while pending:
-        done, pending = wait(pending, timeout=0.03, return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
-        activity.show(len(futures) - len(pending))
-        redraw()
-        if pending and time.monotonic() > deadline:
-            raise TimeoutError(f"it took longer than {LONGEST_S:g} s")
 
 
 def _explained(error: Exception, base_url: str) -> DownloadError:
