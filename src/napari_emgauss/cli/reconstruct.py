@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import Positional
 
-from napari_emgauss.methods.emgauss.presets import PresetName
+from napari_emgauss.methods.emgauss.presets import PRESET_NOTES, PresetName
 from napari_emgauss.runtime.device import DeviceName
 from napari_emgauss.units import format_duration
 
@@ -34,8 +34,9 @@ class Reconstruct:
     """Voxel size z y x in nanometres, like 40 4 4; needed where the file does not say."""
     dataset: str | None = None
     """Name of the dataset in an HDF5 file with several."""
-    preset: PresetName = "balanced"
-    """How much effort: fast is a first look; paper is the method as published (slow)."""
+    preset: Annotated[PresetName, tyro.conf.arg(help=" ".join(f"{k}: {note}" for k, note in PRESET_NOTES.items()))] = (
+        "balanced"
+    )
     device: DeviceName = "auto"
     """Where to train; auto takes the GPU if it works."""
     seed: int = 0

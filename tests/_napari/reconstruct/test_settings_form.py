@@ -79,6 +79,11 @@ def test_the_published_network_offers_no_settings_of_the_other_field(form):
     form.preset.setCurrentText("paper")
     disabled = {name for name in ADVANCED if not editor(form, name).isEnabled()}
     assert disabled == {"teacher", "lateral_steps", "adapt_spacing", "motion"}
+    assert all("Not used" in editor(form, name).toolTip() for name in disabled)
+    assert not any(editor(form, name).isChecked() for name in disabled - {"lateral_steps"})
+    form.preset.setCurrentText("balanced")
+    assert editor(form, "motion").isChecked()
+    assert "Not used" not in editor(form, "motion").toolTip()
 
 
 def test_the_note_counts_what_was_changed_until_another_preset_is_taken(form, qtbot):

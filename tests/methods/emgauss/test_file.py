@@ -1,6 +1,7 @@
 import contextlib
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -215,3 +216,11 @@ def test_a_failing_save_leaves_the_old_model(result, saved, tmp_path, monkeypatc
         result.save(path)
     assert path.read_bytes() == saved
     assert [p.name for p in tmp_path.iterdir()] == ["m.emgauss"]
+
+
+@pytest.mark.parametrize("name", ["version-3-anchored", "version-3-mlp"])
+def test_a_model_of_an_earlier_format_draws_what_it_drew(name):
+    folder = Path(__file__).parents[2] / "data"
+    model, drawn = eg.load(folder / f"{name}.emgauss"), np.load(folder / f"{name}.npz")
+    for view in ("z0", "z1.3", "z2.9"):
+        np.testing.assert_allclose(model.render(float(view[1:])), drawn[view], rtol=1e-4, atol=1e-2)

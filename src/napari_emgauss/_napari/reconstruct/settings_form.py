@@ -198,7 +198,10 @@ class SettingsForm(QWidget):
             return
         without_effect = self._without_effect()
         for setting, editor in self._fields.items():
-            editor.setEnabled(setting not in without_effect)
+            acts = setting not in without_effect
+            editor.setEnabled(acts)
+            # Rich text, which Qt wraps.
+            editor.setToolTip(f"<p>{ADVANCED[setting].note}{'' if acts else ' <i>Not used with this choice.</i>'}</p>")
         n_changed = len(self.arguments()) - 2
         changed = f" {n_changed} advanced setting{'s' * (n_changed > 1)} changed." if n_changed else ""
         self.note.setText(PRESET_NOTES[self.preset.currentText()] + changed)
@@ -206,9 +209,10 @@ class SettingsForm(QWidget):
 
 
 def _usual(name: str) -> dict[str, Any]:
-    """Advanced settings of a preset."""
+    """Advanced settings of a preset; a switch that it does not have is off."""
     values = preset(name).flat()
-    return {setting: values.get(setting, FIELDS[setting].default) for setting in ADVANCED}
+    absent = {k: FIELDS[k].default if s.unchecked is None else s.unchecked for k, s in ADVANCED.items()}
+    return {setting: values.get(setting, absent[setting]) for setting in ADVANCED}
 
 
 def _editors(parent: QWidget) -> dict[str, QWidget]:
@@ -220,10 +224,9 @@ def _editors(parent: QWidget) -> dict[str, QWidget]:
     for name, setting in ADVANCED.items():
         editor = _editor(name, setting)
         editor.setObjectName(name)
-        editor.setToolTip(f"<p>{setting.note}</p>")  # rich text, which Qt wraps
         if setting.unchecked is None:
             label = QLabel(setting.label)
-            label.setToolTip(editor.toolTip())
+            label.setToolTip(f"<p>{setting.note}</p>")
             layout.addRow(label, editor)
         else:
             layout.addRow(editor)
