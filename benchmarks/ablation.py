@@ -54,7 +54,7 @@ class Options:
 
 
 def variants(base: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Overrides of every variant; iterations of a stage that is left out go to the next one."""
+    """Overrides of every variant; iterations of a stage that is skipped go to the next one."""
     warmup, joint, bootstrap = (base[stage] for stage in STAGES)
     return {
         "full": {},

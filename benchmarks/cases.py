@@ -1,7 +1,7 @@
 """One measurement: a crop of a volume, a factor and a method, in a process of its own.
 
-A process of its own makes its peak memory its own. Results are kept as JSON files, so that an interrupted table goes
-on where it stopped.
+A process of its own makes its peak memory its own. Results are kept as JSON files, so that an interrupted table
+continues where it stopped.
 """
 
 from __future__ import annotations

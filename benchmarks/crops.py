@@ -1,4 +1,4 @@
-"""Which part of an isotropic volume is scored, and how much the parts have in common."""
+"""Crops of isotropic volumes that are scored, and how much they have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a better reconstruction give a better segmentation? ``python -m benchmarks.downstream data --output page.md``.
+"""Segmentation of reconstructions: ``python -m benchmarks.downstream data --output page.md``.
 
 Neurons of FIB-25 (boundary map, watershed; variation of information, adapted Rand error) and mitochondria of the EPFL
 crop (voxel classifier; intersection over union). Classifiers, thresholds and the watershed are fixed on the first half

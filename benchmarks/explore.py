@@ -1,4 +1,4 @@
-"""How well a section follows the slider of Explore z in a real viewer, and how long the GUI thread is held up.
+"""Explore z in a real viewer: how closely a section follows the slider, and how long the GUI thread is held up.
 
 xvfb-run -a -s "-screen 0 1400x1000x24" python -m benchmarks.explore [--sizes 500 4096] [--seconds 5]
 """

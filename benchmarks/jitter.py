@@ -91,16 +91,16 @@ def recorded_row(path: Path) -> str:
     """One line of the second table."""
     stack = read(path, voxel_size_nm=RECORDED_VOXEL_SIZE_NM)
     n = stack.n_sections
-    hidden = tuple(n * k // (HELD_OUT + 1) for k in range(1, HELD_OUT + 1))
+    held_out = tuple(n * k // (HELD_OUT + 1) for k in range(1, HELD_OUT + 1))
     scores, used = [], "nothing"
     for correct in ("none", "auto"):
-        reconstruction = reconstruct(stack, preset="fast", device="cpu", correct_sections=correct, hold_out=hidden)
+        reconstruction = reconstruct(stack, preset="fast", device="cpu", correct_sections=correct, hold_out=held_out)
         corrections = corrections_of(reconstruction.record, n)
         scores.append(
-            np.mean([_psnr(corrections.invert(i, reconstruction.render(i)), stack.section(i)) for i in hidden])
+            np.mean([_psnr(corrections.invert(i, reconstruction.render(i)), stack.section(i)) for i in held_out])
         )
         used = " and ".join(reconstruction.record.get("corrections", {}).get("used", [])) or used
-    return f"| {path.stem} | {n} | {', '.join(map(str, hidden))} | {used} | {scores[0]:.2f} | {scores[1]:.2f} |"
+    return f"| {path.stem} | {n} | {', '.join(map(str, held_out))} | {used} | {scores[0]:.2f} | {scores[1]:.2f} |"
 
 
 def _psnr(image: AnyArray, truth: AnyArray) -> float:

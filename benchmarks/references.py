@@ -1,4 +1,4 @@
-"""What small trainings render, to the last bit: recorded before a change of the code, compared after it.
+"""Images of small trainings, to the last bit: recorded before a change of the code, compared after it.
 
 ``python -m benchmarks.references record FILE``, then ``python -m benchmarks.references compare FILE``. Bits belong to
 one machine and one set of libraries, so a record is no test: make it from the code before, where the code after runs.

@@ -1,4 +1,4 @@
-"""How long the interface is blocked while a training runs: ``python -m benchmarks.responsiveness [stack.tif]``.
+"""Delays of the interface while a training runs: ``python -m benchmarks.responsiveness [stack.tif]``.
 
 A timer of the GUI thread ticks every millisecond in a real viewer; the gaps between ticks are how long a click would
 have waited. The same viewer at rest is the comparison: what napari and the machine cost without us.

@@ -1,7 +1,7 @@
 """The table of docs/lab/results.md: ``python -m benchmarks.results fib.tif epfl.tif --output docs/lab/results.md``.
 
-Every case runs in a process of its own and its result is kept in ``--cache``, so that an interrupted run goes on where
-it stopped; the page is written anew after each. ``--presets fast balanced best`` adds ``best``.
+Every case runs in a process of its own and its result is kept in ``--cache``, so that an interrupted run continues
+where it stopped; the page is written anew after each. ``--presets fast balanced best`` adds ``best``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Options:
     whole: bool = True
     """Whether the whole volume is scored, at factor 6."""
     tuning: bool = False
-    """Score the crop that settings were chosen on, too; it is left out of the summaries."""
+    """Score the crop that settings were chosen on, too; the summaries are without it."""
     only: tuple[str, ...] = ()
     """Measure only the cases whose name contains one of these, or matches it as a pattern; the page has all known."""
     again: bool = False

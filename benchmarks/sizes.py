@@ -74,7 +74,7 @@ class Options:
     devices: tuple[str, ...] = ()
     """Devices; by default the CPU and, where there is one, the GPU."""
     max_seconds: float = 5400
-    """A training that takes longer is stopped, and larger ones of its kind are left out."""
+    """A training that takes longer is stopped, and larger ones of its kind are skipped."""
     big: Annotated[Path | None, tyro.conf.arg(metavar="VOLUME|phantom")] = None
     """Only train 84 sections of 500 × 500 with ``balanced``, mirrored from this volume's sections (or the phantom)."""
     output: Path | None = None

@@ -1,4 +1,4 @@
-"""How well the expected error holds on withheld sections: ``python -m benchmarks.uncertainty fib.tif epfl.tif``.
+"""The expected error against the error on withheld sections: ``python -m benchmarks.uncertainty fib.tif epfl.tif``.
 
 The whole volumes' ``balanced`` models that `benchmarks.results` kept are compared with the withheld sections; a model
 that is missing is trained.

@@ -20,12 +20,21 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session", autouse=True)
 def briefly_taught():
-    """The default preset, but for the length of its teacher's training: a step instead of thousands."""
+    """Shorten the training of the default preset's teacher from thousands of steps to two; gives what ships."""
     from napari_emgauss.methods.emgauss import PRESETS
 
+    shipped = PRESETS["balanced"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PRESETS, "balanced", {**PRESETS["balanced"], "lateral_steps": 2})
-        yield
+        yield shipped
+
+
+@pytest.fixture
+def balanced_as_shipped(briefly_taught, monkeypatch):
+    """Undo `briefly_taught` for one test."""
+    from napari_emgauss.methods.emgauss import PRESETS
+
+    monkeypatch.setitem(PRESETS, "balanced", briefly_taught)
 
 
 @pytest.fixture(scope="session")

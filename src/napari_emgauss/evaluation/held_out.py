@@ -181,7 +181,8 @@ def score_held_out(
             score = score_section(scale.to_unit(source(float(section))), truth, with_fsim=False)
             scores.append(HeldOutSectionScore(name, section, score.psnr_db, score.ssim))
             progress(len(scores), total)
-    rows = tuple(_mean(name, scores) for name in sources)
+    kinds: dict[str, MethodKind] = {"emgauss": "reconstruction", **{spec.name: spec.kind for spec in specs}}
+    rows = tuple(_mean(name, kind, scores) for name, kind in kinds.items())
     return HeldOut(rows, tuple(scores), str(reconstruction.record.get("preset", "")))
 
 
@@ -238,10 +239,10 @@ def plain_psnr_db(
     return float(np.mean([-10 * np.log10(max(error, 1e-12)) for error in errors]))
 
 
-def _mean(name: str, scores: Sequence[HeldOutSectionScore]) -> HeldOutScore:
+def _mean(name: str, kind: MethodKind, scores: Sequence[HeldOutSectionScore]) -> HeldOutScore:
     own = [score for score in scores if score.method == name]
     psnr_db, ssim = (float(np.mean([getattr(score, key) for score in own])) for key in ("psnr_db", "ssim"))
-    return HeldOutScore(name, "reconstruction" if name == "emgauss" else "baseline", psnr_db, ssim, len(own))
+    return HeldOutScore(name, kind, psnr_db, ssim, len(own))
 
 
 def _judged(gain_db: float, gain_ssim: float, rival: str) -> str:

@@ -15,7 +15,7 @@ SSIM_SIGMA_PX = 1.5
 """Standard deviation of SSIM's Gaussian window, which is 11 × 11 px."""
 
 SSIM_BORDER_PX = 5
-"""Rim in which SSIM's window leaves the image; it is left out of every mean."""
+"""Rim in which SSIM's window leaves the image; it counts in no mean."""
 
 
 def psnr(a: npt.ArrayLike, b: npt.ArrayLike, *, data_range: float = 1.0) -> float:

@@ -49,8 +49,8 @@ def draw_batch(
 ) -> RowBatch:
     """Draw random examples from ``sections`` (n, Y, X), gaps of ``gaps[0]``..``gaps[1]`` px apart along y or x.
 
-    Rows lie on pixels always, gaps that are not whole alternate between their neighbours: sampling between pixels would
-    blur, and a blurred row tells where it was sampled.
+    Rows always lie on pixels; gaps that are not whole alternate between the whole ones next to them: sampling between
+    pixels would blur, and a blurred row would reveal where it was sampled.
     """
     stack = sections.transpose(0, 2, 1) if rng.random() < 0.5 else sections
     n_sections, n_rows, length = stack.shape

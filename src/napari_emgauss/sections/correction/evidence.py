@@ -165,7 +165,7 @@ def choose_corrections(
     """Choose the corrections that the stack's own hidden sections ask for: of brightness, of shifts, of both, or none.
 
     Each kind must be `CorrectionEvidence.convincing` by itself. Parameters are those of
-    `estimate_corrections`; ``progress`` is told anew by each estimate and judgement.
+    `estimate_corrections`; ``progress`` starts anew with each estimate and judgement.
 
     Returns
     -------

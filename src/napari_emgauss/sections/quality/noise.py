@@ -41,7 +41,7 @@ def denoise_lightly(section: FloatArray) -> FloatArray:
 
 
 def psnr_ceiling_db(noise_sigma: float, data_range: float = 1.0) -> float:
-    """Return the PSNR of the noise-free truth itself against noisy withheld sections, 20·log10(data_range / σ).
+    """Return the PSNR of the noise-free truth itself against noisy sections, 20·log10(data_range / σ).
 
     No reconstruction can be expected above it: independent noise of variance σ² cannot be predicted from other
     sections, so it stays in the mean squared error whole. Noise that is shared between sections (a detector's fixed
