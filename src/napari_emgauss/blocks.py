@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_emgauss._types import FloatArray, Region
+from napari_emgauss._types import AnyArray, FloatArray, Region
 from napari_emgauss.errors import ConfigError
 
 Span = tuple[int, int]
@@ -35,7 +35,7 @@ def spans(n: int, length: int, overlap: int) -> list[Span]:
     return [(int(s), int(s) + length) for s in starts]
 
 
-def fade(all_spans: Sequence[Span], index: int, position: FloatArray | float) -> FloatArray:
+def fade(all_spans: Sequence[Span], index: int, position: AnyArray | float) -> FloatArray:
     """Weight of span ``index`` at ``position``: 1 inside, linear across each overlap; all spans' weights sum to 1.
 
     Positions are coordinates of samples; a span (a, b) holds the samples a .. b - 1.
@@ -47,7 +47,7 @@ def fade(all_spans: Sequence[Span], index: int, position: FloatArray | float) ->
     return np.asarray(weight / np.where(weight > 0, total, 1), np.float32)
 
 
-def _trapezium(all_spans: Sequence[Span], index: int, position: FloatArray | float) -> FloatArray | np.float32:
+def _trapezium(all_spans: Sequence[Span], index: int, position: AnyArray | float) -> FloatArray | np.float32:
     """1 inside span ``index``, falling to 0 across its overlaps, 0 outside."""
     start, stop = all_spans[index]
     weight = np.ones_like(np.asarray(position, np.float32))
@@ -58,7 +58,7 @@ def _trapezium(all_spans: Sequence[Span], index: int, position: FloatArray | flo
     return weight
 
 
-def _ramp(position: FloatArray | float, first: int, last: int) -> FloatArray | np.float32:
+def _ramp(position: AnyArray | float, first: int, last: int) -> FloatArray | np.float32:
     """0 at ``first``, 1 at ``last``, clipped outside; a step where they coincide."""
     p = np.asarray(position, np.float32)
     if last <= first:
@@ -155,6 +155,6 @@ class Plan:
         start, stop = self.z[block.z]
         return float(fade(self.z, block.z, z)) if start <= z <= stop - 1 else 0.0
 
-    def weight_yx(self, block: Block, y: FloatArray, x: FloatArray) -> FloatArray:
+    def weight_yx(self, block: Block, y: AnyArray, x: AnyArray) -> FloatArray:
         """Weights (len(y), len(x)) of the block's tile at pixel coordinates inside it."""
         return np.outer(fade(self.y, block.y, y), fade(self.x, block.x, x))

@@ -1,9 +1,12 @@
 """The code blocks of README and docs, run as they stand on a small stack.
 
 Python blocks and ``napari-emgauss`` commands run in a folder that holds ``stack.tif`` (10 sections), ``isotropic.tif``
-and ``fib.tif``. One thing is not as a reader has it: `reconstruct` is given `QUICK` besides what the block asks for,
-since nothing here depends on how well it learned. Commands of other programs are checked, but not run, and appear as
-skipped. So does a block with ``<!-- not run: REASON -->`` above it; its commands are parsed all the same.
+and ``fib.tif``. One thing is not as a reader has it: `reconstruct` is given `QUICK` and `QUICKLY_TAUGHT` besides what
+the block asks for, since nothing here depends on how well it learned. The Python blocks of a page run one after the
+other and share their names. A block with ``<!-- from FILE -->`` above it stands in that file word for word.
+
+Commands of other programs are checked, but not run, and appear as skipped. So does a block with
+``<!-- not run: REASON -->`` above it; its commands are parsed all the same.
 """
 
 from __future__ import annotations
@@ -26,8 +29,13 @@ from napari_emgauss.cli.main import Command, main
 from napari_emgauss.phantoms import phantom
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = {"joint": 1, "bootstrap": 1, "lateral_steps": 2}
-FENCE = re.compile(r"(?:<!-- not run: (?P<reason>.+?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
+QUICK = {"joint": 1, "bootstrap": 1}
+QUICKLY_TAUGHT = {"balanced": {"lateral_steps": 2}}
+FENCE = re.compile(
+    r"(?:<!-- not run: (?P<reason>.+?) -->\n+|<!-- from (?P<source>\S+) -->\n+)?"
+    r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class Block:
     text: str
     reason: str | None
     """Why it is not run, if it is not."""
+    source: str | None
+    """The file that it is copied from, if it is."""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -60,11 +70,12 @@ def blocks() -> list[Block]:
         for match in FENCE.finditer(text):
             line = text.count("\n", 0, match.start("language")) + 1
             page = path.relative_to(ROOT).as_posix()
-            found.append(Block(page, line, match["language"], match["text"], match["reason"]))
+            found.append(Block(page, line, match["language"], match["text"], match["reason"], match["source"]))
     return found
 
 
 PYTHON = [block for block in blocks() if block.language == "python"]
+PAGES = sorted({block.page for block in PYTHON})
 SHELL = [block for block in blocks() if block.language == "sh"]
 FOREIGN = [
     pytest.param(words, id=f"{block}-{words[0]}")
@@ -88,8 +99,8 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def with_quick_settings(reconstruct, volume, **settings):
-    return reconstruct(volume, **{**QUICK, **settings})
+def with_quick_settings(reconstruct, volume, *, preset="balanced", **settings):
+    return reconstruct(volume, preset=preset, **{**QUICK, **QUICKLY_TAUGHT.get(preset, {}), **settings})
 
 
 @pytest.mark.parametrize("block", blocks(), ids=str)
@@ -97,12 +108,23 @@ def test_every_block_says_in_which_language_it_is(block):
     assert block.language in {"python", "sh", "text"}
 
 
-@pytest.mark.parametrize("block", PYTHON, ids=str)
-def test_python_runs(block, folder):
-    if block.reason:
-        compile(block.text, str(block), "exec")
-        pytest.skip(f"{block}: {block.reason}")
-    exec(compile(block.text, str(block), "exec"), {"__name__": "__main__"})
+@pytest.mark.parametrize("page", PAGES)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, folder):
+    names = {"__name__": "__main__"}
+    for block in (block for block in PYTHON if block.page == page):
+        code = compile(block.text, str(block), "exec")
+        if not block.reason:
+            exec(code, names)
+
+
+@pytest.mark.parametrize("block", [b for b in PYTHON if b.reason], ids=str)
+def test_python_that_is_not_run_is_named(block):
+    pytest.skip(f"{block}: {block.reason}")
+
+
+@pytest.mark.parametrize("block", [b for b in blocks() if b.source], ids=str)
+def test_copied_blocks_stand_in_their_file_word_for_word(block):
+    assert block.text.strip() in (ROOT / block.source).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("block", [b for b in SHELL if "napari-emgauss " in b.text], ids=str)

@@ -77,6 +77,7 @@ def test_a_target_that_needs_a_gradient_gets_one():
     assert target.grad.abs().max() > 0
 
 
+@pytest.mark.misuse
 def test_wrong_input_is_named():
     pred, target, _ = pair((6, 6))
     with pytest.raises(ValueError, match="target must have the shape of pred"):

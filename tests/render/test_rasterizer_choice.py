@@ -15,6 +15,7 @@ def scene(n=3, dtype=torch.float32):
     )
 
 
+@pytest.mark.misuse
 @pytest.mark.parametrize(
     ("which", "wrong", "rule"),
     [
@@ -31,6 +32,7 @@ def test_wrong_shapes_are_named(which, wrong, rule):
         splat(*tensors, (4, 4))
 
 
+@pytest.mark.misuse
 def test_wrong_opacities_and_image_shapes_are_named():
     with pytest.raises(ValueError, match="opacities must have shape"):
         splat(*scene(), (4, 4), opacities=torch.ones(2))
