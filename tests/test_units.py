@@ -24,6 +24,13 @@ def test_every_spelling_of_a_unit_is_known(nm, unit):
     assert nm_per_unit(unit) == nm
 
 
+@pytest.mark.parametrize("unit", ["pm", "angstrom", "nm", "µm", "micron", "mm", "cm", "m", "inch"])
+def test_what_napari_calls_a_unit_is_known(unit):
+    pint = pytest.importorskip("pint")
+    length = pint.Quantity(1, unit)
+    assert nm_per_unit(str(length.units)) == pytest.approx(length.to("nm").magnitude)
+
+
 @pytest.mark.parametrize("unit", ["", "pixel", "px", "reference frame", None, 3, "parsec"])
 def test_other_units_are_unknown_rather_than_guessed(unit):
     assert nm_per_unit(unit) is None
