@@ -172,7 +172,7 @@ def test_stacks_that_leave_nothing_to_hide_have_no_teacher(shape, factor, possib
 def test_presets_without_a_teacher_have_no_pseudo_sections(stack):
     for name in ("fast", "paper"):
         assert EmgaussJob(stack, preset(name), torch.device("cpu"), 0).n_pseudo == 0
-    assert job_of(stack, use_teacher=False).n_pseudo == 0
+    assert EmgaussJob(stack, preset(use_teacher=False), torch.device("cpu"), 0).n_pseudo == 0
     assert job_of(phantom((3, 32, 32)).every(2)).n_pseudo == 0
 
 
