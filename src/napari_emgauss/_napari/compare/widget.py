@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_emgauss._napari.compare.controller import CompareController
 from napari_emgauss._napari.compare.view import CompareView
-from napari_emgauss._napari.viewer.docked import EndsWithDock
+from napari_emgauss._napari.viewer.docked import fill_dock
 
 if TYPE_CHECKING:
     import napari
@@ -25,9 +25,6 @@ class CompareWidget(QWidget):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        EndsWithDock(self)
         self.view = CompareView()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.view)
+        fill_dock(self, self.view)
         self.controller = CompareController(self.view, viewer)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_emgauss._napari.export.controller import ExportController
 from napari_emgauss._napari.export.view import ExportView
-from napari_emgauss._napari.viewer.docked import EndsWithDock
+from napari_emgauss._napari.viewer.docked import fill_dock
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -25,9 +25,6 @@ class ExportWidget(QWidget):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        EndsWithDock(self)
         self.view = ExportView()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.view)
+        fill_dock(self, self.view)
         self.controller = ExportController(self.view, viewer)

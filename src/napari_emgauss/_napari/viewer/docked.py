@@ -1,9 +1,19 @@
-"""Closing a dock with its × button ends the widget in it."""
+"""Widgets in napari's docks, which end when a dock is closed with its × button."""
 
 from __future__ import annotations
 
 from qtpy.QtCore import QEvent, QObject, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+
+def fill_dock(widget: QWidget, view: QWidget) -> EndsWithDock:
+    """Show ``view`` as all there is in ``widget``, which ends with its dock."""
+    # napari would put empty space below a view that does not ask for all of the height.
+    view.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+    layout = QVBoxLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(view)
+    return EndsWithDock(widget)
 
 
 class EndsWithDock(QObject):
