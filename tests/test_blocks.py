@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from napari_emgauss.blocks import Plan, fade, spans
+from napari_emgauss.blocks import Plan, fade, observed_coordinate, spans
 from napari_emgauss.errors import ConfigError
 
 
@@ -55,3 +55,26 @@ def test_blocks_that_do_not_overlap_are_refused():
 def test_a_block_not_longer_than_twice_its_overlap_is_refused():
     with pytest.raises(ConfigError, match="twice its overlap"):
         spans(100, 8, 4)
+
+
+@given(z=st.floats(0, 19), y0=st.integers(0, 98), x0=st.integers(0, 88), size=st.integers(1, 40))
+def test_blocks_at_a_place_are_those_with_weight_there(z, y0, x0, size):
+    plan = Plan.of((20, 100, 90), bundle_sections=7, bundle_overlap=2, tile_px=40, tile_overlap_px=10)
+    assert plan.shape == (20, 100, 90)
+    region = (y0, min(y0 + size, 100), x0, min(x0 + size, 90))
+    expected = []
+    for index, block in enumerate(plan.blocks):
+        top, bottom, left, right = plan.region(block)
+        meets = max(top, region[0]) < min(bottom, region[1]) and max(left, region[2]) < min(right, region[3])
+        if plan.weight_z(block, z) > 0 and meets:
+            expected.append((index, block))
+    assert list(plan.blocks_at(z, region)) == expected
+    everywhere = [index for index, _ in plan.blocks_at(z)]
+    assert everywhere == [i for i, block in enumerate(plan.blocks) if plan.weight_z(block, z) > 0]
+    both = [index for index, _ in plan.blocks_at([z, 0.0])]
+    assert both == sorted({*everywhere, *(index for index, _ in plan.blocks_at(0.0))})
+
+
+def test_section_coordinates_are_counted_in_observed_sections():
+    observed = (0, 1, 3, 7)
+    assert [observed_coordinate(observed, z) for z in (0, 0.25, 1, 2, 3, 4, 7)] == [0, 0.25, 1, 1.5, 2, 2.25, 3]

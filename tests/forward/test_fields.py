@@ -92,3 +92,33 @@ def test_split_gaussians_draw_the_same_and_share_their_memory(anchored, z, drawn
 def test_the_canonical_set_is_not_split():
     field, gaussians = mlp()
     assert field.split(gaussians) is None
+
+
+def test_a_field_that_moves_everything_at_every_z_has_no_anchors():
+    assert mlp()[0].anchored is None
+
+
+def test_both_sides_of_a_gap_meet_where_they_are(anchored):
+    field = anchored.field.anchored
+    assert field is anchored.field
+    assert [field.locate(z) for z in (0.0, 0.25, 1.0, 2.0, 3.0)] == [(0, 0), (0, 0.25), (1, 0), (1, 0.5), (1, 1)]
+    below, above = field.sides(1, 0.25)
+    assert (below.owner, below.progress, below.fade) == (1, 0.25, 0.75)
+    assert (above.owner, above.progress, above.fade) == (2, 0.75, 0.25)
+    assert torch.equal(below.motion, field.up[1])
+    assert torch.equal(above.motion, field.down[1])
+
+
+def test_many_phases_of_a_gap_are_those_one_by_one(anchored):
+    phases = torch.tensor([0.0, 0.25, 1.0])
+    for k, many in enumerate(anchored.field.sides(0, phases)):
+        one_by_one = [list(anchored.field.sides(0, float(t)))[k] for t in phases]
+        assert many.progress.tolist() == [side.progress for side in one_by_one]
+        assert many.fade.tolist() == [side.fade for side in one_by_one]
+
+
+def test_a_sections_gaussians_move_across_the_gaps_beside_it(anchored):
+    field = anchored.field
+    assert [list(field.motions(owner)) for owner in range(3)] == [[0], [0, 1], [1]]
+    assert torch.equal(field.motions(1)[0], field.down[0])
+    assert torch.equal(field.motions(1)[1], field.up[1])
