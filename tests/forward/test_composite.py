@@ -1,5 +1,7 @@
 """Sections as sums of blocks, and which blocks that takes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from napari_emgauss.forward.composite import compose
 PLAN = Plan.of((20, 100, 90), bundle_sections=7, bundle_overlap=2, tile_px=40, tile_overlap_px=10)
 
 
-class Blocks:
+class Blocks(Sequence):
     """Models that draw their own number everywhere, and remember who was asked."""
 
     def __init__(self, value=float):
