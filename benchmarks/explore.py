@@ -51,13 +51,14 @@ class Stopwatch:
         self._timer = QTimer(widget)
         self._timer.timeout.connect(self._turn)
         self._timer.start(0)
-        show = widget._section.show
+        section = widget.controller.canvas.section
+        show = section.show
 
-        def counted(*args: object) -> None:
+        def counted(*args: object) -> bool:
             self.pictures += 1
-            show(*args)
+            return show(*args)
 
-        widget._section.show = counted
+        section.show = counted
 
     def _turn(self) -> None:
         now = time.perf_counter()
@@ -73,12 +74,12 @@ def follow(widget: ExploreWidget, stopwatch: Stopwatch, seconds: float) -> None:
     stopwatch.restart()
     start, cpu_start_s = time.perf_counter(), time.thread_time()
     while (elapsed := time.perf_counter() - start) < seconds:
-        widget.slider.setValue((SECTIONS - 1) * (0.5 - 0.5 * np.cos(elapsed)))
+        widget.view.slider.setValue((SECTIONS - 1) * (0.5 - 0.5 * np.cos(elapsed)))
         until = time.perf_counter() + 1 / 60
         while time.perf_counter() < until:
             QApplication.processEvents()
             time.sleep(0.001)
-    layer, cpu_s = widget.layer, time.thread_time() - cpu_start_s
+    layer, cpu_s = widget.controller.layer, time.thread_time() - cpu_start_s
     print(
         f"  {stopwatch.pictures / seconds:5.1f} pictures/s of {layer.data.shape[1]} × {layer.data.shape[2]} px, "
         f"{cpu_s / max(stopwatch.pictures, 1) * 1e3:.1f} ms of the GUI thread each, "
@@ -98,7 +99,7 @@ def measure(size: int, seconds: float, *, painted: bool) -> None:
     widget = ExploreWidget(viewer)
     viewer.window.add_dock_widget(widget, area="right")
     stopwatch = Stopwatch(widget)
-    widget.go_to(0.5)
+    widget.controller.go_to(0.5)
     settle(widget)
     print("whole section in view:")
     follow(widget, stopwatch, seconds)
@@ -134,7 +135,7 @@ def napari_alone(side_px: int, seconds: float) -> float:
 
 def settle(widget: ExploreWidget) -> None:
     """Wait until the section rests, sharp."""
-    while widget.busy:
+    while widget.controller.busy:
         QApplication.processEvents()
         time.sleep(0.001)
 

@@ -53,14 +53,14 @@ def take(theme: str, folder: Path, size: tuple[int, int]) -> None:
     shoot("training")
     until(lambda: reconstruct.run is None)
     shoot("trained")
-    explore = open_widget(viewer, "Explore z")
+    explore = open_widget(viewer, "Explore z").controller
     explore.go_to(4.37)
     until(lambda: not explore.busy)
     shoot("explore")
-    explore.uncertainty.setChecked(True)
+    explore.view.uncertainty.setChecked(True)
     until(lambda: not explore.busy)
     shoot("uncertainty")
-    explore.uncertainty.setChecked(False)
+    explore.view.uncertainty.setChecked(False)
     compare = open_widget(viewer, "Compare").controller
     until(lambda: not compare.busy and compare.view.scores.verdict.text())
     shoot("compare")

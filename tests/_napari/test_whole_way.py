@@ -42,7 +42,7 @@ def test_sample_train_pause_resume_scrub_export_reopen(viewer, qtbot, tmp_path):
     (model,) = open_models(viewer)
 
     reconstruct.next_steps.buttons["Explore z"].click()
-    explore = next(w for w in docked(viewer) if type(w).__name__ == "ExploreWidget")
+    explore = next(w for w in docked(viewer) if type(w).__name__ == "ExploreWidget").controller
     explore.go_to(3.4)
     qtbot.waitUntil(lambda: explore.layer is not None and not explore.busy, timeout=WAIT_MS)
     assert explore.layer.data_to_world((0, 0, 0))[0] == pytest.approx(3.4 * 48)

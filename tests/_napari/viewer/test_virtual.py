@@ -180,7 +180,7 @@ def test_explore_adds_it_where_the_stack_is(viewer, stack_layer, trained, drawn)
     stack_layer.contrast_limits = (30, 190)
     widget = ExploreWidget(viewer)
     viewer.window.add_dock_widget(widget)
-    layer = widget.show_volume()
+    layer = widget.controller.show_volume()
     drawn(layer)
     assert len(models) == 1  # it is not adopted as another model
     assert list(layer.contrast_limits) == [30, 190]

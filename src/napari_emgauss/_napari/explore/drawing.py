@@ -1,4 +1,4 @@
-"""What Explore z has drawn off the GUI thread."""
+"""Pictures of sections, drawn off the GUI thread."""
 
 from __future__ import annotations
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from psygnal import Signal
-from qtpy.QtCore import QPointF, Qt
+from qtpy.QtCore import QPointF, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QPainter, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QStyle, QWidget
 

@@ -1,4 +1,4 @@
-"""What Explore z draws next, and where: plain state, no Qt."""
+"""The position of Explore z and what is drawn there: plain state, no Qt."""
 
 from __future__ import annotations
 
@@ -80,9 +80,10 @@ class Scrubber:
 
     @property
     def depth_text(self) -> str:
-        """The depth in nm, or in µm for thick stacks."""
+        """The depth in nm, or in µm for thick stacks, and how the section there is known."""
         dz = self.model.reconstruction.voxel_size_nm[0]
-        return f"{self.depth_nm / 1000:.3f} µm" if self.last * dz >= 1e4 else f"{self.depth_nm:.1f} nm"
+        depth = f"{self.depth_nm / 1000:.3f} µm" if self.last * dz >= 1e4 else f"{self.depth_nm:.1f} nm"
+        return f"Depth {depth}: {'observed section' if self.is_observed else 'reconstructed'}"
 
     @property
     def is_observed(self) -> bool:

@@ -18,10 +18,6 @@ TINT = Colormap(
     display_name="error to expect",
 )
 """Multiplied with the section: small errors leave it as it is, twice the mean error turns it red."""
-TIP = "Tint the section where a large absolute error is to be expected: red at twice the mean error."
-NONE = (
-    "This model has no map of its uncertainty: it is made at the end of a whole training, with at least three sections."
-)
 
 
 class UncertaintyLayer(SectionLayer):

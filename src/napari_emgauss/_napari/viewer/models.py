@@ -42,6 +42,11 @@ class OpenModel:
     source: weakref.ref[Any] | None = None
 
     @property
+    def has_sections(self) -> bool:
+        """Whether it is of a stack of sections, which can be drawn at any z and scored where some are held out."""
+        return hasattr(self.reconstruction, "observed")
+
+    @property
     def source_layer(self) -> Any | None:
         """The stack's layer, or None once it is gone."""
         return None if self.source is None else self.source()
@@ -84,7 +89,7 @@ class OpenModels:
     def adopt(self, layer: Any) -> OpenModel | None:
         """Open the model that ``layer`` draws its planes from (a model file was opened), unless it is open already."""
         reconstruction = getattr(getattr(layer, "data", None), "reconstruction", None)
-        if not isinstance(reconstruction, Reconstruction):
+        if reconstruction is None:
             return None
         return self.of(reconstruction) or self.add(OpenModel(layer.name, reconstruction, LayerPlacement.of(layer)))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
+from collections.abc import Collection
+from typing import Any
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -20,9 +23,21 @@ from superqt import QLabeledDoubleSlider
 
 from napari_emgauss._napari.explore.marks import SectionMarks
 
+TIP = "Tint the section where a large absolute error is to be expected: red at twice the mean error."
+NONE = (
+    "This model has no map of its uncertainty: it is made at the end of a whole training, with at least three sections."
+)
 
-class ExploreForm(QWidget):
-    """What the user sees; `ExploreWidget` gives it life."""
+
+class ExploreView(QWidget):
+    """Controls of a position along z; they tell what the user does, and know no model and no viewer."""
+
+    moved = Signal(float)
+    """To a section coordinate."""
+    section_stepped = Signal(int)
+    """To the next observed section, 1 or -1."""
+    plane_stepped = Signal(int)
+    """To the next plane of the isotropic volume, 1 or -1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,16 +61,20 @@ class ExploreForm(QWidget):
             "Add the whole reconstruction as a layer with cubic voxels, drawn as you look at it: "
             "roll the axes to see it from the side. Nothing is stored; use 'Export isotropic' for that."
         )
+        self._lay_out()
+        self.slider.valueChanged.connect(self.moved)
+        self.marks.chosen.connect(self.moved.emit)
+        self.play.toggled.connect(lambda playing: self.play.setText("Pause" if playing else "Play"))
+
+    def _lay_out(self) -> None:
         self.controls = QWidget()
         form = QFormLayout()
         form.addRow("Model", self.models)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         inside = QVBoxLayout(self.controls)
         inside.setContentsMargins(0, 0, 0, 0)
-        inside.addWidget(_title("Section"))
-        inside.addWidget(self.slider)
-        inside.addWidget(self.marks)
-        inside.addWidget(self.depth_label)
+        for widget in (_title("Section"), self.slider, self.marks, self.depth_label):
+            inside.addWidget(widget)
         inside.addLayout(self._steps())
         inside.addWidget(self.uncertainty)
         inside.addSpacing(6)
@@ -70,10 +89,10 @@ class ExploreForm(QWidget):
 
     def _steps(self) -> QVBoxLayout:
         """Buttons that step and play."""
-        self.previous_section = _button("‹ Section", "Previous observed section")
-        self.next_section = _button("Section ›", "Next observed section")
-        self.previous_plane = _button("‹ Plane", "Previous plane of the isotropic volume")
-        self.next_plane = _button("Plane ›", "Next plane of the isotropic volume")
+        self.previous_section = _button("‹ Section", "Previous observed section", self.section_stepped, -1)
+        self.previous_plane = _button("‹ Plane", "Previous plane of the isotropic volume", self.plane_stepped, -1)
+        self.next_plane = _button("Plane ›", "Next plane of the isotropic volume", self.plane_stepped, 1)
+        self.next_section = _button("Section ›", "Next observed section", self.section_stepped, 1)
         self.play = QPushButton("Play")
         self.play.setCheckable(True)
         self.play.setToolTip("Move back and forth through the stack.")
@@ -93,6 +112,35 @@ class ExploreForm(QWidget):
         column.addLayout(playing)
         return column
 
+    def enable(self, *, enabled: bool) -> None:
+        """Take input, or not."""
+        self.controls.setEnabled(enabled)
+        self.models.setEnabled(enabled)
+
+    def show_sections(self, n: int, *, step: float, held_out: Collection[int], left_out: Collection[int]) -> None:
+        """Offer the coordinates of ``n`` sections, of which these are marked; arrow keys move by ``step``."""
+        with QSignalBlocker(self.slider):
+            self.slider.setRange(0, n - 1)
+            self.slider.setSingleStep(step)  # type: ignore[arg-type]
+        self.marks.set_sections(n, held_out=held_out, left_out=left_out)
+
+    def show_position(self, z: float, text: str) -> None:
+        """Show a section coordinate and its depth in words."""
+        with QSignalBlocker(self.slider):
+            self.slider.setValue(z)
+        self.depth_label.setText(text)
+
+    def show_status(self, text: str) -> None:
+        """Say what to do, or nothing."""
+        self.status.setText(text)
+        self.status.setVisible(bool(text))
+
+    def offer_uncertainty(self, *, offered: bool) -> None:
+        """Let the uncertainty be switched on, or say why it cannot be."""
+        self.uncertainty.setEnabled(offered)
+        self.uncertainty.setToolTip(TIP if offered else NONE)
+        self.uncertainty.setChecked(self.uncertainty.isChecked() and offered)
+
 
 def _title(text: str) -> QLabel:
     label = QLabel(f"<b>{text}</b>")
@@ -100,9 +148,10 @@ def _title(text: str) -> QLabel:
     return label
 
 
-def _button(text: str, tip: str) -> QPushButton:
+def _button(text: str, tip: str, stepped: Any, direction: int) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tip)
     button.setAutoRepeat(True)
     button.setMinimumWidth(40)
+    button.clicked.connect(lambda: stepped.emit(direction))
     return button

@@ -1,0 +1,213 @@
+"""Explore z between its form, the open models and the viewer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_emgauss._napari.controls.connections import Connections
+from napari_emgauss._napari.controls.notify import report
+from napari_emgauss._napari.explore.canvas import SectionCanvas
+from napari_emgauss._napari.explore.painter import Painter
+from napari_emgauss._napari.explore.player import Player
+from napari_emgauss._napari.explore.scrub import SAME_Z, Scrubber
+from napari_emgauss._napari.explore.view import ExploreView
+from napari_emgauss._napari.explore.volume import add_isotropic
+from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
+
+NO_MODEL = "No model yet: train one in 'Reconstruct' or open a .emgauss file."
+OTHER_VIEW = "Sections are shown in the 2D view along z. Switch the viewer back (the 2D/3D and roll buttons below it)."
+DELETED = "The layer 'Explore z' was deleted. It comes back when you move the slider."
+HIDDEN = "The layer 'Explore z' is hidden: switch on its eye in the layer list."
+
+
+class ExploreController:
+    """Form, canvas and napari's slider, kept at one position.
+
+    Parameters
+    ----------
+    view
+        The form, whose destruction ends everything.
+    viewer
+        The viewer itself, not a proxy.
+    models
+        Open in the viewer; those with sections are offered.
+    """
+
+    def __init__(self, view: ExploreView, viewer: Any, models: OpenModels) -> None:
+        self.view = view
+        self.canvas = SectionCanvas(viewer)
+        self.painter = Painter(view, self.canvas)
+        self.player = Player(view)
+        self._viewer, self._models = viewer, models
+        self.scrub: Scrubber | None = None
+        """Position on the chosen model."""
+        self._connections = Connections(view)
+        self._connect_view()
+        self._connect_viewer()
+        self._list_models()
+
+    def _connect_view(self) -> None:
+        view = self.view
+        view.models.currentIndexChanged.connect(self._on_model_chosen)
+        view.moved.connect(self.go_to)
+        view.section_stepped.connect(self._step_section)
+        view.plane_stepped.connect(self._step_plane)
+        view.play.toggled.connect(self.player.play)
+        view.uncertainty.toggled.connect(self._on_uncertainty)
+        view.volume.clicked.connect(self.show_volume)
+        self.player.advanced.connect(self._advance)
+        self.painter.changed.connect(self._show_status)
+        self.painter.failed.connect(self._on_failed)
+
+    def _connect_viewer(self) -> None:
+        connect, dims, camera = self._connections.connect, self._viewer.dims.events, self.canvas.stage.camera.events
+        connect(self._models.added, self._list_models)
+        connect(self._models.removed, self._list_models)
+        connect(self._viewer.layers.events.removed, self._on_layer_removed)
+        connect(dims.point, self._on_point)
+        for event in (dims.ndisplay, dims.order):
+            connect(event, self._show_status)
+        for event in (camera.zoom, camera.center):
+            connect(event, self._on_camera)
+
+    @property
+    def model(self) -> OpenModel | None:
+        """The chosen model."""
+        chosen: OpenModel | None = self.view.models.currentData()
+        return chosen
+
+    @property
+    def z(self) -> float:
+        """Section coordinate."""
+        return 0.0 if self.scrub is None else self.scrub.z
+
+    @property
+    def layer(self) -> Any | None:
+        """The layer that is drawn into, while it exists."""
+        return self.canvas.section.layer
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being drawn or about to be."""
+        return self.painter.busy
+
+    def go_to(self, z: float) -> None:
+        """Show section coordinate ``z``; napari's slider follows."""
+        if self.scrub is not None:
+            self.scrub.z = self.scrub.clip(z)
+            self._show_position(self.scrub)
+            self.painter.draw_soon()
+
+    def show_volume(self) -> Any | None:
+        """Add the model as a virtual isotropic volume."""
+        if self.model is None:
+            return None
+        layer = add_isotropic(self._viewer, self.model, self.model.source_layer or self.layer)
+        if self.layer is not None:
+            self.layer.visible = False
+        self._show_status()
+        return layer
+
+    def leave(self) -> None:
+        """Take away what makes no sense without the dock, which is being closed."""
+        self.view.uncertainty.setChecked(False)
+
+    def _list_models(self, _: Any = None) -> None:
+        chosen, box = self.model, self.view.models
+        models = [model for model in self._models if model.has_sections]
+        box.blockSignals(True)
+        box.clear()
+        for model in models:
+            box.addItem(model.name, model)
+        box.setCurrentIndex(next((i for i, model in enumerate(models) if model is chosen), len(models) - 1))
+        box.blockSignals(False)
+        if self.model is not chosen or chosen is None:
+            self._on_model_chosen()
+
+    def _on_model_chosen(self, _index: int = 0) -> None:
+        view, model = self.view, self.model
+        view.play.setChecked(False)
+        view.enable(enabled=model is not None)
+        self.painter.forget()
+        self.canvas.uncertainty.hide()
+        view.offer_uncertainty(offered=model is not None and model.reconstruction.has_uncertainty)
+        if model is None:
+            scrub = None
+        else:
+            scrub = Scrubber(model, self.canvas.stage.z(model) if self.canvas.stage.shows_sections else 0.0)
+            rec = model.reconstruction
+            view.show_sections(rec.shape[0], step=scrub.plane, held_out=rec.held_out, left_out=rec.left_out)
+            self._show_position(scrub)
+        self.scrub = self.painter.scrub = scrub
+        self._show_status()
+        if scrub is not None and self.layer is not None:
+            self.painter.draw_soon()
+
+    def _step_section(self, direction: int) -> None:
+        if self.scrub is not None:
+            self.go_to(self.scrub.next_observed(direction))
+
+    def _step_plane(self, direction: int) -> None:
+        if self.scrub is not None:
+            self.go_to(self.scrub.next_plane(direction))
+
+    def _advance(self, seconds: float) -> None:
+        if self.scrub is not None and self.canvas.stage.shows_sections:
+            self.go_to(self.scrub.after(seconds, speed=self.view.speed.value()))
+
+    def _show_position(self, scrub: Scrubber) -> None:
+        self.view.show_position(scrub.z, scrub.depth_text)
+
+    def _show_status(self, _event: Any = None) -> None:
+        """Say what to do where sections cannot be shown."""
+        text = ""
+        if self.scrub is None:
+            text = NO_MODEL
+        elif not self.canvas.stage.shows_sections:
+            text = OTHER_VIEW
+        elif self.canvas.hidden:
+            text = HIDDEN
+        self.view.show_status(text)
+        if not text and self.view.uncertainty.isChecked() and self.canvas.uncertainty.layer is None:
+            self.painter.sharpen_soon()
+
+    def _on_point(self, _event: Any) -> None:
+        """Follow napari's slider, unless it was ours that moved it."""
+        scrub = self.scrub
+        if self.canvas.steering or scrub is None or not self.canvas.stage.shows_sections:
+            return
+        z = scrub.clip(self.canvas.stage.z(scrub.model))
+        if abs(z - scrub.z) < SAME_Z:
+            return
+        scrub.z = z
+        self._show_position(scrub)
+        self.canvas.section.move(scrub.model, z, exactly=False)
+        self.painter.draw_soon()
+
+    def _on_camera(self, _event: Any) -> None:
+        """Draw what came into view, or sharper, once the view rests."""
+        if self.layer is not None and self.scrub is not None:
+            self.painter.sharpen_soon()
+
+    def _on_uncertainty(self, wanted: bool) -> None:
+        """Draw the uncertainty over the section, or take it away."""
+        self.painter.with_error = wanted
+        if wanted:
+            self.painter.draw_soon()
+        else:
+            self.canvas.uncertainty.hide()
+
+    def _on_layer_removed(self, event: Any) -> None:
+        uncertainty = self.canvas.uncertainty
+        if uncertainty.layer is not None and event.value is uncertainty.layer:
+            uncertainty.forget()
+            self.view.uncertainty.setChecked(False)
+        if self.layer is not None and event.value is self.layer:
+            self.canvas.section.forget()
+            self.painter.cease()
+            self.view.play.setChecked(False)
+            self.view.show_status(DELETED)
+
+    def _on_failed(self, error: BaseException) -> None:
+        self.view.play.setChecked(False)
+        report(error)
