@@ -51,15 +51,15 @@ def main(options: Options) -> None:
     viewer.window.add_dock_widget(widget, name="Reconstruct")
     settle(QApplication.processEvents, 5.0)
     rows = {"at rest": gaps(options.seconds / 3, lambda: False)}
-    widget.stack.hold_out_choice.setCurrentIndex(1)
+    widget.view.stack.hold_out_choice.setCurrentIndex(1)
     settle(QApplication.processEvents, 2.0)
     start = time.perf_counter()
-    widget.panel.train_button.click()
+    widget.view.panel.train_button.click()
     rows["pressing Train"] = np.array([time.perf_counter() - start])
-    rows["training"] = gaps(options.seconds, lambda: widget.run is None)
-    if widget.run is not None:
-        widget.panel.stop_button.click()
-        rows["stopping"] = gaps(10, lambda: widget.run is None)
+    rows["training"] = gaps(options.seconds, lambda: widget.controller.run is None)
+    if widget.controller.run is not None:
+        widget.view.panel.stop_button.click()
+        rows["stopping"] = gaps(10, lambda: widget.controller.run is None)
     viewer.close()
     show(volume, rows)
 

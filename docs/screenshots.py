@@ -42,16 +42,16 @@ def take(theme: str, folder: Path, size: tuple[int, int]) -> None:
 
     viewer.open_sample(PLUGIN, "phantom")
     reconstruct = open_widget(viewer, "Reconstruct")
-    reconstruct.settings.preset.setCurrentText("balanced")  # not what was used last
-    until(lambda: "short trial" in reconstruct.costs.text())
+    reconstruct.view.settings.preset.setCurrentText("balanced")  # not what was used last
+    until(lambda: "short trial" in reconstruct.view.costs.text())
     shoot("reconstruct")
-    reconstruct.stack.hold_out_choice.setCurrentIndex(1)
+    reconstruct.view.stack.hold_out_choice.setCurrentIndex(1)
     for setting, value in (("lateral_steps", 150), ("joint", 60)):
-        reconstruct.settings._fields[setting].setValue(value)
-    reconstruct.panel.train_button.click()
-    until(lambda: reconstruct.panel.bar.value() > 0.5 * reconstruct.panel.bar.maximum() > 0)
+        reconstruct.view.settings._fields[setting].setValue(value)
+    reconstruct.view.panel.train_button.click()
+    until(lambda: reconstruct.view.panel.bar.value() > 0.5 * reconstruct.view.panel.bar.maximum() > 0)
     shoot("training")
-    until(lambda: reconstruct.run is None)
+    until(lambda: reconstruct.controller.run is None)
     shoot("trained")
     explore = open_widget(viewer, "Explore z").controller
     explore.go_to(4.37)

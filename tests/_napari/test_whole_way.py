@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QSettings
 
-from napari_emgauss._napari.reconstruct import widget as reconstruct_module
+from napari_emgauss._napari.reconstruct import controller as reconstruct_module
 from napari_emgauss._napari.viewer.models import open_models
 
 WAIT_MS = 60_000
@@ -30,28 +30,29 @@ def test_sample_train_pause_resume_scrub_export_reopen(viewer, qtbot, tmp_path):
     viewer.open_sample(PLUGIN, "phantom")
     stack = viewer.layers["EM phantom"]
     _, reconstruct = viewer.window.add_plugin_dock_widget(PLUGIN, "Reconstruct")
-    assert reconstruct.stack.layer is stack
-    assert "6× anisotropic" in reconstruct.stack.summary.text()
-    reconstruct.stack.hold_out_choice.setCurrentText("Every 4th section")
-    reconstruct.panel.train_button.click()
-    qtbot.waitUntil(lambda: reconstruct.panel.bar.value() > 0, timeout=WAIT_MS)
-    reconstruct.panel.pause_button.click()
-    assert reconstruct.panel.pause_button.text() == "Resume"
-    reconstruct.panel.pause_button.click()
-    qtbot.waitUntil(lambda: reconstruct.run is None, timeout=WAIT_MS)
+    view, controller = reconstruct.view, reconstruct.controller
+    assert controller.stack.layer is stack
+    assert "6× anisotropic" in view.stack.summary.text()
+    view.stack.hold_out_choice.setCurrentText("Every 4th section")
+    view.panel.train_button.click()
+    qtbot.waitUntil(lambda: view.panel.bar.value() > 0, timeout=WAIT_MS)
+    view.panel.pause_button.click()
+    assert view.panel.pause_button.text() == "Resume"
+    view.panel.pause_button.click()
+    qtbot.waitUntil(lambda: controller.run is None, timeout=WAIT_MS)
     (model,) = open_models(viewer)
 
-    reconstruct.next_steps.buttons["Explore z"].click()
+    view.next_steps.buttons["Explore z"].click()
     explore = next(w for w in docked(viewer) if type(w).__name__ == "ExploreWidget").controller
     explore.go_to(3.4)
     qtbot.waitUntil(lambda: explore.layer is not None and not explore.busy, timeout=WAIT_MS)
     assert explore.layer.data_to_world((0, 0, 0))[0] == pytest.approx(3.4 * 48)
 
-    reconstruct.next_steps.buttons["Compare"].click()
+    view.next_steps.buttons["Compare"].click()
     compare = next(w for w in docked(viewer) if type(w).__name__ == "CompareWidget").controller
     qtbot.waitUntil(lambda: "EMGauss is" in compare.view.scores.verdict.text(), timeout=WAIT_MS)
 
-    reconstruct.next_steps.buttons["Export isotropic"].click()
+    view.next_steps.buttons["Export isotropic"].click()
     export = next(w for w in docked(viewer) if type(w).__name__ == "ExportWidget").controller
     path = tmp_path / "phantom.ome.tif"
     export.view.target_form.file_box.setChecked(True)
@@ -60,7 +61,7 @@ def test_sample_train_pause_resume_scrub_export_reopen(viewer, qtbot, tmp_path):
     qtbot.waitUntil(lambda: not export.running and path.exists(), timeout=WAIT_MS)
     layer = viewer.layers["EM phantom isotropic"]
     assert layer.data.shape == (61, 128, 128)
-    reconstruct.next_steps.save(tmp_path / "phantom.emgauss", *open_models(viewer))
+    controller.actions.save(tmp_path / "phantom.emgauss", *open_models(viewer))
     qtbot.waitUntil((tmp_path / "phantom.emgauss").exists, timeout=WAIT_MS)
 
     (volume,) = viewer.open(path, plugin=PLUGIN)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from napari_emgauss._napari.explore.controller import DELETED, HIDDEN, NO_MODEL, OTHER_VIEW
+from napari_emgauss._napari.explore.controller import DELETED, HIDDEN, OTHER_VIEW
 from napari_emgauss._napari.explore.widget import ExploreWidget
-from napari_emgauss._napari.viewer.models import OpenModel, open_models
+from napari_emgauss._napari.viewer.models import NO_MODEL, OpenModel, open_models
 
 
 def test_without_a_model_it_says_what_to_do(viewer):

@@ -1,6 +1,7 @@
 import pytest
 
-from napari_emgauss._napari.reconstruct.stack_form import StackForm
+from napari_emgauss._napari.reconstruct.stack.choice import StackChoice
+from napari_emgauss._napari.reconstruct.stack.form import StackForm
 
 
 def test_the_layer_looks_like_the_stack_and_disturbs_nothing(explore, viewer, stack_layer, settle):
@@ -25,9 +26,11 @@ def test_the_layer_looks_like_the_stack_and_disturbs_nothing(explore, viewer, st
 
 
 def test_the_section_is_no_stack_to_train_on(explore, viewer, stack_layer, settle, qtbot):
-    form = StackForm(viewer)
+    form = StackForm()
     qtbot.addWidget(form)
+    choice = StackChoice(form, viewer)
     explore.go_to(1.5)
     settle(explore)
     assert explore.layer in viewer.layers
+    assert choice.layer is stack_layer
     assert [form.layers.itemData(i) for i in range(form.layers.count())] == [stack_layer]

@@ -12,9 +12,9 @@ from napari_emgauss._napari.explore.player import Player
 from napari_emgauss._napari.explore.scrub import SAME_Z, Scrubber
 from napari_emgauss._napari.explore.view import ExploreView
 from napari_emgauss._napari.explore.volume import add_isotropic
-from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
+from napari_emgauss._napari.viewer.model_list import ModelList
+from napari_emgauss._napari.viewer.models import NO_MODEL, OpenModel, OpenModels
 
-NO_MODEL = "No model yet: train one in 'Reconstruct' or open a .emgauss file."
 OTHER_VIEW = "Sections are shown in the 2D view along z. Switch the viewer back (the 2D/3D and roll buttons below it)."
 DELETED = "The layer 'Explore z' was deleted. It comes back when you move the slider."
 HIDDEN = "The layer 'Explore z' is hidden: switch on its eye in the layer list."
@@ -38,17 +38,18 @@ class ExploreController:
         self.canvas = SectionCanvas(viewer)
         self.painter = Painter(view, self.canvas)
         self.player = Player(view)
-        self._viewer, self._models = viewer, models
+        self._viewer = viewer
         self.scrub: Scrubber | None = None
         """Position on the chosen model."""
         self._connections = Connections(view)
+        self._models = ModelList(view.models, models, self._connections, offers=lambda model: model.has_sections)
         self._connect_view()
         self._connect_viewer()
-        self._list_models()
+        self._choose_model()
 
     def _connect_view(self) -> None:
         view = self.view
-        view.models.currentIndexChanged.connect(self._on_model_chosen)
+        view.models.changed.connect(self._choose_model)
         view.moved.connect(self.go_to)
         view.section_stepped.connect(self._step_section)
         view.plane_stepped.connect(self._step_plane)
@@ -61,8 +62,6 @@ class ExploreController:
 
     def _connect_viewer(self) -> None:
         connect, dims, camera = self._connections.connect, self._viewer.dims.events, self.canvas.stage.camera.events
-        connect(self._models.added, self._list_models)
-        connect(self._models.removed, self._list_models)
         connect(self._viewer.layers.events.removed, self._on_layer_removed)
         connect(dims.point, self._on_point)
         for event in (dims.ndisplay, dims.order):
@@ -73,8 +72,7 @@ class ExploreController:
     @property
     def model(self) -> OpenModel | None:
         """The chosen model."""
-        chosen: OpenModel | None = self.view.models.currentData()
-        return chosen
+        return self._models.model
 
     @property
     def z(self) -> float:
@@ -112,19 +110,7 @@ class ExploreController:
         """Take away what makes no sense without the dock, which is being closed."""
         self.view.uncertainty.setChecked(False)
 
-    def _list_models(self, _: Any = None) -> None:
-        chosen, box = self.model, self.view.models
-        models = [model for model in self._models if model.has_sections]
-        box.blockSignals(True)
-        box.clear()
-        for model in models:
-            box.addItem(model.name, model)
-        box.setCurrentIndex(next((i for i, model in enumerate(models) if model is chosen), len(models) - 1))
-        box.blockSignals(False)
-        if self.model is not chosen or chosen is None:
-            self._on_model_chosen()
-
-    def _on_model_chosen(self, _index: int = 0) -> None:
+    def _choose_model(self) -> None:
         view, model = self.view, self.model
         view.play.setChecked(False)
         view.enable(enabled=model is not None)

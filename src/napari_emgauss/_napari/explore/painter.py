@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_emgauss._napari.controls.connections import Connections
+from napari_emgauss._napari.controls.elements import timer
 from napari_emgauss._napari.explore.canvas import SectionCanvas
 from napari_emgauss._napari.explore.drawing import Picture, draw, mean_error
 from napari_emgauss._napari.explore.scrub import Drawing, Scrubber
-from napari_emgauss._napari.workers.background import Background
+from napari_emgauss._napari.workers.worker import Worker
 
-FRAME_MS, POLL_MS = 33, 3
+FRAME_MS = 33
 REST_MS = 150
 
 
@@ -43,19 +44,16 @@ class Painter(QObject):
         self.with_error = False
         """Whether the uncertainty is drawn too."""
         self._canvas = canvas
-        self._background = Background(self, name="emgauss-explore", poll_ms=POLL_MS)
+        self._worker = Worker(self, name="emgauss-explore")
         self._connections = Connections(self)
-        self._frame, self._rest = QTimer(self), QTimer(self)
-        for timer in (self._frame, self._rest):
-            timer.setSingleShot(True)
-        self._frame.timeout.connect(self._draw_waiting)
-        self._rest.timeout.connect(self.draw_sharp)
+        self._frame = timer(self, FRAME_MS, self._draw_waiting, once=True)
+        self._rest = timer(self, REST_MS, self.draw_sharp, once=True)
         self._waiting = False
 
     @property
     def busy(self) -> bool:
         """Whether something is being drawn or about to be."""
-        return self._waiting or self._rest.isActive() or self._background.busy
+        return self._waiting or self._rest.isActive() or self._worker.busy
 
     def draw_soon(self, _event: Any = None) -> None:
         """Draw now, or when the present frame's time is over; sharpen when the position rests."""
@@ -67,7 +65,7 @@ class Painter(QObject):
 
     def sharpen_soon(self) -> None:
         """Draw sharp when position and view rest."""
-        self._rest.start(REST_MS)
+        self._rest.start()
 
     def draw_sharp(self) -> None:
         """Draw sharp now."""
@@ -78,7 +76,7 @@ class Painter(QObject):
 
     def forget(self) -> None:
         """Show nothing of what is being drawn."""
-        self._background.forget()
+        self._worker.forget()
 
     def cease(self) -> None:
         """Draw nothing more until asked again."""
@@ -89,7 +87,7 @@ class Painter(QObject):
     def _draw_waiting(self) -> None:
         if self._waiting:
             self._waiting = False
-            self._frame.start(FRAME_MS)
+            self._frame.start()
             # The picture takes napari's slider along when it comes: slicing large layers takes longer than drawing.
             if not self._draw(sharp=False) and self.scrub is not None:
                 self._canvas.steer(self.scrub)
@@ -102,7 +100,7 @@ class Painter(QObject):
             return False
         drawing = scrub.resting(visible) if sharp else scrub.moving(visible)
         with_error, rec = self.with_error, scrub.model.reconstruction
-        if sharp and not self._background.busy and self._canvas.shows(scrub.model, drawing, with_error=with_error):
+        if sharp and not self._worker.busy and self._canvas.shows(scrub.model, drawing, with_error=with_error):
             return False
         merged, density = scrub.merged, visible.density
         is_unknown = with_error and not self._canvas.uncertainty.knows(scrub.model)
@@ -111,7 +109,9 @@ class Painter(QObject):
             picture = draw(rec, drawing, density=density, merged=merged, with_error=with_error)
             return picture, mean_error(rec) if is_unknown else None
 
-        self._background.submit(work, done=lambda result: self._take(scrub, drawing, *result), failed=self.failed.emit)
+        self._worker.submit_newest(
+            work, done=lambda result: self._take(scrub, drawing, *result), failed=self.failed.emit
+        )
         return True
 
     def _take(self, scrub: Scrubber, drawing: Drawing, picture: Picture, mean: float | None) -> None:

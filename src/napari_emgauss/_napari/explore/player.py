@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from napari_emgauss._napari.controls.elements import timer
 
 FRAME_MS = 33
 LONGEST_S = 0.25
@@ -19,8 +21,7 @@ class Player(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._last_s = 0.0
-        self._timer = QTimer(self)
-        self._timer.timeout.connect(self._advance)
+        self._timer = timer(self, FRAME_MS, self._advance)
 
     @property
     def playing(self) -> bool:
@@ -30,7 +31,7 @@ class Player(QObject):
     def play(self, playing: bool) -> None:
         """Switch it on or off."""
         self._last_s = time.perf_counter()
-        self._timer.start(FRAME_MS) if playing else self._timer.stop()
+        self._timer.start() if playing else self._timer.stop()
 
     def _advance(self) -> None:
         now = time.perf_counter()

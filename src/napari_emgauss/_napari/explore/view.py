@@ -8,10 +8,8 @@ from typing import Any
 from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
@@ -21,6 +19,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
+from napari_emgauss._napari.controls.chooser import Chooser
+from napari_emgauss._napari.controls.elements import button, row, text_label, title
 from napari_emgauss._napari.explore.marks import SectionMarks
 
 TIP = "Tint the section where a large absolute error is to be expected: red at twice the mean error."
@@ -41,10 +41,7 @@ class ExploreView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.models = QComboBox()
-        self.models.setToolTip("Reconstructions trained here, or opened from .emgauss files.")
-        self.models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.models.setMinimumContentsLength(16)
+        self.models = Chooser("Reconstructions trained here, or opened from .emgauss files.", width=16)
         self.models.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.slider.setDecimals(2)
@@ -53,13 +50,12 @@ class ExploreView(QWidget):
         self.marks = SectionMarks(groove)
         self.depth_label = QLabel()
         self.depth_label.setToolTip("Depth of the shown section below the first one.")
-        self.status = QLabel()
-        self.status.setWordWrap(True)
+        self.status = text_label()
         self.uncertainty = QCheckBox("Show uncertainty")
-        self.volume = QPushButton("Show as isotropic volume")
-        self.volume.setToolTip(
+        self.volume = button(
+            "Show as isotropic volume",
             "Add the whole reconstruction as a layer with cubic voxels, drawn as you look at it: "
-            "roll the axes to see it from the side. Nothing is stored; use 'Export isotropic' for that."
+            "roll the axes to see it from the side. Nothing is stored; use 'Export isotropic' for that.",
         )
         self._lay_out()
         self.slider.valueChanged.connect(self.moved)
@@ -73,12 +69,12 @@ class ExploreView(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         inside = QVBoxLayout(self.controls)
         inside.setContentsMargins(0, 0, 0, 0)
-        for widget in (_title("Section"), self.slider, self.marks, self.depth_label):
+        for widget in (title("Section"), self.slider, self.marks, self.depth_label):
             inside.addWidget(widget)
         inside.addLayout(self._steps())
         inside.addWidget(self.uncertainty)
         inside.addSpacing(6)
-        inside.addWidget(_title("Whole stack"))
+        inside.addWidget(title("Whole stack"))
         inside.addWidget(self.volume)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(9, 9, 9, 9)
@@ -89,27 +85,21 @@ class ExploreView(QWidget):
 
     def _steps(self) -> QVBoxLayout:
         """Buttons that step and play."""
-        self.previous_section = _button("‹ Section", "Previous observed section", self.section_stepped, -1)
-        self.previous_plane = _button("‹ Plane", "Previous plane of the isotropic volume", self.plane_stepped, -1)
-        self.next_plane = _button("Plane ›", "Next plane of the isotropic volume", self.plane_stepped, 1)
-        self.next_section = _button("Section ›", "Next observed section", self.section_stepped, 1)
-        self.play = QPushButton("Play")
+        self.previous_section = _step_button("‹ Section", "Previous observed section", self.section_stepped, -1)
+        self.previous_plane = _step_button("‹ Plane", "Previous plane of the isotropic volume", self.plane_stepped, -1)
+        self.next_plane = _step_button("Plane ›", "Next plane of the isotropic volume", self.plane_stepped, 1)
+        self.next_section = _step_button("Section ›", "Next observed section", self.section_stepped, 1)
+        self.play = button("Play", "Move back and forth through the stack.")
         self.play.setCheckable(True)
-        self.play.setToolTip("Move back and forth through the stack.")
         self.speed = QDoubleSpinBox()
         self.speed.setRange(0.1, 50)
         self.speed.setValue(1)
         self.speed.setDecimals(1)
         self.speed.setSuffix(" sections/s")
         self.speed.setToolTip("Speed of playing, in observed sections per second.")
-        steps, playing = QHBoxLayout(), QHBoxLayout()
-        for button in (self.previous_section, self.previous_plane, self.next_plane, self.next_section):
-            steps.addWidget(button)
-        playing.addWidget(self.play)
-        playing.addWidget(self.speed)
         column = QVBoxLayout()
-        column.addLayout(steps)
-        column.addLayout(playing)
+        column.addWidget(row(self.previous_section, self.previous_plane, self.next_plane, self.next_section))
+        column.addWidget(row(self.play, self.speed))
         return column
 
     def enable(self, *, enabled: bool) -> None:
@@ -142,16 +132,9 @@ class ExploreView(QWidget):
         self.uncertainty.setChecked(self.uncertainty.isChecked() and offered)
 
 
-def _title(text: str) -> QLabel:
-    label = QLabel(f"<b>{text}</b>")
-    label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-    return label
-
-
-def _button(text: str, tip: str, stepped: Any, direction: int) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setAutoRepeat(True)
-    button.setMinimumWidth(40)
-    button.clicked.connect(lambda: stepped.emit(direction))
-    return button
+def _step_button(text: str, tip: str, stepped: Any, direction: int) -> QPushButton:
+    made = button(text, tip)
+    made.setAutoRepeat(True)
+    made.setMinimumWidth(40)
+    made.clicked.connect(lambda: stepped.emit(direction))
+    return made

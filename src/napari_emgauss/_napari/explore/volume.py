@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from napari_emgauss._napari.viewer.models import OpenModel
-from napari_emgauss._napari.viewer.virtual import VirtualVolume
+from napari_emgauss._napari.viewer.virtual import volume_for_layer
 
 LOOKS = ("contrast_limits", "colormap", "gamma")
 
 
 def add_isotropic(viewer: Any, model: OpenModel, like: Any | None) -> Any:
     """Add the model as a virtual volume that looks like the layer ``like``, and return its layer."""
-    rec, volume = model.reconstruction, VirtualVolume(model.reconstruction)
+    rec, volume = model.reconstruction, volume_for_layer(model.reconstruction, viewer)
     looks = {"contrast_limits": rec.display_range} if like is None else {name: getattr(like, name) for name in LOOKS}
     place = model.placement.attributes(volume.voxel_size_nm, rec.origin_nm)
-    layer = viewer.add_image(volume, name=f"{model.name} (isotropic)", **place, **looks)
-    volume.show_in(layer)
-    return layer
+    return viewer.add_image(volume, name=f"{model.name} (isotropic)", **place, **looks)

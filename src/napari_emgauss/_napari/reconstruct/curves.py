@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import pyqtgraph as pg
 from napari.settings import get_settings
@@ -10,7 +11,7 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_emgauss.training import Progress
+from napari_emgauss._napari.reconstruct.progress import ProgressPoint
 
 HEIGHT_PX = 110
 DRAW_EVERY_S = 0.7
@@ -71,15 +72,15 @@ class Curves(QWidget):
         self._score.addItem(self._plain, ignoreBounds=False)
         self._show_score(shown=True)
 
-    def add(self, records: list[Progress]) -> None:
+    def add(self, points: Sequence[ProgressPoint]) -> None:
         """Append to the curves, which are drawn now and then."""
-        for record in records:
-            if record.loss == record.loss:  # NaN before the first supervised iteration
-                self._iterations.append(record.iteration)
-                self._losses.append(record.loss)
-            if record.withheld_psnr_db is not None:
-                self._score_at.append(record.iteration)
-                self._scores.append(record.withheld_psnr_db)
+        for point in points:
+            if point.loss is not None:
+                self._iterations.append(point.iteration)
+                self._losses.append(point.loss)
+            if point.held_out_psnr_db is not None:
+                self._score_at.append(point.iteration)
+                self._scores.append(point.held_out_psnr_db)
         now = time.monotonic()
         if now - self._drawn_at >= DRAW_EVERY_S:
             self._drawn_at = now

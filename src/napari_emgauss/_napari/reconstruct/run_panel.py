@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.activity import Activity
+from napari_emgauss._napari.controls.elements import button, row, text_label
 from napari_emgauss._napari.reconstruct.curves import Curves
-from napari_emgauss.training import Progress
-from napari_emgauss.units import format_duration
+from napari_emgauss._napari.reconstruct.progress import ProgressPoint
 
-STAGE_NAMES = {
-    "sections": "Checking your sections",
-    "teacher": "Studying your sections",
-    "pseudo-sections": "Predicting between them",
-    "uncertainty": "Mapping the uncertainty",
-    "warm-up": "Warm-up",
-    "joint": "Learning",
-    "bootstrap": "Refining",
-}
 ACTIVITY_EVERY_S = 2.0
 """Rarely: napari processes all events at every update."""
 
 
 class RunPanel(QWidget):
-    """Shows a training and asks for its pause and end; knows nothing about how it is done."""
+    """Controls of a training, which show it and ask for its pause and end; they know nothing of how it is done."""
 
     train = Signal()
     pause = Signal()
@@ -36,13 +28,12 @@ class RunPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.train_button = _button("Train", "Learn this stack in the background; you can go on working.")
-        self.pause_button = _button("Pause", "Hold after the present iteration; Resume goes on.")
-        self.stop_button = _button("Stop and keep", "End now and keep what was learned.")
-        self.discard_button = _button("Discard", "End now and throw away what was learned.")
+        self.train_button = button("Train", "Learn this stack in the background; you can go on working.")
+        self.pause_button = button("Pause", "Hold after the present iteration; Resume goes on.")
+        self.stop_button = button("Stop and keep", "End now and keep what was learned.")
+        self.discard_button = button("Discard", "End now and throw away what was learned.")
         self.bar = QProgressBar()
-        self.status = QLabel()
-        self.status.setWordWrap(True)
+        self.status = text_label()
         self.curves = Curves()
         """Placed by the owner."""
         self._activity = Activity()
@@ -56,18 +47,15 @@ class RunPanel(QWidget):
         self.show_idle("")
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout()
-        for button in (self.pause_button, self.stop_button, self.discard_button):
-            row.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.train_button)
-        layout.addLayout(row)
+        layout.addWidget(row(self.pause_button, self.stop_button, self.discard_button))
         layout.addWidget(self.bar)
         layout.addWidget(self.status)
 
     def show_running(self) -> None:
-        """A training begins."""
+        """Show that a training begins."""
         self._set_running(running=True)
         self.curves.clear()
         self.curves.show()
@@ -75,7 +63,7 @@ class RunPanel(QWidget):
         self.status.setText("Preparing: reading sections and estimating their motion…")
 
     def show_idle(self, message: str) -> None:
-        """No training runs; ``message`` says how the last one ended."""
+        """Show that no training runs; ``message`` says how the last one ended."""
         self._set_running(running=False)
         self.status.setText(message)
         self.status.setVisible(bool(message))
@@ -84,18 +72,22 @@ class RunPanel(QWidget):
         self._activity.close()
         self._activity_at = None
 
+    def show_ending(self) -> None:
+        """Show that the training ends."""
+        self.status.setText("Ending after this iteration…")
+
     def leave(self) -> None:
-        """The dock is closed."""
+        """Take away what makes no sense without the dock, which is being closed."""
         self._activity.close()
 
-    def show_progress(self, records: list[Progress]) -> None:
-        """Newest progress and the points of the curves since the last call."""
-        latest = records[-1]
+    def show_progress(self, points: Sequence[ProgressPoint]) -> None:
+        """Show the newest progress, and the points of the curves since the last call."""
+        latest = points[-1]
         self.bar.setRange(0, latest.n_iterations)
         self.bar.setValue(latest.iteration)
-        self.curves.add(records)
+        self.curves.add(points)
         if not self._paused:
-            self.status.setText(describe(latest))
+            self.status.setText(latest.text)
         now = time.monotonic()
         if self._activity_at is None:
             self._activity.open("EMGauss training", latest.n_iterations)
@@ -119,20 +111,3 @@ class RunPanel(QWidget):
             self.pause.emit()
         else:
             self.resume.emit()
-
-
-def describe(progress: Progress) -> str:
-    """One line on a training: stage, iteration, time left, Gaussians."""
-    block = f" · part {progress.block + 1} of {progress.n_blocks}" if progress.n_blocks > 1 else ""
-    stage = STAGE_NAMES.get(progress.stage, progress.stage)
-    gaussians = f" · {progress.n_gaussians:,} Gaussians" if progress.n_gaussians else ""
-    return (
-        f"{stage}{block} · iteration {progress.iteration:,} of {progress.n_iterations:,} · "
-        f"{format_duration(progress.seconds_left)} left{gaussians}"
-    )
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button

@@ -29,6 +29,8 @@ class ModelList:
         Text of a first entry that stands for no model; none if empty.
     label
         Text of a model's entry.
+    offers
+        Whether a model is listed.
     """
 
     def __init__(
@@ -41,9 +43,11 @@ class ModelList:
         otherwise: int = -1,
         without: str = "",
         label: Callable[[OpenModel], str] = lambda model: model.name,
+        offers: Callable[[OpenModel], bool] = lambda model: True,
     ) -> None:
         self.chooser, self._models, self._connections = chooser, models, connections
-        self._take_newest, self._otherwise, self._without, self._label = take_newest, otherwise, without, label
+        self._take_newest, self._otherwise, self._without = take_newest, otherwise, without
+        self._label, self._offers = label, offers
         connections.connect(models.added, self._added)
         connections.connect(models.removed, self._fill)
         self._fill()
@@ -59,5 +63,5 @@ class ModelList:
 
     def _fill(self, _: Any = None, *, newest: OpenModel | None = None) -> None:
         entries: list[tuple[str, Any]] = [(self._without, None)] if self._without else []
-        entries += [(self._label(model), model) for model in self._models]
+        entries += [(self._label(model), model) for model in self._models if self._offers(model)]
         self.chooser.offer(entries, prefer=newest, otherwise=self._otherwise)

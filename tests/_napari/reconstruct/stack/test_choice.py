@@ -1,79 +1,62 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from qtpy.QtCore import QLocale, Qt
 
-from napari_emgauss._napari.reconstruct.stack_form import (
-    ASK_VOXEL_SIZE,
-    IN_VIEW,
-    RECTANGLE,
-    StackForm,
-    format_sections,
-    parse_sections,
-)
+from napari_emgauss._napari.reconstruct.stack.choice import ASK_VOXEL_SIZE, StackChoice
+from napari_emgauss._napari.reconstruct.stack.form import IN_VIEW, RECTANGLE, StackForm
 from napari_emgauss._napari.viewer.layers import LayerPlacement, camera_of
-from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
+from napari_emgauss.errors import VolumeError, VoxelSizeError
 
-
-@given(st.sets(st.integers(0, 500), max_size=20))
-def test_sections_survive_writing_and_reading(indices):
-    assert parse_sections(format_sections(tuple(sorted(indices)))) == tuple(sorted(indices))
-
-
-def test_ranges_are_read():
-    assert parse_sections(" 3, 7-9;12") == (3, 7, 8, 9, 12)
-    assert parse_sections("") == ()
-
-
-@pytest.mark.parametrize("text", ["a", "3-", "9-7", "1-2-3", "-4", "1.5", "99999999999"])
-def test_anything_else_is_explained(text):
-    with pytest.raises(ConfigError, match="section"):
-        parse_sections(text)
+WAIT_MS = 60_000
 
 
 @pytest.fixture
-def form(viewer, qtbot):
-    form = StackForm(viewer)
+def form(qtbot):
+    form = StackForm()
     qtbot.addWidget(form)
     return form
 
 
-def test_the_form_follows_layers_as_they_come_go_and_are_renamed(form, viewer, stack_layer):
-    assert form.layer is stack_layer
+@pytest.fixture
+def choice(form, viewer):
+    return StackChoice(form, viewer)
+
+
+def test_the_form_follows_layers_as_they_come_go_and_are_renamed(form, choice, viewer, stack_layer):
+    assert choice.layer is stack_layer
     other = viewer.add_image(np.zeros((3, 20, 20), np.uint8), name="other")
     assert [form.layers.itemText(i) for i in range(form.layers.count())] == ["stack", "other"]
-    assert form.layer is stack_layer
+    assert choice.layer is stack_layer
     stack_layer.name = "renamed"
     assert form.layers.currentText() == "renamed"
     viewer.layers.remove(stack_layer)
-    assert form.layer is other
+    assert choice.layer is other
     viewer.layers.remove(other)
-    assert form.layer is None
+    assert choice.layer is None
     assert "open a stack first" in form.summary.text().lower()
 
 
-def test_the_voxel_size_comes_from_the_layer_whatever_its_unit(form, stack_layer):
-    assert form.voxel_size_nm == pytest.approx((48, 8, 8))
+def test_the_voxel_size_comes_from_the_layer_whatever_its_unit(form, choice, stack_layer):
+    assert choice.voxel_size_nm == pytest.approx((48, 8, 8))
     assert form.summary.text() == "5 sections of 48 × 40, 48 × 8 × 8 nm, 6× anisotropic → 25 × 48 × 40, 48 kB"
 
 
-def test_a_layer_in_pixels_is_asked_for_and_given_its_voxel_size(form, viewer):
+def test_a_layer_in_pixels_is_asked_for_and_given_its_voxel_size(form, choice, viewer):
     layer = viewer.add_image(np.zeros((3, 20, 20), np.uint8), translate=(1, 2, 3))
     assert form.summary.text() == ASK_VOXEL_SIZE
     with pytest.raises(VoxelSizeError):
-        form.volume()
+        choice.volume()
     for box, value in zip(form.voxel, (50, 4, 4), strict=True):
         box.setValue(value)
-    assert form.volume().voxel_size_nm == (50, 4, 4)
-    form.apply_voxel_size()
+    assert choice.volume().voxel_size_nm == (50, 4, 4)
+    choice.apply_voxel_size()
     assert tuple(layer.scale) == (50, 4, 4)
     assert tuple(layer.translate) == (50, 8, 12)
     assert LayerPlacement.of(layer).nm_per_unit == (1, 1, 1)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2)])
-def test_entering_the_voxel_size_changes_nothing_on_the_canvas(form, viewer, order):
+def test_entering_the_voxel_size_changes_nothing_on_the_canvas(form, choice, viewer, order):
     layer = viewer.add_image(np.arange(9 * 40 * 40, dtype=np.uint16).reshape(9, 40, 40), translate=(1, 2, 3))
     viewer.dims.order = order
     viewer.dims.set_current_step(order[0], 6)
@@ -87,7 +70,7 @@ def test_entering_the_voxel_size_changes_nothing_on_the_canvas(form, viewer, ord
     (middle_px, px), section = on_the_canvas(), layer._slice.image.raw.copy()
     for box, value in zip(form.voxel, (50, 4, 4), strict=True):
         box.setValue(value)
-    form.apply_voxel_size()
+    choice.apply_voxel_size()
     assert on_the_canvas()[0] == pytest.approx(middle_px)
     assert on_the_canvas()[1] == pytest.approx(px)
     assert np.array_equal(layer._slice.image.raw, section)
@@ -97,52 +80,52 @@ def test_entering_the_voxel_size_changes_nothing_on_the_canvas(form, viewer, ord
     ("shape", "words"),
     [((20, 20), "2 axes"), ((2, 3, 20, 20), "4 axes"), ((1, 20, 20), "at least 2 sections"), ((4, 8, 8), "16 × 16")],
 )
-def test_layers_that_are_no_stack_are_explained(form, viewer, shape, words):
+def test_layers_that_are_no_stack_are_explained(form, choice, viewer, shape, words):
     viewer.add_image(np.zeros(shape, np.uint8), scale=(4,) * len(shape), units=("nm",) * len(shape))
     for box in form.voxel:
         box.setValue(4)
     assert words in form.summary.text()
 
 
-def test_colour_is_explained(form, viewer):
+def test_colour_is_explained(form, choice, viewer):
     viewer.add_image(np.zeros((4, 20, 20, 3), np.uint8), rgb=True, scale=(4, 4, 4), units=("nm",) * 3)
     assert "RGB" in form.summary.text()
 
 
-def test_a_rectangle_chooses_its_pixels(form, viewer, stack_layer):
+def test_a_rectangle_chooses_its_pixels(form, choice, viewer, stack_layer):
     form.part.setCurrentText(RECTANGLE)
     with pytest.raises(VolumeError, match="draw a rectangle"):
-        form.region()
+        choice.region()
     t, s = np.asarray(stack_layer.translate), np.asarray(stack_layer.scale)
     corners = np.array([[0, 10, 4], [0, 10, 30], [0, 40, 30], [0, 40, 4]]) * s + t
     viewer.add_shapes([corners], shape_type="rectangle", ndim=3, units=("um",) * 3)
-    assert form.region() == (10, 41, 4, 31)
-    volume = form.volume()
+    assert choice.region() == (10, 41, 4, 31)
+    volume = choice.volume()
     assert volume.shape == (5, 31, 27)
     assert np.array_equal(volume.section(2), np.asarray(stack_layer.data)[2, 10:41, 4:31])
     assert volume.origin_nm == pytest.approx(((t + s * (0, 10, 4)) * 1000).tolist())
 
 
-def test_the_part_in_view_lies_within_the_stack(form, viewer, stack_layer):
+def test_the_part_in_view_lies_within_the_stack(form, choice, viewer, stack_layer):
     viewer.reset_view()
     getattr(viewer, "scene", viewer).camera.zoom *= 4
     form.part.setCurrentText(IN_VIEW)
-    y0, y1, x0, x1 = form.region()
+    y0, y1, x0, x1 = choice.region()
     assert 0 <= y0 < y1 <= 48
     assert 0 <= x0 < x1 <= 40
 
 
-def test_held_out_sections_keep_away_from_the_ends_and_from_damaged_ones(form, viewer):
+def test_held_out_sections_keep_away_from_the_ends_and_from_damaged_ones(form, choice, viewer):
     viewer.add_image(np.zeros((12, 20, 20), np.uint8), scale=(50, 4, 4), units=("nm",) * 3)
     form.hold_out_choice.setCurrentText("Every 4th section")
-    assert form.hold_out == (2, 6, 10)
+    assert choice.hold_out == (2, 6, 10)
     form.leave_out_edit.setText("7")
-    assert form.hold_out == (2, 10)
+    assert choice.hold_out == (2, 10)
 
 
-def test_double_precision_layers_are_read_as_float32(form, viewer):
+def test_double_precision_layers_are_read_as_float32(form, choice, viewer):
     layer = viewer.add_image(np.random.default_rng(0).random((3, 20, 20)), scale=(50, 4, 4), units=("nm",) * 3)
-    volume = form.volume()
+    volume = choice.volume()
     assert volume.dtype == np.float32
     assert np.array_equal(volume.section(1), layer.data[1].astype(np.float32))
 
@@ -157,54 +140,55 @@ def german():
 
 def test_a_decimal_point_is_one_in_every_language_and_a_comma_too(german, viewer, qtbot):
     viewer.add_image(np.zeros((5, 20, 20), np.uint8), scale=(48, 4.5, 4.5), units=("nm",) * 3)
-    form = StackForm(viewer)
+    form = StackForm()
     qtbot.addWidget(form)
+    choice = StackChoice(form, viewer)
     box = form.voxel[1]
     assert box.text() == "y 4.5"
     qtbot.keyClick(box, Qt.Key.Key_Return)
-    assert form.voxel_size_nm == (48, 4.5, 4.5)
+    assert choice.voxel_size_nm == (48, 4.5, 4.5)
     box.selectAll()
     qtbot.keyClicks(box, "3,125")
     qtbot.keyClick(box, Qt.Key.Key_Return)
-    assert form.voxel_size_nm == (48, 3.125, 4.5)
+    assert choice.voxel_size_nm == (48, 3.125, 4.5)
 
 
-def test_the_layer_keeps_a_voxel_size_of_many_digits(form, viewer):
+def test_the_layer_keeps_a_voxel_size_of_many_digits(form, choice, viewer):
     layer = viewer.add_image(np.zeros((5, 20, 20), np.uint8), scale=(40, 4 / 3, 4 / 3), units=("nm",) * 3)
-    form.choose(layer)
-    form.apply_voxel_size()
+    form.layers.choose(layer)
+    choice.apply_voxel_size()
     assert tuple(layer.scale) == (40, 4 / 3, 4 / 3)
 
 
-def test_the_part_is_looked_at_again_when_the_drawing_or_the_view_changes(form, viewer, stack_layer, qtbot):
+def test_the_part_is_looked_at_again_when_the_drawing_or_the_view_changes(form, choice, viewer, stack_layer, qtbot):
     form.part.setCurrentText(RECTANGLE)
     assert "draw a rectangle first" in form.summary.text().lower()
-    with qtbot.waitSignal(form.changed):
+    with qtbot.waitSignal(choice.changed, timeout=WAIT_MS):
         corners = np.array([[0, 0], [0, 30], [20, 30], [20, 0]]) * 0.008 + (1.25, -0.75)
         viewer.add_shapes([corners], shape_type="polygon", units=("um", "um"))
     assert "21 × 31" in form.summary.text()
     form.part.setCurrentText(IN_VIEW)
     summaries = []
     for factor in (1.2, 1.5):
-        with qtbot.waitSignal(form.changed):
+        with qtbot.waitSignal(choice.changed, timeout=WAIT_MS):
             camera_of(viewer).zoom *= factor
         summaries.append(form.summary.text())
-        assert form.summary.text() == form.volume().describe()
+        assert form.summary.text() == choice.volume().describe()
     assert summaries[0] != summaries[1]
 
 
-def test_a_flipped_layer_is_explained(form, viewer, stack_layer):
+def test_a_flipped_layer_is_explained(form, choice, viewer, stack_layer):
     stack_layer.scale = stack_layer.scale * np.array((1, -1, 1))
     assert "flipped" in form.summary.text()
     with pytest.raises(VolumeError, match="must be positive"):
-        form.volume()
+        choice.volume()
 
 
-def test_other_layers_change_nothing_that_was_entered(form, viewer, stack_layer):
+def test_other_layers_change_nothing_that_was_entered(form, choice, viewer, stack_layer):
     pixels = viewer.add_image(np.zeros((5, 20, 20), np.uint8), name="pixels")
     other = viewer.add_image(np.zeros((5, 20, 20), np.uint8), name="other")
-    form.choose(pixels)
+    form.layers.choose(pixels)
     for box, value in zip(form.voxel, (40, 4, 4), strict=True):
         box.setValue(value)
     other.scale = (3, 2, 2)
-    assert form.voxel_size_nm == (40, 4, 4)
+    assert choice.voxel_size_nm == (40, 4, 4)

@@ -1,0 +1,253 @@
+"""Reconstruct between its form, the viewer and the session that trains."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import platformdirs
+
+from napari_emgauss._napari.controls.connections import Connections
+from napari_emgauss._napari.controls.notify import EXPLAINED, message_of, report
+from napari_emgauss._napari.reconstruct.costs import CostEstimate
+from napari_emgauss._napari.reconstruct.model_actions import ModelActions
+from napari_emgauss._napari.reconstruct.preview import PreviewLayer
+from napari_emgauss._napari.reconstruct.progress import ask_for_preview, point_of
+from napari_emgauss._napari.reconstruct.stack.check import SectionCheck
+from napari_emgauss._napari.reconstruct.stack.choice import StackChoice
+from napari_emgauss._napari.reconstruct.training import TrainedStack, TrainingRun
+from napari_emgauss._napari.reconstruct.view import ReconstructView
+from napari_emgauss._napari.viewer.layers import LayerPlacement
+from napari_emgauss._napari.viewer.model_list import ModelList
+from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
+from napari_emgauss._napari.viewer.regions import section_in_view
+from napari_emgauss._napari.workers.worker import Worker
+from napari_emgauss.errors import VolumeError
+from napari_emgauss.evaluation import plain_psnr_db
+from napari_emgauss.methods.emgauss import describe_evidence, describe_sections
+from napari_emgauss.session import Session
+from napari_emgauss.training import Finished, FinishReason, Preview, Progress
+from napari_emgauss.training.run import RunConfig
+from napari_emgauss.units import format_duration
+from napari_emgauss.volume import Volume
+
+PREVIEW_EVERY_S = 1.0
+NEW_MODEL = "A new model"
+ON_A_SECTION = 1e-3
+"""Sections: previews are of the depth between two sections where the viewer is closer to one."""
+
+
+class ReconstructController:
+    """Trains on what is entered, shows how it goes, and opens the model.
+
+    Parameters
+    ----------
+    view
+        The form, whose destruction ends everything.
+    viewer
+        The viewer itself, not a proxy.
+    models
+        Those of the viewer.
+    """
+
+    def __init__(self, view: ReconstructView, viewer: Any, models: OpenModels) -> None:
+        self.view = view
+        self.stack = StackChoice(view.stack, viewer)
+        self.check = SectionCheck(view.check, self.stack)
+        self.actions = ModelActions(view.next_steps, viewer, models)
+        self.run: TrainingRun | None = None
+        """The present training."""
+        self._viewer, self._models = viewer, models
+        self._preview: PreviewLayer | None = None
+        self._costs = CostEstimate(view.costs, lambda: (self.stack.volume(), self._arguments()))
+        self._levels = Worker(view, name="emgauss-plain-level")
+        self._connections = Connections(view)
+        self._starts = ModelList(
+            view.start_from,
+            models,
+            self._connections,
+            otherwise=0,
+            without=NEW_MODEL,
+            label=lambda model: f"Go on with {model.name}",
+        )
+        self._connect()
+        self._on_models_changed()
+        self._on_edited()
+
+    def _connect(self) -> None:
+        self.stack.changed.connect(self._on_edited)
+        self.view.settings.changed.connect(self._on_edited)
+        self.view.start_from.changed.connect(self._on_edited)
+        panel = self.view.panel
+        panel.train.connect(self.train)
+        panel.pause.connect(self._pause)
+        panel.resume.connect(self._resume)
+        panel.stop.connect(self.stop)
+        panel.discard.connect(self.discard)
+        self._connections.connect(self._models.added, self._on_models_changed)
+        self._connections.connect(self._models.removed, self._on_models_changed)
+        self._connections.connect(self._viewer.layers.events.removed, self._on_layer_removed)
+        self._connections.connect(self._viewer.dims.events.point, self._follow_viewer)
+
+    @property
+    def model(self) -> OpenModel | None:
+        """The model to go on from, None for a new one."""
+        return self._starts.model
+
+    def train(self) -> None:
+        """Start a training with what is entered."""
+        if self.run is not None:
+            return
+        try:
+            self.stack.apply_voxel_size()
+            volume, arguments = self.stack.volume(), self._arguments()
+            stack = TrainedStack(volume=volume, layer=self.stack.layer, placement=LayerPlacement.of(self.stack.layer))
+            session = Session(
+                volume,
+                run_config=RunConfig(preview_every_s=PREVIEW_EVERY_S, validate_every=20),
+                checkpoints_in=platformdirs.user_cache_path("napari-emgauss") / "half-done",
+                **arguments,
+            )
+        except EXPLAINED as error:
+            report(error)
+            return
+        self.view.settings.remember()
+        self._costs.cease("")
+        self._preview = PreviewLayer(self._viewer, stack)
+        self.run = TrainingRun(
+            session,
+            stack,
+            on_progress=self._on_progress,
+            on_preview=self._on_preview,
+            on_finished=self._on_finished,
+        )
+        self._show_running(running=True)
+        self.view.panel.show_running()
+        self._show_plain_level(volume, arguments)
+        self._follow_viewer()
+        self.view.reveal_panel()
+        self.run.start()
+
+    def stop(self) -> None:
+        """End the training and keep what was learned."""
+        if self.run is not None:
+            self.run.session.stop()
+            self.view.panel.show_ending()
+
+    def discard(self) -> None:
+        """End the training and throw away what was learned."""
+        if self.run is not None:
+            self.run.session.discard(wait=False)
+            self.view.panel.show_ending()
+
+    def close(self) -> None:
+        """End the training, whose checkpoint stays; the form is gone."""
+        if self.run is not None:
+            self.run.close()
+
+    def leave(self) -> None:
+        """Take away what makes no sense without the dock, which is being closed."""
+        self._remove_preview()
+        self.view.panel.leave()
+
+    def _arguments(self) -> dict[str, Any]:
+        """Arguments of `Session` beyond the stack."""
+        settings = self.view.settings.arguments()
+        if self.model is not None:
+            return {"start": self.model.reconstruction, "device": settings["device"]}
+        return {**settings, "hold_out": self.stack.hold_out, "leave_out": self.stack.leave_out}
+
+    def _pause(self) -> None:
+        if self.run is not None:
+            self.run.session.pause()
+
+    def _resume(self) -> None:
+        if self.run is not None:
+            self.run.session.resume()
+
+    def _on_progress(self, records: list[Progress]) -> None:
+        self.view.panel.show_progress([point_of(record) for record in records])
+
+    def _on_preview(self, preview: Preview) -> None:
+        if self._preview is not None:
+            self._preview.show(preview)
+
+    def _on_finished(self, end: Finished) -> None:
+        run, self.run = self.run, None
+        self._remove_preview()
+        self._show_running(running=False)
+        if run is None:
+            return
+        try:
+            reconstruction = run.session.result()
+        except BaseException as error:  # noqa: BLE001 - whatever ended the training is told to the person
+            if isinstance(error, RuntimeError) and end.reason is not FinishReason.FAILED:
+                run.session.forget_checkpoint()
+                self.view.panel.show_idle("Discarded.")
+            else:
+                self.view.panel.show_idle(message_of(error))
+                report(error)
+            return
+        name = f"{run.stack.layer.name} · {reconstruction.record.get('preset', '')}"
+        model = OpenModel(name, reconstruction, run.stack.placement, run.stack.volume, weakref.ref(run.stack.layer))
+        self._models.add(model)
+        run.session.forget_checkpoint()
+        early = " (stopped early)" if end.reason is FinishReason.STOPPED else ""
+        evidence = f"{describe_sections(reconstruction.record)} {describe_evidence(reconstruction.record)}"
+        done = f"Done{early} in {format_duration(end.seconds)}: {model.name}. {evidence.strip()}"
+        self.view.panel.show_idle(done.strip())
+
+    def _remove_preview(self) -> None:
+        if self._preview is not None:
+            self._preview.remove()
+        self._preview = None
+
+    def _on_layer_removed(self, event: Any) -> None:
+        if self.run is not None and event.value is self.run.stack.layer:
+            from napari.utils.notifications import show_info
+
+            self.stop()
+            show_info("The stack was removed, so its training ends; what was learned is kept as a model.")
+
+    def _follow_viewer(self, _event: Any = None) -> None:
+        """Ask for previews at the depth that the viewer shows, between two sections."""
+        if self.run is None or self._viewer.dims.ndim < 3:
+            return
+        volume = self.run.stack.volume
+        z, last = section_in_view(self._viewer, volume, self.run.stack.placement.nm_per_unit), volume.n_sections - 1
+        if abs(z - round(z)) < ON_A_SECTION:
+            z = round(z) + (0.5 if z < last - 0.5 else -0.5)
+        ask_for_preview(self.run.session.control, min(max(z, 0.0), float(last)))
+
+    def _show_plain_level(self, volume: Volume, arguments: dict[str, Any]) -> None:
+        hold_out, leave_out = arguments.get("hold_out", ()), arguments.get("leave_out", ())
+        self._levels.forget()
+        if hold_out:
+            self._levels.submit(
+                lambda: plain_psnr_db(volume, hold_out, leave_out),
+                done=lambda level: self.view.panel.curves.set_plain_level(level, "linear"),
+            )
+
+    def _on_edited(self) -> None:
+        """Something was changed: find out whether it can be trained, and what that costs."""
+        if self.run is not None:
+            return
+        self.view.show_new(new=self.model is None)
+        try:
+            self.stack.volume()
+            self._arguments()
+        except EXPLAINED as error:
+            self.view.panel.train_button.setEnabled(False)
+            self._costs.cease("" if isinstance(error, VolumeError) else message_of(error))
+            return
+        self.view.panel.train_button.setEnabled(True)
+        self._costs.begin()
+
+    def _on_models_changed(self, _: Any = None) -> None:
+        self.view.show_start_from(shown=len(self._models) > 0)
+
+    def _show_running(self, *, running: bool) -> None:
+        self.view.show_editable(editable=not running)
+        self.actions.allow(allowed=not running)
+        if not running:
+            self._on_edited()

@@ -1,0 +1,67 @@
+"""Time and memory of the training that is entered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtWidgets import QLabel
+
+from napari_emgauss._napari.controls.elements import timer
+from napari_emgauss._napari.controls.notify import EXPLAINED, message_of
+from napari_emgauss._napari.workers.worker import Worker
+from napari_emgauss.methods.emgauss.estimate import Estimate, estimate
+from napari_emgauss.units import format_bytes, format_duration
+from napari_emgauss.volume import Volume
+
+SETTLE_MS = 500
+"""Rest after an edit before the costs are estimated."""
+
+
+class CostEstimate:
+    """Estimates the costs by a short trial, once the user rests, and shows them.
+
+    Parameters
+    ----------
+    label
+        Where they are shown.
+    inputs
+        Called for the stack and the settings that are entered.
+    """
+
+    def __init__(self, label: QLabel, inputs: Callable[[], tuple[Volume, dict[str, Any]]]) -> None:
+        self._label, self._inputs = label, inputs
+        self._worker = Worker(label, name="emgauss-estimate")
+        self._settled = timer(label, SETTLE_MS, self._estimate, once=True)
+
+    def begin(self) -> None:
+        """Estimate soon."""
+        self.cease("Estimating time and memory…")
+        self._settled.start()
+
+    def cease(self, text: str) -> None:
+        """Estimate nothing, and show ``text`` instead."""
+        self._worker.forget()
+        self._settled.stop()
+        self._label.setText(text)
+
+    def _estimate(self) -> None:
+        try:
+            volume, arguments = self._inputs()
+        except EXPLAINED as error:
+            self.cease(message_of(error))
+            return
+        worker = self._worker
+        worker.submit(
+            lambda: estimate(volume, stop=lambda: worker.overtaken, **arguments),
+            done=self._show,
+            failed=lambda error: self._label.setText(message_of(error)),
+        )
+
+    def _show(self, result: Estimate | None) -> None:
+        if result is not None:
+            device = "CPU" if result.device == "cpu" else "GPU"
+            self._label.setText(
+                f"About {format_duration(result.seconds)} on this machine ({device}), by a short trial, and "
+                f"{format_bytes(result.memory_bytes)} of memory."
+            )

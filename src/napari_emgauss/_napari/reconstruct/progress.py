@@ -1,0 +1,66 @@
+"""A training's events as the widget shows them: the one place that reads them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from napari_emgauss._types import Triple
+from napari_emgauss.training import Control, Preview, Progress
+from napari_emgauss.units import format_duration
+
+STAGE_NAMES = {
+    "sections": "Checking your sections",
+    "teacher": "Studying your sections",
+    "pseudo-sections": "Predicting between them",
+    "uncertainty": "Mapping the uncertainty",
+    "warm-up": "Warm-up",
+    "joint": "Learning",
+    "bootstrap": "Refining",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressPoint:
+    """A moment of a training, as curves and run panel show it."""
+
+    iteration: int
+    n_iterations: int
+    text: str
+    """One line: stage, iteration, time left, Gaussians."""
+    loss: float | None
+    """None before the first supervised iteration."""
+    held_out_psnr_db: float | None
+    """None where it was not scored."""
+
+
+def point_of(progress: Progress) -> ProgressPoint:
+    """Return what is shown of ``progress``."""
+    return ProgressPoint(
+        iteration=progress.iteration,
+        n_iterations=progress.n_iterations,
+        text=describe(progress),
+        loss=None if math.isnan(progress.loss) else progress.loss,
+        held_out_psnr_db=progress.withheld_psnr_db,
+    )
+
+
+def describe(progress: Progress) -> str:
+    """Return one line on a training: stage, iteration, time left, Gaussians."""
+    block = f" · part {progress.block + 1} of {progress.n_blocks}" if progress.n_blocks > 1 else ""
+    stage = STAGE_NAMES.get(progress.stage, progress.stage)
+    gaussians = f" · {progress.n_gaussians:,} Gaussians" if progress.n_gaussians else ""
+    return (
+        f"{stage}{block} · iteration {progress.iteration:,} of {progress.n_iterations:,} · "
+        f"{format_duration(progress.seconds_left)} left{gaussians}"
+    )
+
+
+def origin_of(preview: Preview) -> Triple:
+    """Return the section coordinate and the pixel (y, x) of a preview's first pixel."""
+    return (preview.z, *preview.origin_px)
+
+
+def ask_for_preview(control: Control, z: float) -> None:
+    """Ask a training for previews at a section coordinate."""
+    control.preview_z = z

@@ -1,0 +1,67 @@
+"""Reconstruct over a small stack, with trainings of a few iterations."""
+
+import pytest
+from qtpy.QtCore import QSettings
+
+from napari_emgauss._napari.reconstruct import controller as module
+from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
+from napari_emgauss.methods.emgauss import PRESETS
+
+WAIT_MS = 60_000
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    """Settings and half-done trainings of the tests stay in their folder."""
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
+    monkeypatch.setattr(module.platformdirs, "user_cache_path", lambda name: tmp_path / "cache")
+    return tmp_path
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Notifications shown so far."""
+    from napari.utils.notifications import notification_manager
+
+    notification_manager.records.clear()
+    return lambda: [record.message for record in notification_manager.records]
+
+
+@pytest.fixture
+def widget(viewer, stack_layer, monkeypatch):
+    """A docked Reconstruct."""
+    monkeypatch.setitem(PRESETS, "balanced", {**PRESETS["balanced"], "joint": 6, "bootstrap": 4})
+    widget = ReconstructWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Reconstruct")
+    widget.view.settings._fields["teacher"].setChecked(False)
+    return widget
+
+
+class Training:
+    """Settings of a training, and waits for its events."""
+
+    def __init__(self, widget, qtbot):
+        self._widget, self._qtbot = widget, qtbot
+
+    def set(self, name, value):
+        self._widget.view.settings._fields[name].setValue(value)
+
+    def make_long(self):
+        self.set("joint", 100_000)
+
+    def wait_until_begun(self):
+        self._qtbot.waitUntil(lambda: self._widget.view.panel.bar.value() > 0, timeout=WAIT_MS)
+
+    def wait_until_finished(self):
+        self._qtbot.waitUntil(lambda: self._widget.controller.run is None, timeout=WAIT_MS)
+
+
+@pytest.fixture
+def training_of(qtbot):
+    return lambda widget: Training(widget, qtbot)
+
+
+@pytest.fixture
+def training(widget, training_of):
+    """The training of ``widget``."""
+    return training_of(widget)
