@@ -7,7 +7,7 @@ from qtpy.QtCore import QSettings
 from napari_emgauss._napari.reconstruct import controller as reconstruct_module
 from napari_emgauss._napari.viewer.models import open_models
 
-WAIT_MS = 60_000
+WAIT_MS = 300_000
 PLUGIN = "napari-emgauss"
 
 

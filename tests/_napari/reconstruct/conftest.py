@@ -7,7 +7,7 @@ from napari_emgauss._napari.reconstruct import controller as module
 from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
 from napari_emgauss.methods.emgauss import PRESETS
 
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss.methods.emgauss import load
 from napari_emgauss.training import Control
 
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 
 
 def test_a_training_gives_a_model_with_its_place_and_stack(widget, training, viewer, stack_layer, qtbot):

@@ -1,6 +1,6 @@
 import pytest
 
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 
 
 @pytest.mark.parametrize("studies", [False, True])

@@ -5,7 +5,7 @@ from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss.methods.emgauss import load
 
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 
 
 def test_a_model_can_be_saved_until_it_is_closed(widget, training, viewer, qtbot):

@@ -3,7 +3,7 @@ import pytest
 from napari_emgauss._napari.reconstruct import controller as module
 from napari_emgauss._napari.reconstruct.preview import PREVIEW_NAME
 
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 
 
 def test_the_preview_disturbs_neither_selection_nor_contrast_and_goes_away(

@@ -5,7 +5,7 @@ import pytest
 from napari_emgauss._napari.reconstruct.training import TrainingRun
 from napari_emgauss.session import Session
 
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from napari.utils import progress
 from napari_emgauss._napari.reconstruct.preview import PREVIEW_NAME
 from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
 
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 
 
 def test_closing_the_viewer_while_training_leaves_a_checkpoint_and_no_thread(

@@ -7,7 +7,7 @@ from napari_emgauss._napari.reconstruct.stack.choice import StackChoice
 from napari_emgauss._napari.reconstruct.stack.form import StackForm
 from napari_emgauss.phantoms import phantom
 
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 
 
 @pytest.fixture

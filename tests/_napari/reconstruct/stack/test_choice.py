@@ -7,7 +7,7 @@ from napari_emgauss._napari.reconstruct.stack.form import IN_VIEW, RECTANGLE, St
 from napari_emgauss._napari.viewer.layers import LayerPlacement, camera_of
 from napari_emgauss.errors import VolumeError, VoxelSizeError
 
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 
 
 @pytest.fixture
