@@ -38,14 +38,12 @@ def test_scrubbing_and_resting_ends_at_the_sharp_section(explore, model, settle)
 
 def test_the_last_of_many_positions_wins(explore, model, settle, monkeypatch):
     drawn = []
-    rec = model.reconstruction
-    render = type(rec).render
 
-    def counted(self, z, **options):
-        drawn.append(z)
-        return render(self, z, **options)
+    def counted(reconstruction, drawing, **options):
+        drawn.append(drawing.z)
+        return draw(reconstruction, drawing, **options)
 
-    monkeypatch.setattr(type(rec), "render", counted)
+    monkeypatch.setattr("napari_emgauss._napari.explore.painter.draw", counted)
     for z in np.linspace(0, 4, 300):
         explore.go_to(z)
     settle(explore)
