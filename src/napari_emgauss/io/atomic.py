@@ -100,7 +100,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def planes(volume: Volume, *, progress: ReportPlanes | None, cancelled: IsCancelled | None) -> Iterator[AnyArray]:
+def planes(volume: Volume, progress: ReportPlanes | None, cancelled: IsCancelled | None) -> Iterator[AnyArray]:
     """Yield every plane of ``volume`` once, in order, as a contiguous array of the volume's type.
 
     Sections are read as deep as the source's chunks (one by one where it has none, since each may be expensive).

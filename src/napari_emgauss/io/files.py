@@ -10,7 +10,7 @@ from typing import Any
 
 from napari_emgauss._types import Triple
 from napari_emgauss.errors import FileFormatError, VolumeError
-from napari_emgauss.io.atomic import IsCancelled, ReportPlanes, check_target, provenance
+from napari_emgauss.io.atomic import IsCancelled, ReportPlanes, check_target, planes, provenance
 from napari_emgauss.io.folder import open_folder
 from napari_emgauss.io.hdf5 import open_hdf5
 from napari_emgauss.io.mrc import open_mrc, write_mrc
@@ -165,7 +165,7 @@ def write(
         )
     check_target(path, overwrite=overwrite)
     stored = provenance(volume, metadata)
-    writer(volume, path, metadata=stored, overwrite=overwrite, progress=progress, cancelled=cancelled)
+    writer(volume, path, planes(volume, progress, cancelled), metadata=stored, overwrite=overwrite)
     return path
 
 

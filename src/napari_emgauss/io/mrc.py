@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.io.atomic import IsCancelled, ReportPlanes, planes, replacing
+from napari_emgauss.io.atomic import replacing
 from napari_emgauss.io.guard import MAX_METADATA_BYTES, array_bytes, check_file_holds, foreign_errors, json_object
 from napari_emgauss.io.source import LazyStack, Source
 from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
@@ -127,13 +128,7 @@ def _origin(header: Any) -> Triple:
 
 
 def write_mrc(
-    volume: Volume,
-    path: Path,
-    *,
-    metadata: dict[str, Any],
-    overwrite: bool,
-    progress: ReportPlanes | None,
-    cancelled: IsCancelled | None,
+    volume: Volume, path: Path, planes: Iterator[AnyArray], *, metadata: dict[str, Any], overwrite: bool
 ) -> None:
     """Write an MRC2014 volume: lengths in Å (single precision), metadata as JSON in the extended header."""
     stored = mrcfile.utils.dtype_from_mode(_MODES[volume.dtype.name])
@@ -145,7 +140,7 @@ def write_mrc(
     # Written, not memory-mapped: a full disk is then an OSError rather than a crash of the process.
     with replacing(path, overwrite=overwrite, n_bytes=n_bytes) as temporary, temporary.open("xb") as file:
         file.write(header.tobytes() + own)
-        for plane in planes(volume, progress=progress, cancelled=cancelled):
+        for plane in planes:
             statistics.add(plane)
             file.write(plane.astype(stored, copy=False).data)
         statistics.store(header)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from zarr.storage import LocalStore
 
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import FileFormatError, VolumeError
-from napari_emgauss.io.atomic import IsCancelled, ReportPlanes, planes, replacing
+from napari_emgauss.io.atomic import replacing
 from napari_emgauss.io.guard import MAX_METADATA_BYTES, array_bytes, check_fits_memory, foreign_errors, json_object
 from napari_emgauss.io.pyramid import Level, plan_levels
 from napari_emgauss.io.source import LazyStack, Source
@@ -177,13 +178,7 @@ def _geometry(axes: list[dict[str, Any]], kept: list[int], transformed: list[Any
 
 
 def write_ome_zarr(
-    volume: Volume,
-    path: Path,
-    *,
-    metadata: dict[str, Any],
-    overwrite: bool,
-    progress: ReportPlanes | None,
-    cancelled: IsCancelled | None,
+    volume: Volume, path: Path, planes: Iterator[AnyArray], *, metadata: dict[str, Any], overwrite: bool
 ) -> None:
     """Write OME-Zarr 0.5: levels averaged while the planes pass by, each pixel's centre kept in place."""
     specs = plan_levels(volume.shape, volume.voxel_size_nm, volume.origin_nm)
@@ -215,6 +210,6 @@ def write_ome_zarr(
             )
             level = Level(spec, array, volume.dtype, coarser=level)
         assert level is not None
-        for plane in planes(volume, progress=progress, cancelled=cancelled):
+        for plane in planes:
             level.push(plane)
         level.finish()

@@ -18,7 +18,7 @@ import tifffile
 
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import FileFormatError, VolumeError
-from napari_emgauss.io.atomic import IsCancelled, ReportPlanes, planes, replacing
+from napari_emgauss.io.atomic import replacing
 from napari_emgauss.io.guard import (
     array_bytes,
     check_file_holds,
@@ -268,13 +268,7 @@ def _format_name(tif: Any) -> str:
 
 
 def write_ome_tiff(
-    volume: Volume,
-    path: Path,
-    *,
-    metadata: dict[str, Any],
-    overwrite: bool,
-    progress: ReportPlanes | None,
-    cancelled: IsCancelled | None,
+    volume: Volume, path: Path, planes: Iterator[AnyArray], *, metadata: dict[str, Any], overwrite: bool
 ) -> None:
     """Write an uncompressed OME-TIFF (BigTIFF beyond 4 GB): sizes in nm, origin and metadata in its description."""
     n_bytes = array_bytes(volume.shape, volume.dtype.itemsize)
@@ -292,7 +286,7 @@ def write_ome_tiff(
         tifffile.TiffWriter(temporary, bigtiff=n_bytes > _CLASSIC_TIFF_BYTES, ome=True) as tif,
     ):
         tif.write(
-            planes(volume, progress=progress, cancelled=cancelled),
+            planes,
             shape=volume.shape,
             dtype=volume.dtype.newbyteorder("="),
             photometric="minisblack",
