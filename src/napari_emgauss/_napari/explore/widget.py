@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_emgauss._napari.explore.controller import ExploreController
 from napari_emgauss._napari.explore.view import ExploreView
-from napari_emgauss._napari.viewer.docked import EndsWithDock
+from napari_emgauss._napari.viewer.docked import fill_dock
 from napari_emgauss._napari.viewer.models import open_models
 
 if TYPE_CHECKING:
@@ -28,7 +28,4 @@ class ExploreWidget(QWidget):
         super().__init__()
         self.view = ExploreView()
         self.controller = ExploreController(self.view, getattr(viewer, "__wrapped__", viewer), open_models(viewer))
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.view)
-        EndsWithDock(self).taken_out.connect(self.controller.leave)
+        fill_dock(self, self.view).taken_out.connect(self.controller.leave)

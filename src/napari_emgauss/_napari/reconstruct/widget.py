@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_emgauss._napari.reconstruct.controller import ReconstructController
 from napari_emgauss._napari.reconstruct.view import ReconstructView
-from napari_emgauss._napari.viewer.docked import EndsWithDock
+from napari_emgauss._napari.viewer.docked import fill_dock
 from napari_emgauss._napari.viewer.models import open_models
 
 if TYPE_CHECKING:
@@ -30,7 +30,4 @@ class ReconstructWidget(QWidget):
         itself = getattr(viewer, "__wrapped__", viewer)
         controller = self.controller = ReconstructController(self.view, itself, open_models(viewer))
         self.view.destroyed.connect(lambda: controller.close())  # a bound method would not keep it until then
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.view)
-        EndsWithDock(self).taken_out.connect(self.controller.leave)
+        fill_dock(self, self.view).taken_out.connect(self.controller.leave)
