@@ -13,8 +13,8 @@ from napari_emgauss._types import FloatArray, Region, Triple
 from napari_emgauss.blocks import Plan, observed_coordinate
 from napari_emgauss.errors import UncertaintyUnavailableError
 from napari_emgauss.forward import SectionModel, View
-from napari_emgauss.forward.composite import BlockModel, compose
 from napari_emgauss.methods.emgauss.coarse import Merged, merged
+from napari_emgauss.methods.emgauss.composite import BlockModel, compose
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.cuts import cut
 from napari_emgauss.methods.emgauss.uncertainty import UncertaintyMap

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.blocks import Plan
-from napari_emgauss.forward.view import View
+from napari_emgauss.forward import View
 
 
 class BlockModel(Protocol):
