@@ -143,7 +143,7 @@ class CompareController:
             self.scoring.score(model.reconstruction, volume)
 
     def _prepare(self) -> Volume | None:
-        """Get ready to draw with the chosen interpolation; the stack, or None where there is nothing to compare."""
+        """Get ready to draw with the chosen interpolation; return the stack, None where there is nothing to compare."""
         try:
             volume = self.volume()
         except EXPLAINED as error:

@@ -72,7 +72,7 @@ class PairDrawing:
         self._sections.submit_newest(work, done=lambda images: self._drawn(pair, images), failed=self._failed)
 
     def cuts(self, pair: SideBySide, indices: dict[str, int]) -> None:
-        """Draw the cuts at these pixels; cuts still being drawn are finished if that takes no longer than moments."""
+        """Draw the cuts at these pixels; cuts still being drawn are finished if that takes moments only."""
         begun = time.monotonic()
 
         def over() -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QRectF, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QRectF, QSize, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_emgauss._napari.compare.crossing import PANES
@@ -35,7 +35,7 @@ class Panes(QWidget):
         self._aspects = [1.0, CUT_ASPECTS[0], CUT_ASPECTS[0]]
         self._n_shown, self._fitted = N_COLUMNS, True
         self._drawn: dict[str, list[tuple[Any, Any]]] = {}
-        self._view = pg.GraphicsLayoutWidget()
+        self._view = _PanesGraphics()
         self._view.setBackground(None)
         self._view.setToolTip(_TIPS)
         self._view.ci.setContentsMargins(0, 0, 0, 0)
@@ -86,7 +86,7 @@ class Panes(QWidget):
             self._lines[axis].append((place, line))
 
     def set_grid(self, shape: tuple[int, int, int], steps_nm: Triple) -> None:
-        """Size of the compared volume (depths, Y, X) and the spacing of its voxels; shows all of it."""
+        """Take the size of the compared volume (depths, Y, X) and the spacing of its voxels; show all of it."""
         depths, height, width = shape
         dz, dy, dx = steps_nm
         self._steps = {"xy": (dy, dx), "xz": (dz, dx), "yz": (dz, dy)}
@@ -141,7 +141,7 @@ class Panes(QWidget):
                 item.setRect(self._area(place))
 
     def image(self, place: str, column: int) -> Any:
-        """What is drawn there, None while nothing is."""
+        """Return what is drawn there, None while nothing is."""
         image = self._images[place, column].image
         return None if image is None else np.asarray(image)
 
@@ -159,7 +159,7 @@ class Panes(QWidget):
         self._fitted = True
 
     def _area(self, place: str) -> QRectF:
-        """What the images there cover, in nm."""
+        """Return what the images there cover, in nm."""
         (rows, columns), (down, across) = self._sizes[place], self._steps[place]
         return QRectF(-0.5 * across, -0.5 * down, columns * across, rows * down)
 
@@ -181,7 +181,7 @@ class Panes(QWidget):
                 line.setHoverPen(pg.mkPen(accent, width=3))
 
     def _arrange(self) -> None:
-        """Rows as tall as their images are at this width, or less where there is no room."""
+        """Make rows as tall as their images are at this width, or less where there is no room."""
         layout = self._view.ci.layout
         width = (self.width() - LABEL_PX) / self._n_shown - GAP_PX
         heights = [max(width * aspect, 1) for aspect in self._aspects]
@@ -204,6 +204,14 @@ class Panes(QWidget):
     def _clicked(self, event: Any) -> None:
         if event.double():
             self.fit()
+
+
+class _PanesGraphics(pg.GraphicsLayoutWidget):  # type: ignore[misc]
+    """Graphics that ask for the least height only; pyqtgraph's would ask for the one they had before."""
+
+    def sizeHint(self) -> QSize:
+        """Return the width that pyqtgraph asks for, and the least height."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
 
 class PanesWindow(QWidget):

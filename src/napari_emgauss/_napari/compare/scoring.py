@@ -109,7 +109,7 @@ class Scoring:
 
 
 def label_of(method: str) -> str:
-    """Name of a method in the table, like 'Optical flow + blur 0.7'."""
+    """Return the name of a method in the table, like 'Optical flow + blur 0.7'."""
     if method == "emgauss":
         return "EMGauss"
     baseline = Baseline.parse(method)

@@ -136,7 +136,7 @@ class CompareView(QWidget):
         self.setMinimumWidth(LEAST_WIDTH_PX)
 
     def set_range(self, last_section: int, *, has_held_out: bool) -> None:
-        """Take the sections that can be gone to."""
+        """Take the range of the slider."""
         self.z.blockSignals(True)
         self.z.setRange(0, last_section)
         self.z.blockSignals(False)

@@ -25,7 +25,7 @@ EXPLAINED = (
 
 
 def message_of(error: BaseException) -> str:
-    """What a person is told about ``error``."""
+    """Return words for a person about ``error``."""
     text = str(error).strip() or type(error).__name__
     if isinstance(error, EXPLAINED):
         return text[0].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""Asking before a file is replaced."""
+"""A question before a file is replaced."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QMessageBox, QWidget
 
 
 def may_replace(parent: QWidget, path: Path) -> bool:
-    """Whether ``path`` is free, or the user agrees to replace it."""
+    """Tell whether ``path`` is free, or the user agrees to replace it."""
     if not path.exists():
         return True
     buttons = QMessageBox.StandardButton

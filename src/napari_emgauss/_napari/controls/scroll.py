@@ -32,7 +32,7 @@ class VerticalScroll(QScrollArea):
         self._bar.setValue(self._bar.maximum())
 
     def minimumSizeHint(self) -> QSize:
-        """Wide enough for the contents."""
+        """Return a size wide enough for the contents."""
         return QSize(self.minimumWidth(), 80)
 
     def _fit(self) -> None:

@@ -132,7 +132,7 @@ class ExportController:
         report(error)
 
     def _end(self, text: str) -> None:
-        """No export runs any more."""
+        """Show that no export runs any more, and why."""
         self._job = self._model = None
         self._activity.close()
         self.view.show_idle(text, has_model=self.model is not None)

@@ -102,7 +102,7 @@ class PartForm(QWidget):
         self._edited()
 
     def clear(self) -> None:
-        """There is no model."""
+        """Show that there is no model."""
         self._filling = True
         self.grid_choice.offer([])
         self.dtype_choice.offer([])

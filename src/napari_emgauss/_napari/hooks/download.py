@@ -1,4 +1,4 @@
-"""Downloading checked files to the user's cache while napari keeps drawing."""
+"""Download of checked files to the user's cache while napari keeps drawing."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class _Meter:
         self._check()
 
     def update(self, n_bytes: int) -> None:
-        """Called after every piece."""
+        """Count a piece."""
         self._done += n_bytes
         self._check()
 
@@ -110,11 +110,11 @@ class _Meter:
             raise ValueError(f"a file is larger than {MAX_FILE_BYTES} bytes")
 
     def reset(self) -> None:
-        """Called at the end, before the total is counted again."""
+        """Begin anew: pooch counts the total again at the end."""
         self._done = 0
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 def _explained(error: Exception, base_url: str) -> DownloadError:
@@ -136,7 +136,7 @@ def _explained(error: Exception, base_url: str) -> DownloadError:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without pooch's line in the terminal for each file."""
+    """Keep pooch from writing a line to the terminal for each file."""
     import pooch
 
     logger = pooch.get_logger()

@@ -10,12 +10,12 @@ from napari_emgauss.volume import Volume
 
 
 def anisotropic_phantom() -> list[LayerData]:
-    """A synthetic EM volume of which every sixth section is kept."""
+    """Return a synthetic EM volume of which every sixth section is kept."""
     return [to_layer(phantom().every(6), "EM phantom")]
 
 
 def fib25() -> list[LayerData]:
-    """Every sixth section of a FIB-SEM volume of the fly's medulla; downloaded (2.3 MB) the first time.
+    """Return every sixth section of a FIB-SEM volume of the fly's medulla; downloaded (2.3 MB) the first time.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def fib25() -> list[LayerData]:
 
 
 def cache_folder() -> Path:
-    """The user's folder for files that can be downloaded again."""
+    """Return the user's folder for files that can be downloaded again."""
     import pooch
 
     return Path(pooch.os_cache("napari-emgauss"))

@@ -1,1 +1,1 @@
-"""What the viewer holds: layers, regions, open models."""
+"""The viewer's contents: layers, regions, open models."""

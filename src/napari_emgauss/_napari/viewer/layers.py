@@ -1,4 +1,4 @@
-"""Between volumes and napari's layers: same pixels, same place, same units."""
+"""Translation between volumes and napari's layers: same pixels, same place, same units."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from napari_emgauss.units import nm_per_unit
 from napari_emgauss.volume import SUPPORTED_DTYPES, Volume
 
 KEPT_METADATA = ("napari-emgauss", "attribution")
-"""What a layer tells about its origin, and keeps when it is saved."""
+"""Metadata that a layer keeps when it is saved: it tells where the data is from."""
 LayerData = tuple[ArrayLike3D, dict[str, Any], str]
 
 
 @dataclass(frozen=True)
 class LayerPlacement:
-    """How nanometres become a viewer's world coordinates: in the units of the stack's layer.
+    """A stack's place in a viewer: nanometres become world coordinates in the units of its layer.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class LayerPlacement:
 
     @classmethod
     def of(cls, layer: Any) -> LayerPlacement:
-        """LayerPlacement of an image layer (z, y, x).
+        """Return the placement of an image layer (z, y, x).
 
         Raises
         ------
@@ -53,7 +53,7 @@ class LayerPlacement:
         return cls((z, y, x), lengths, tuple(layer.axis_labels))
 
     def attributes(self, voxel_size_nm: Triple, origin_nm: Triple) -> dict[str, Any]:
-        """Layer attributes (scale, translate, units, axis labels) of a grid given in nanometres."""
+        """Return layer attributes (scale, translate, units, axis labels) of a grid given in nanometres."""
         attributes: dict[str, Any] = {
             "scale": tuple(v / f for v, f in zip(voxel_size_nm, self.nm_per_unit, strict=True)),
             "translate": tuple(v / f for v, f in zip(origin_nm, self.nm_per_unit, strict=True)),
@@ -65,7 +65,7 @@ class LayerPlacement:
 
 
 def to_layer(volume: Volume, name: str) -> LayerData:
-    """Layer data of ``volume`` in nanometres."""
+    """Return the layer data of ``volume`` in nanometres."""
     first = np.asarray(volume.data[0])
     low, high = float(first.min()), float(first.max())
     attributes = {
@@ -83,7 +83,7 @@ def to_layer(volume: Volume, name: str) -> LayerData:
 def stack_of(
     layer: Any, *, voxel_size_nm: Triple | None = None, region: Region | None = None, sections: slice | None = None
 ) -> Volume:
-    """Volume of an image layer or of a part of it, read on demand.
+    """Return the volume of an image layer or of a part of it, read on demand.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def stack_of(
 
 
 def from_layer(data: Any, attributes: Mapping[str, Any]) -> Volume:
-    """Volume of an image layer.
+    """Return the volume of an image layer.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def _nanometres(unit: Any) -> float:
 
 
 def camera_of(viewer: Any) -> Any:
-    """The viewer's camera; it moved in napari 0.9."""
+    """Return the viewer's camera, which moved in napari 0.9."""
     scene = getattr(viewer, "scene", None)
     return viewer.camera if scene is None else scene.camera
 

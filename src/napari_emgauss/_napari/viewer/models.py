@@ -83,7 +83,7 @@ class OpenModels:
             self.removed.emit(model)
 
     def of(self, reconstruction: Reconstruction) -> OpenModel | None:
-        """The open model with this reconstruction."""
+        """Return the open model with this reconstruction, None if there is none."""
         return next((m for m in self._models if m.reconstruction is reconstruction), None)
 
     def adopt(self, layer: Any) -> OpenModel | None:
@@ -98,7 +98,7 @@ _OPEN: weakref.WeakKeyDictionary[Any, OpenModels] = weakref.WeakKeyDictionary()
 
 
 def open_models(viewer: Any) -> OpenModels:
-    """The models open in ``viewer``: those trained there and those whose files were opened as layers.
+    """Return the models open in ``viewer``: those trained there and those whose files were opened as layers.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Telling when the part in view, or a drawn rectangle, may have changed."""
+"""News that the part in view, or a drawn rectangle, may have changed."""
 
 from __future__ import annotations
 

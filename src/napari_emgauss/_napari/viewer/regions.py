@@ -1,4 +1,4 @@
-"""Which pixels of a stack are in view or in a drawn rectangle, whatever units layers and viewer use."""
+"""Regions of a stack that are in view or in a drawn rectangle, whatever units layers and viewer use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_emgauss.units import nm_per_unit
 
 
 class Grid(Protocol):
-    """Where a stack lies: a `Volume` or a `Reconstruction`."""
+    """A stack's grid: a `Volume` or a `Reconstruction`."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -33,7 +33,7 @@ class Grid(Protocol):
 
 
 def region_in_view(viewer: Any, grid: Grid, nm_per_unit: Triple) -> Region:
-    """Pixels that the canvas shows.
+    """Return the pixels that the canvas shows.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def region_in_view(viewer: Any, grid: Grid, nm_per_unit: Triple) -> Region:
 
 
 def on_canvas(viewer: Any) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Middle and size (y, x), in world units, of what the canvas shows of xy sections, transposed or not."""
+    """Return middle and size (y, x), in world units, of what the canvas shows of xy sections, transposed or not."""
     dims, camera, canvas = viewer.dims, camera_of(viewer), getattr(viewer, "canvas", None)
     size = (2048, 2048) if canvas is None else canvas.size
     y, x = (tuple(dims.displayed).index(axis) for axis in (dims.ndim - 2, dims.ndim - 1))
@@ -70,13 +70,13 @@ def on_canvas(viewer: Any) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 def section_in_view(viewer: Any, grid: Grid, nm_per_unit: Triple) -> float:
-    """Section coordinate of the viewer's slider, which may lie outside the stack; see `region_in_view`."""
+    """Return the section coordinate of the viewer's slider, which may lie outside the stack; see `region_in_view`."""
     depth_nm = float(viewer.dims.point[-3]) * world_nm(viewer, nm_per_unit)[0]
     return (depth_nm - grid.origin_nm[0]) / grid.voxel_size_nm[0]
 
 
 def region_of_rectangle(viewer: Any, grid: Grid, nm_per_unit: Triple) -> Region:
-    """Pixels that the selected shape, otherwise the newest one, touches; see `region_in_view`.
+    """Return the pixels that the selected shape, else the newest one, touches; see `region_in_view`.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def region_of_rectangle(viewer: Any, grid: Grid, nm_per_unit: Triple) -> Region:
 
 
 def world_nm(viewer: Any, own: Triple) -> Triple:
-    """Nanometres per unit (z, y, x) of the viewer's world, which is in the finest unit of all layers.
+    """Return nanometres per unit (z, y, x) of the viewer's world, which is in the finest unit of all layers.
 
     ``own`` are those of the stack's layer, used where napari does not convert.
     """
@@ -113,7 +113,7 @@ def _nm(units: Any, own: Triple) -> Triple:
 
 
 def _region(low_nm: list[float], high_nm: list[float], grid: Grid, *, what: str) -> Region:
-    """All pixels that the box touches; a pixel reaches half its size around its centre."""
+    """Return all pixels that the box touches; a pixel reaches half its size around its centre."""
     edges: list[int] = []
     for axis in (1, 2):
         origin, size, n = grid.origin_nm[axis], grid.voxel_size_nm[axis], grid.shape[axis]

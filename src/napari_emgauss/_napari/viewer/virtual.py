@@ -1,4 +1,4 @@
-"""The whole reconstruction as one layer, of which only what is looked at is drawn."""
+"""The whole reconstruction as one layer; only what is looked at is drawn."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class VirtualVolume:
         return block.copy()
 
     def _live(self, ranges: Ranges) -> AnyArray:
-        """What can be shown now; the rest follows."""
+        """Return what can be shown now; the rest follows."""
         orientation, place = _orientation(ranges, self.shape)
         if all(orientation) and self.nbytes > SOLID_BYTES:
             self._refuse_solid()
@@ -175,7 +175,7 @@ class VirtualVolume:
             )
 
     def _nothing(self, size: tuple[int, ...]) -> AnyArray:
-        """A constant that takes no memory."""
+        """Return a constant that takes no memory."""
         low = np.asarray(self.reconstruction.display_range[0]).astype(self.dtype)
         return np.broadcast_to(low, size)
 
@@ -186,7 +186,7 @@ class VirtualVolume:
         return partial(Planes.__getitem__, self._planes, _slices(ranges))
 
     def _ahead(self, ranges: Ranges) -> list[tuple[Hashable, Work]]:
-        """The next planes in the direction of the last step that are not at hand, nearest first."""
+        """Return the next planes in the direction of the last step that are not at hand, nearest first."""
         orientation, place = _orientation(ranges, self.shape)
         if sum(orientation) != 2 or len(ranges[orientation.index(False)]) != 1:
             return []
@@ -260,7 +260,7 @@ def _loaded(volume: weakref.ref[VirtualVolume], key: Hashable, block: AnyArray) 
 
 
 def _orientation(ranges: Ranges, shape: tuple[int, int, int]) -> tuple[tuple[bool, ...], tuple[int, ...]]:
-    """Which axes are asked for entirely, and where the box begins."""
+    """Return which axes are asked for entirely, and where the box begins."""
     return (
         tuple(r == range(n) for r, n in zip(ranges, shape, strict=True)),
         tuple(r.start for r in ranges),
@@ -268,6 +268,6 @@ def _orientation(ranges: Ranges, shape: tuple[int, int, int]) -> tuple[tuple[boo
 
 
 def _slices(ranges: Ranges) -> tuple[slice, slice, slice]:
-    """A key for these indices."""
+    """Return a key for these indices."""
     z, y, x = (slice(r.start, r.stop if r.stop >= 0 else None, r.step) for r in ranges)
     return z, y, x

@@ -124,7 +124,7 @@ class Worker:
             self._ended.clear()
 
     def close(self, *, within_s: float = CLOSING_S) -> None:
-        """Forget everything and end the threads, which is waited for; later ones end after their present work."""
+        """Forget everything and end the threads; one that goes on for longer than this ends after its present work."""
         self.forget()
         self._delivery.close()
         with self._wake:
@@ -177,7 +177,7 @@ class Worker:
             return self._ended.popleft() if self._ended else None
 
     def _next(self) -> _Request | None:
-        """The next request for this thread, None if it is to end."""
+        """Return the next request for this thread, None if it is to end."""
         here = threading.current_thread()
         with self._wake:
             self._present[here] = None
