@@ -25,7 +25,8 @@ from benchmarks.segmentation import Watershed, boundaries, choose, overlap, scor
 from benchmarks.voxel_classifier import VoxelClassifier, features
 from napari_emgauss.interpolation.plain import Baseline, Interpolator
 from napari_emgauss.io import read
-from napari_emgauss.methods.emgauss import load, reconstruct
+from napari_emgauss.methods.emgauss import reconstruct
+from napari_emgauss.methods.registry import load
 from napari_emgauss.volume import Volume
 
 FACTOR = 6

@@ -21,7 +21,7 @@ from benchmarks.crops import TUNED_PLANES, VOXEL_SIZE_NM
 from napari_emgauss._types import AnyArray
 from napari_emgauss.io import read
 from napari_emgauss.methods.emgauss import reconstruct
-from napari_emgauss.methods.emgauss.examination import corrections_of
+from napari_emgauss.methods.emgauss.study.examination import corrections_of
 from napari_emgauss.metrics import psnr
 from napari_emgauss.sections import choose_corrections, estimate_corrections, improves
 from napari_emgauss.sections.correction.corrections import shifted

@@ -18,7 +18,7 @@ from scipy.ndimage import uniform_filter
 from benchmarks.cases import Cache, Case, run_apart
 from benchmarks.crops import VOXEL_SIZE_NM, whole
 from napari_emgauss.io import read
-from napari_emgauss.methods.emgauss import load
+from napari_emgauss.methods.registry import load
 
 FACTOR = 6
 CELL_PX = 8

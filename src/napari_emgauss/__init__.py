@@ -10,7 +10,8 @@ from napari_emgauss._version import __version__ as __version__
 if TYPE_CHECKING:
     from napari_emgauss.evaluation import evaluate
     from napari_emgauss.io import read, write
-    from napari_emgauss.methods.emgauss import Reconstruction, load, reconstruct
+    from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
+    from napari_emgauss.methods.registry import load
     from napari_emgauss.volume import Volume
 
 __all__ = ["Reconstruction", "Volume", "evaluate", "load", "read", "reconstruct", "write"]
@@ -19,7 +20,7 @@ _HOME = {
     "Reconstruction": "napari_emgauss.methods.emgauss",
     "Volume": "napari_emgauss.volume",
     "evaluate": "napari_emgauss.evaluation",
-    "load": "napari_emgauss.methods.emgauss",
+    "load": "napari_emgauss.methods.registry",
     "read": "napari_emgauss.io",
     "reconstruct": "napari_emgauss.methods.emgauss",
     "write": "napari_emgauss.io",

@@ -13,11 +13,9 @@ from typing import Any
 
 from psygnal import EmitLoopError
 
-from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
-from napari_emgauss.methods.emgauss.train import fingerprint, prepare
-from napari_emgauss.training import CheckpointStore, Control, Event, Finished, FinishReason, Progress, TrainingSignals
-from napari_emgauss.training.run import RunConfig
-from napari_emgauss.volume import Volume
+from napari_emgauss.io.store import JobFolder
+from napari_emgauss.methods.registry import method_named
+from napari_emgauss.training import Control, Event, Finished, FinishReason, Progress, RunConfig, TrainingSignals
 
 LOGGER = logging.getLogger(__name__)
 
@@ -45,53 +43,50 @@ class Status:
 
 
 class Session:
-    """Train ``volume`` in a thread of its own.
+    """A training in a thread of its own.
 
-    ``signals`` are emitted in that thread; `Finished` comes exactly once. The interpreter stops a session that is still
-    running when it exits.
+    States: IDLE → (`start`) → RUNNING ⇄ (`pause`, `resume`) PAUSED; the end is FINISHED, STOPPED (`stop`, `discard`) or
+    FAILED. ``signals`` are emitted in its thread; `Finished` comes exactly once. The
+    interpreter stops a session that is still running when it exits.
 
     Parameters
     ----------
-    volume, preset, device, seed, checkpoint, run_config, start, **overrides
+    inputs
+        Input of the method: a `Volume` for EMGauss.
+    method
+        Name of a method of `napari_emgauss.methods.registry`.
+    checkpoint, run_config
         As for `napari_emgauss.reconstruct`.
     checkpoints_in
-        Folder for the half-done trainings of any stack, instead of ``checkpoint``: this one gets a folder of its own
-        there and goes on from what it holds, until `forget_checkpoint`.
+        Folder for the half-done trainings of any input, instead of ``checkpoint``: this one gets a folder of its own
+        there and continues from what it holds, until `forget_checkpoint`.
+    **settings
+        Settings of the method: preset, device, seed, start and any other.
     """
 
     def __init__(
         self,
-        volume: Volume,
+        inputs: Any,
         *,
-        preset: str = "balanced",
-        device: str = "auto",
-        seed: int = 0,
+        method: str = "emgauss",
         checkpoint: str | Path | None = None,
         checkpoints_in: str | Path | None = None,
         run_config: RunConfig | None = None,
-        start: Reconstruction | None = None,
-        **overrides: Any,
+        **settings: Any,
     ) -> None:
         self.signals = TrainingSignals()
         self.control = Control()
-        self._arguments: dict[str, Any] = {
-            "preset": preset,
-            "device": device,
-            "seed": seed,
-            "checkpoint": checkpoint,
-            "run_config": run_config,
-            "start": start,
-            **overrides,
-        }
+        self._inputs, self._method, self._settings = inputs, method_named(method), settings
+        self._checkpoint = None if checkpoint is None else Path(checkpoint)
         self._checkpoints_in = None if checkpoints_in is None else Path(checkpoints_in)
-        self._volume = volume
+        self._run_config = run_config
         self._lock = threading.Lock()
         self._status = Status(State.IDLE)
-        self._result: Reconstruction | None = None
+        self._result: Any = None
         self._error: BaseException | None = None
         self._terminal: Finished | None = None
         self._discarded = False
-        self._store: CheckpointStore | None = None
+        self._store: JobFolder | None = None
         self.resumed = False
         """Whether it goes on from a half-done training; known from the first event on."""
         self._thread = threading.Thread(target=self._work, name="emgauss-training", daemon=True)
@@ -150,7 +145,7 @@ class Session:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def result(self) -> Reconstruction:
+    def result(self) -> Any:
         """The reconstruction, once finished or stopped.
 
         Raises
@@ -166,8 +161,16 @@ class Session:
 
     def _work(self) -> None:
         try:
-            self._store = self._own_checkpoints()
-            result = reconstruct(self._volume, on_event=self._on_event, control=self.control, **self._arguments)
+            prepared = self._method.prepare(self._inputs, **self._settings)
+            if self._checkpoints_in is not None:
+                self._take_folder(prepared.fingerprint())
+            result = self._method.train(
+                prepared,
+                on_event=self._on_event,
+                control=self.control,
+                checkpoint=self._checkpoint,
+                run_config=self._run_config,
+            )
             self._result = None if self._discarded else result
         except BaseException as error:  # noqa: BLE001 - handed to the caller by result()
             self._error = error
@@ -176,16 +179,12 @@ class Session:
         finally:
             _RUNNING.discard(self)
 
-    def _own_checkpoints(self) -> CheckpointStore | None:
-        """The folder of this stack and these settings, handed to `reconstruct`."""
-        if self._checkpoints_in is None:
-            return None
-        settings = {k: v for k, v in self._arguments.items() if k not in ("checkpoint", "run_config")}
-        identity = fingerprint(prepare(self._volume, **settings))
-        store = CheckpointStore(self._checkpoints_in / identity[:16], identity)
-        self.resumed = store.exists()
-        self._arguments["checkpoint"] = store.folder
-        return store
+    def _take_folder(self, fingerprint: str) -> None:
+        """Take the folder of this input and these settings."""
+        assert self._checkpoints_in is not None
+        self._store = JobFolder(self._checkpoints_in / fingerprint[:16], fingerprint)
+        self.resumed = self._store.exists()
+        self._checkpoint = self._store.folder
 
     def _finish(self) -> None:
         """Tell the end, once result() can be asked."""

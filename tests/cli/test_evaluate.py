@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from napari_emgauss.cli import main
-from napari_emgauss.training.loop import BlockTrainer
+from napari_emgauss.training import BlockTrainer
 
 
 def test_evaluate_prints_the_table_and_writes_it(folder, capsys):

@@ -16,9 +16,10 @@ from napari_emgauss.evaluation import (
     score_held_out,
 )
 from napari_emgauss.interpolation.plain import Interpolator
-from napari_emgauss.methods.emgauss.train import prepare
+from napari_emgauss.methods.emgauss.job import EmgaussJob
+from napari_emgauss.methods.emgauss.setup import prepare
+from napari_emgauss.methods.emgauss.study import Study
 from napari_emgauss.metrics import psnr, ssim
-from napari_emgauss.training.loop import BlockTrainer
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +115,11 @@ def test_cuts_and_sections_outside_are_refused(long_stack):
 
 def test_the_plain_level_is_what_training_reports_for_a_linear_interpolation(long_stack):
     hold_out, leave_out = (2, 6), (4,)
-    job = prepare(long_stack, hold_out=hold_out, leave_out=leave_out)
-    task = job.build(0)
-    linear = PlainInterpolation(long_stack, job.observed)
-    task.model.render = lambda z: torch.from_numpy(job.scaling.normalise(linear(z)))
-    reported = BlockTrainer(task).validate()
+    setup = prepare(long_stack, hold_out=hold_out, leave_out=leave_out)
+    objective = EmgaussJob(setup, Study()).build(0)
+    linear = PlainInterpolation(long_stack, setup.observed)
+    objective.model.render = lambda z: torch.from_numpy(setup.scaling.normalise(linear(z)))
+    reported = objective.scores()["held_out_psnr_db"]
     assert plain_psnr_db(long_stack, hold_out, leave_out) == pytest.approx(reported, abs=1e-4)
 
 

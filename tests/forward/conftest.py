@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_emgauss.methods.emgauss import preset
-from napari_emgauss.methods.emgauss.job import build_model
+from napari_emgauss.methods.emgauss.model import build_model
 
 
 @pytest.fixture(scope="package")

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_emgauss.forward import View
 from napari_emgauss.methods.emgauss import preset
-from napari_emgauss.methods.emgauss.job import build_model
+from napari_emgauss.methods.emgauss.model import build_model
 
 
 def test_anchored_sections_meet_from_both_sides(anchored):

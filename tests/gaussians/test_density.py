@@ -102,5 +102,5 @@ def test_opacities_are_reset_when_due():
     gaussians, density = make(opacity=0.9), control()
     assert not density.reset_due(48)
     assert density.reset_due(49)
-    density.reset_opacity(gaussians)
+    assert density.reset(gaussians) == ("opacity_logit",)
     assert torch.sigmoid(gaussians.opacity_logit).max() <= 0.0101

@@ -1,57 +1,31 @@
-import numpy as np
 import pytest
 
-from napari_emgauss.methods.emgauss import preset
-from napari_emgauss.methods.emgauss.schedule import schedule
-from napari_emgauss.training import Rate, Schedule
+from napari_emgauss.training import Rate, Schedule, Stage
 
 
 @pytest.fixture
-def paper() -> Schedule:
-    return schedule(preset("paper", warmup=2000, joint=1000, bootstrap=15_000), 3, 100)
+def schedule() -> Schedule:
+    return Schedule(
+        stages=(
+            Stage(name="first", iterations=10, resting=("slow",)),
+            Stage(name="none", iterations=0),
+            Stage(name="last", iterations=30),
+        ),
+        rates={"slow": Rate(1.0, 0.01), "fast": Rate(1.0, 1.0), "off": Rate(0.0, 1.0)},
+    )
 
 
-def test_the_published_stages_and_ramp(paper):
-    assert [paper.stage(i) for i in (0, 1999, 2000, 2999, 3000, 17_999)] == [
-        "warm-up", "warm-up", "joint", "joint", "bootstrap", "bootstrap",
-    ]  # fmt: skip
-    assert paper.total == 18_000
-    assert schedule(preset("paper"), 3, 100).total == 18_000 / 4  # for a bundle of three
-    assert [paper.weight(i) for i in (0, 3000, 6500, 10_000, 17_999)] == pytest.approx([0.1, 0.1, 0.55, 1, 1])
+def test_iterations_belong_to_stages_in_their_order(schedule):
+    assert [schedule.stage(i).name for i in (0, 9, 10, 39, 40)] == ["first", "first", "last", "last", "last"]
+    assert schedule.total == 40
+    assert [schedule.start_of(name) for name in ("first", "none", "last")] == [0, 10, 10]
+    with pytest.raises(KeyError):
+        schedule.start_of("another")
 
 
-def test_the_field_rests_during_warm_up_and_its_rate_falls_as_published(paper):
-    assert paper.rate("field", 1999) == 0
-    assert paper.rate("field", 17_999) == pytest.approx(1.6e-6)
-    assert Rate(8e-4, 1.6e-6).at(0) == pytest.approx(8e-4)
-
-
-def test_the_share_of_pseudo_supervision_grows_and_is_zero_before_bootstrapping(paper):
-    rng = np.random.default_rng(0)
-    shares = [np.mean([paper.draws_pseudo(i, rng) for _ in range(2000)]) for i in (2999, 3000, 10_500, 17_999)]
-    assert shares[0] == 0
-    assert shares[1:] == pytest.approx([0.1, 0.3, 0.5], abs=0.04)
-
-
-def test_unobserved_depths_spread_from_mid_gaps_to_anywhere(paper):
-    rng = np.random.default_rng(0)
-    z = [0.0, 1.0, 3.0]
-
-    def drawn(iteration):
-        return np.array([paper.unobserved(iteration, z, rng) for _ in range(500)])
-
-    assert set(drawn(3000)) == {0.5, 2.0}
-    assert set(drawn(9000)) == {0.25, 0.5, 0.75, 1.5, 2.0, 2.5}
-    late = drawn(17_000)
-    assert len(set(late)) > 400
-    assert late.min() > 0
-    assert late.max() < 3
-
-
-def test_noise_on_z_stays_within_the_neighbouring_gaps():
-    jumping = schedule(preset("paper", z_jitter_start=5.0, z_jitter_end=5.0), 3, 100)
-    rng = np.random.default_rng(0)
-    drawn = [jumping.jittered(0, [0.0, 1.0, 3.0], 1, rng) for _ in range(300)]
-    assert min(drawn) >= 0
-    assert max(drawn) <= 3
-    assert schedule(preset("balanced"), 3, 100).jittered(0, [0.0, 1.0, 3.0], 1, rng) == 1.0
+def test_rates_fall_log_linearly_and_rest_with_their_stage(schedule):
+    assert schedule.rate("slow", 5) == 0
+    assert schedule.rate("slow", 39) == pytest.approx(0.01)
+    assert Rate(1.0, 0.01).at(0.5) == pytest.approx(0.1)
+    assert schedule.rate("fast", 5) == 1
+    assert schedule.rate("off", 20) == 0

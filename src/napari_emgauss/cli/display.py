@@ -69,8 +69,8 @@ def describe(event: TrainingProgress) -> str:
         parts.append(f"loss {event.loss:.4f}")
     if event.n_blocks > 1:
         parts.insert(0, f"block {event.block + 1}/{event.n_blocks}")
-    if event.withheld_psnr_db is not None:
-        parts.append(f"held-out {event.withheld_psnr_db:.2f} dB")
+    if "held_out_psnr_db" in event.scores:
+        parts.append(f"held-out {event.scores['held_out_psnr_db']:.2f} dB")
     parts.append(f"{format_duration(event.seconds_left)} left")
     return " · ".join(parts)
 

@@ -26,7 +26,7 @@ class Export:
     def run(self) -> int:
         """Write the isotropic volume of a model."""
         from napari_emgauss.cli.outputs import export_volume, refuse_existing
-        from napari_emgauss.methods.emgauss import load
+        from napari_emgauss.methods.registry import load
 
         refuse_existing([self.output], overwrite=self.overwrite)
         export_volume(load(self.model).lazy(self.voxel_size_nm), self.output, overwrite=self.overwrite)

@@ -41,7 +41,7 @@ class Render:
         """Draw one section to an image file."""
         from napari_emgauss.cli.display import plain_console
         from napari_emgauss.cli.outputs import refuse_existing
-        from napari_emgauss.methods.emgauss import load
+        from napari_emgauss.methods.registry import load
 
         refuse_existing([self.output], overwrite=self.overwrite)
         if (self.z is None) == (self.depth_nm is None):

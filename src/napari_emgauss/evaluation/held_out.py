@@ -15,7 +15,7 @@ from napari_emgauss.evaluation.scoring import IntensityScale, score_section
 from napari_emgauss.evaluation.sources import MethodKind, SectionSource, resolve_methods
 from napari_emgauss.interpolation.plain import Baseline
 from napari_emgauss.methods.emgauss import EmgaussConfig, Reconstruction, corrected_like
-from napari_emgauss.methods.emgauss.job import training_sections
+from napari_emgauss.methods.emgauss.setup import training_sections
 from napari_emgauss.resampling.scaling import Scaling
 from napari_emgauss.volume import Volume
 
@@ -207,7 +207,7 @@ def plain_psnr_db(
     method: Baseline | str = "linear",
     to_unit: Callable[[AnyArray], FloatArray] | None = None,
 ) -> float:
-    """Level of plain interpolation in the units of `Progress.withheld_psnr_db`, to compare a running training with.
+    """PSNR of plain interpolation as a running training's `Progress` has it, to compare the two.
 
     Parameters
     ----------

@@ -51,6 +51,10 @@ class Surgery:
         """Return ``values`` (N, …) of parameter ``name`` after the change."""
         return torch.cat([values[self.keep], self.children[name].to(values)]).contiguous()
 
+    def carry(self, name: str, values: Tensor) -> Tensor:
+        """Something kept per Gaussian (N, …) after the change; children start with zeros."""
+        return torch.cat([values[self.keep], torch.zeros_like(self.children[name]).to(values)]).contiguous()
+
 
 class DensityControl:
     """Gathers gradient statistics of one set of Gaussians and proposes changes.
@@ -107,10 +111,11 @@ class DensityControl:
         return Surgery((opaque & ~split).nonzero()[:, 0], children)
 
     @torch.no_grad()
-    def reset_opacity(self, gaussians: Gaussians) -> None:
-        """Lower every opacity to at most twice the pruning threshold, as 3DGS does."""
+    def reset(self, gaussians: Gaussians) -> tuple[str, ...]:
+        """Lower every opacity to at most twice the pruning threshold, as 3DGS does; return the parameters changed."""
         ceiling = 2 * self.config.prune_opacity
         gaussians.opacity_logit.clamp_(max=math.log(ceiling / (1 - ceiling)))
+        return ("opacity_logit",)
 
 
 def _strongest(candidates: Tensor, strength: Tensor, room: int) -> Tensor:

@@ -1,25 +1,47 @@
-"""The one optimisation loop: schedule, teacher, events, control and checkpoints."""
+"""The one training loop: objectives, schedules of stages, hooks, events, control, engines.
 
-from napari_emgauss.training.checkpoint import CheckpointStore
+It knows of no Gaussian, section or depth; `protocol` says what a method gives it.
+"""
+
 from napari_emgauss.training.control import Control
-from napari_emgauss.training.events import Event, Finished, FinishReason, Preview, Progress, TrainingSignals
-from napari_emgauss.training.loop import BlockTask, Target
-from napari_emgauss.training.run import Job, run
-from napari_emgauss.training.schedule import Rate, Schedule
+from napari_emgauss.training.engines import LocalEngine, RunConfig
+from napari_emgauss.training.events import (
+    Event,
+    Finished,
+    FinishReason,
+    PlanePlacement,
+    Preview,
+    Progress,
+    TrainingSignals,
+)
+from napari_emgauss.training.loop import BlockTrainer, model_of
+from napari_emgauss.training.protocol import Emit, Engine, Hook, Job, Objective, Sample, SavedState, Store
+from napari_emgauss.training.schedule import Rate, Schedule, Stage
+from napari_emgauss.training.watch import Watch
 
 __all__ = [
-    "BlockTask",
-    "CheckpointStore",
+    "BlockTrainer",
     "Control",
+    "Emit",
+    "Engine",
     "Event",
     "FinishReason",
     "Finished",
+    "Hook",
     "Job",
+    "LocalEngine",
+    "Objective",
+    "PlanePlacement",
     "Preview",
     "Progress",
     "Rate",
+    "RunConfig",
+    "Sample",
+    "SavedState",
     "Schedule",
-    "Target",
+    "Stage",
+    "Store",
     "TrainingSignals",
-    "run",
+    "Watch",
+    "model_of",
 ]

@@ -12,8 +12,9 @@ class Control:
         self._stop = threading.Event()
         self._running = threading.Event()
         self._running.set()
-        self.preview_z: float | None = None
-        """Section coordinate at which previews are wanted; the middle of the block where it is None or elsewhere."""
+        self.preview_at: tuple[float, ...] | None = None
+        """Position in the input's own coordinates, first axis first, at which previews are wanted. A method reads as
+        many of its numbers as it needs, and chooses by itself where it is None or outside the block in training."""
 
     def pause(self) -> None:
         """Hold after the present iteration."""

@@ -1,18 +1,19 @@
-"""What a training tells the outside: frozen records of plain numbers and CPU copies."""
+"""Events of a training: frozen records of plain numbers and CPU copies."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from psygnal import Signal, SignalGroup
 
-from napari_emgauss._types import FloatArray
+from napari_emgauss._types import FloatArray, Triple
 
 
 class FinishReason(Enum):
-    """Why a training ended."""
+    """Reason why a training ended."""
 
     COMPLETED = "completed"
     STOPPED = "stopped"
@@ -33,18 +34,19 @@ class Progress:
     """Number of blocks."""
     stage: str
     """Name of the stage."""
-    loss: float
-    """Loss on observed sections, averaged over recent iterations; NaN before the first."""
-    pseudo_loss: float | None
-    """Loss on the teacher's targets, averaged over recent iterations; None before bootstrapping."""
-    n_gaussians: int
-    """Gaussians of the block."""
+    losses: Mapping[str, float]
+    """Losses by the name of what was compared, averaged over recent iterations: ``loss`` for what was measured."""
+    scores: Mapping[str, float]
+    """Latest judgement of the model, by name; empty before the first."""
     seconds: float
     """Time spent training, pauses left out."""
     seconds_left: float
     """Estimated time to the end."""
-    withheld_psnr_db: float | None
-    """PSNR on the sections held out for validation, in normalised intensities; None without any."""
+
+    @property
+    def loss(self) -> float:
+        """Loss on what was measured; NaN before the first iteration."""
+        return self.losses.get("loss", math.nan)
 
     @classmethod
     def outside_blocks(cls, stage: str, done: int, total: int, *, seconds: float, seconds_left: float) -> Progress:
@@ -55,25 +57,35 @@ class Progress:
             block=0,
             n_blocks=1,
             stage=stage,
-            loss=math.nan,
-            pseudo_loss=None,
-            n_gaussians=0,
+            losses={},
+            scores={},
             seconds=seconds,
             seconds_left=seconds_left,
-            withheld_psnr_db=None,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preview:
-    """A rendered section of the block in training, in the input's intensity units."""
+class PlanePlacement:
+    """Place of an image in the input, in its own coordinates (z, y, x)."""
 
-    z: float
-    """Section coordinate."""
+    origin: Triple
+    """Centre of the first pixel."""
+    row: Triple = (0.0, 1.0, 0.0)
+    """Step from a row to the next."""
+    column: Triple = (0.0, 0.0, 1.0)
+    """Step from a column to the next."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """An image of the block in training, in the input's intensity units."""
+
     image: FloatArray
-    """Pixels (Y, X)."""
-    origin_px: tuple[int, int]
-    """Position (y, x) of the first pixel in the section."""
+    """Pixels (rows, columns)."""
+    placement: PlanePlacement
+    """Where it lies."""
+    label: str = ""
+    """Short name of what it shows."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,16 +1,12 @@
-"""Adam over named parameter groups whose Gaussians may change in number."""
+"""Adam over named groups of parameters, whose members may change in number."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from napari_emgauss.forward import SectionModel
-from napari_emgauss.forward.fields import Rows
-from napari_emgauss.gaussians import Gaussians
-from napari_emgauss.gaussians.density import Surgery
 from napari_emgauss.runtime.triton import load_triton
 from napari_emgauss.training.schedule import Schedule
 
@@ -18,76 +14,67 @@ EPSILON = 1e-15
 """Adam's ε of 3DGS: gradients of a mean over many pixels are tiny."""
 
 
-def trained_parameters(model: SectionModel, sets: Sequence[Rows] | None) -> dict[str, Tensor]:
-    """Parameters of ``model`` by name, with the ``sets`` that its Gaussians were split into in their place.
+class Optimiser:
+    """Adam with one group per rate of a schedule.
 
-    Adam passes over parameters without a gradient: those of sets that were not drawn cost nothing and stay put.
+    Parameters
+    ----------
+    parameters
+        What is moved, by name. Adam passes over those without a gradient: what was not drawn costs nothing.
+    schedule
+        A rate's prefix selects the parameters of its group.
     """
-    named: dict[str, Tensor] = dict(model.named_parameters())
-    if sets is None:
-        return named
-    field = {name: parameter for name, parameter in named.items() if not name.startswith("gaussians.")}
-    own = {f"gaussians.{name}/{k}": parameter for k, rows in enumerate(sets) for name, parameter in rows.items()}
-    return own | field
 
+    def __init__(self, parameters: Mapping[str, Tensor], schedule: Schedule) -> None:
+        self.parameters, self.schedule = dict(parameters), schedule
+        groups = []
+        for prefix in schedule.rates:
+            chosen = [p for name, p in parameters.items() if name.startswith(prefix)]
+            if chosen and schedule.rates[prefix].start > 0:
+                groups.append({"params": chosen, "name": prefix, "lr": 0.0})
+        load_triton()
+        self.adam = torch.optim.Adam(groups, eps=EPSILON)
 
-def make_adam(parameters: Mapping[str, Tensor], schedule: Schedule) -> torch.optim.Adam:
-    """One group per rate; the group's ``name`` is the prefix that selects its parameters."""
-    groups = []
-    for prefix in schedule.rates:
-        chosen = [p for name, p in parameters.items() if name.startswith(prefix)]
-        if chosen and schedule.rates[prefix].start > 0:
-            groups.append({"params": chosen, "name": prefix, "lr": 0.0})
-    load_triton()
-    return torch.optim.Adam(groups, eps=EPSILON)
+    def begin(self, iteration: int) -> None:
+        """Set the rates of ``iteration``, let rest what rests in its stage, and forget the gradients."""
+        stage = self.schedule.stage(iteration)
+        for name, parameter in self.parameters.items():
+            if any(other.rests(name) for other in self.schedule.stages):
+                parameter.requires_grad_(not stage.rests(name))
+        for group in self.adam.param_groups:
+            group["lr"] = self.schedule.rate(group["name"], iteration)
+        self.adam.zero_grad(set_to_none=True)
 
+    def step(self) -> None:
+        """Move the parameters."""
+        self.adam.step()
 
-def set_rates(adam: torch.optim.Adam, schedule: Schedule, iteration: int) -> None:
-    """Give every group its learning rate for ``iteration``."""
-    for group in adam.param_groups:
-        group["lr"] = schedule.rate(group["name"], iteration)
+    def replace(self, old: nn.Parameter, new: nn.Parameter, carry: Callable[[Tensor], Tensor]) -> None:
+        """Move ``new`` from now on instead of ``old``, with its moments as ``carry`` makes them."""
+        self.parameters = {name: new if p is old else p for name, p in self.parameters.items()}
+        for group in self.adam.param_groups:
+            group["params"] = [new if p is old else p for p in group["params"]]
+        state = self.adam.state.pop(old, None)
+        if state:
+            self.adam.state[new] = {k: carry(v) if k.startswith("exp_avg") else v for k, v in state.items()}
 
+    def forget_moments(self, parameter: nn.Parameter) -> None:
+        """Set the moments of ``parameter`` to zero."""
+        for key, value in self.adam.state.get(parameter, {}).items():
+            if key.startswith("exp_avg"):
+                value.zero_()
 
-def apply_surgery(model: SectionModel, adam: torch.optim.Adam, surgery: Surgery) -> None:
-    """Replace the Gaussians and carry Adam's moments of the kept ones over; children start with none."""
-    old = model.gaussians
-    new = Gaussians({name: surgery.apply(name, value) for name, value in old.values().items()}).to(old.mean_px.device)
-    for group in adam.param_groups:
-        group["params"] = [_swap(adam, p, old, new, surgery) for p in group["params"]]
-    model.gaussians = new
+    def state(self) -> dict[str, Tensor]:
+        """Return Adam's state as flat tensors, named after the parameters."""
+        return {
+            f"{name}:{key}": torch.as_tensor(value)
+            for name, p in self.parameters.items()
+            for key, value in self.adam.state.get(p, {}).items()
+        }
 
-
-def _swap(
-    adam: torch.optim.Adam, parameter: nn.Parameter, old: Gaussians, new: Gaussians, surgery: Surgery
-) -> nn.Parameter:
-    name = next((n for n, p in old.named_parameters() if p is parameter), None)
-    if name is None:
-        return parameter
-    state = adam.state.pop(parameter, None)
-    replacement: nn.Parameter = getattr(new, name)
-    if state:
-        zeros = {name: torch.zeros_like(surgery.children[name])}
-        moments = Surgery(surgery.keep, zeros)
-        adam.state[replacement] = {k: _carry(v, k, name, moments) for k, v in state.items()}
-    return replacement
-
-
-def _carry(value: Tensor, key: str, name: str, moments: Surgery) -> Tensor:
-    return moments.apply(name, value) if key.startswith("exp_avg") else value
-
-
-def adam_state(adam: torch.optim.Adam, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Adam's state as flat tensors, named after the ``parameters``."""
-    return {
-        f"{name}:{key}": torch.as_tensor(v)
-        for name, p in parameters.items()
-        for key, v in adam.state.get(p, {}).items()
-    }
-
-
-def load_adam_state(adam: torch.optim.Adam, parameters: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
-    """Inverse of `adam_state`."""
-    for key, value in state.items():
-        name, _, field = key.rpartition(":")
-        parameter = parameters[name]
-        adam.state[parameter][field] = value if field == "step" else value.to(parameter.device)
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a `state`; raises ``KeyError`` when it is of other parameters."""
+        for key, value in state.items():
+            name, _, field = key.rpartition(":")
+            parameter = self.parameters[name]
+            self.adam.state[parameter][field] = value if field == "step" else value.to(parameter.device)

@@ -5,7 +5,7 @@ import pytest
 
 from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
-from napari_emgauss.methods.emgauss import load
+from napari_emgauss.methods.registry import load
 from napari_emgauss.training import Control
 
 WAIT_MS = 180_000
@@ -77,13 +77,13 @@ def test_deleting_the_layer_ends_the_training_and_keeps_its_model(widget, traini
 
 
 def test_running_out_of_memory_is_told_and_the_widget_goes_on(widget, training, viewer, qtbot, told, monkeypatch):
-    import napari_emgauss.training.loop as loop
+    from napari_emgauss.training import BlockTrainer
 
     def no_memory(self):
         raise MemoryError("unable to allocate 40 GiB")
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.BlockTrainer, "step", no_memory)
+        patch.setattr(BlockTrainer, "step", no_memory)
         widget.controller.train()
         training.wait_until_finished()
     assert any("ut of memory" in message and "tile_px" in message for message in told())

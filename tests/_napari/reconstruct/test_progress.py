@@ -1,5 +1,3 @@
-import math
-
 import pytest
 
 from napari_emgauss._napari.reconstruct.progress import STAGE_NAMES, describe, point_of
@@ -13,12 +11,10 @@ def progress(**changes):
         "block": 1,
         "n_blocks": 3,
         "stage": "joint",
-        "loss": 0.25,
-        "pseudo_loss": None,
-        "n_gaussians": 12_345,
+        "losses": {"loss": 0.25},
+        "scores": {"n_gaussians": 12_345.0, "held_out_psnr_db": 27.5},
         "seconds": 10.0,
         "seconds_left": 65.0,
-        "withheld_psnr_db": 27.5,
     }
     return Progress(**{**values, **changes})
 
@@ -26,7 +22,7 @@ def progress(**changes):
 def test_a_training_is_described_in_one_line():
     line = describe(progress())
     assert line == "Learning · part 2 of 3 · iteration 1,200 of 4,000 · 1 min 5 s left · 12,345 Gaussians"
-    assert describe(progress(n_blocks=1, n_gaussians=0)).count(" · ") == 2
+    assert describe(progress(n_blocks=1, scores={})).count(" · ") == 2
 
 
 @pytest.mark.parametrize("stage", [*STAGE_NAMES, "a stage to come"])
@@ -35,6 +31,6 @@ def test_every_stage_has_a_name(stage):
 
 
 def test_what_is_not_known_yet_is_no_point_of_a_curve():
-    known, unknown = point_of(progress()), point_of(progress(loss=math.nan, withheld_psnr_db=None))
+    known, unknown = point_of(progress()), point_of(progress(losses={}, scores={}))
     assert (known.loss, known.held_out_psnr_db) == (0.25, 27.5)
     assert (unknown.loss, unknown.held_out_psnr_db) == (None, None)

@@ -2,13 +2,13 @@ import pytest
 
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.methods.emgauss.estimate import estimate
-from napari_emgauss.methods.emgauss.train import prepare
+from napari_emgauss.methods.emgauss.setup import prepare
 
 
 @pytest.mark.parametrize("settings", [{"preset": "fast"}, {"preset": "balanced"}, {"field": "mlp", "mlp_width": 8}])
 def test_an_estimate_counts_what_the_training_will_do(stack, settings):
     found, job = estimate(stack, **settings), prepare(stack, **settings)
-    assert found.n_iterations == sum(job.iterations_per_block)
+    assert found.n_iterations == job.n_iterations
     assert found.n_blocks == 1
     assert found.device == "cpu"
     assert found.seconds > 0

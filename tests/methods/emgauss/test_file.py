@@ -11,9 +11,15 @@ from hypothesis import strategies as st
 
 import napari_emgauss as eg
 from napari_emgauss.errors import ModelFileError
-from napari_emgauss.methods.emgauss import file as modelfile
-from napari_emgauss.methods.emgauss.config import FIELDS
+from napari_emgauss.io.container import KEY, VERSION
+from napari_emgauss.methods.emgauss import EmgaussConfig
+from napari_emgauss.methods.emgauss.model.stored import n_bytes
 
+DATA = Path(__file__).resolve().parents[2] / "data"
+LARGE_NETWORK = {"field": "mlp", "mlp_width": 4096, "mlp_depth": 64}
+SETTINGS = [
+    (group, name) for group, values in EmgaussConfig().to_json().items() if isinstance(values, dict) for name in values
+]
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -31,9 +37,9 @@ def edited(raw: bytes, change) -> bytes:
     """The file with its JSON header passed through ``change``."""
     (n,) = struct.unpack("<Q", raw[:8])
     outer = json.loads(raw[8 : 8 + n])
-    header = json.loads(outer["__metadata__"][modelfile.KEY])
+    header = json.loads(outer["__metadata__"][KEY])
     change(header)
-    outer["__metadata__"][modelfile.KEY] = json.dumps(header)
+    outer["__metadata__"][KEY] = json.dumps(header)
     text = json.dumps(outer).encode()
     return struct.pack("<Q", len(text)) + text + raw[8 + n :]
 
@@ -78,7 +84,7 @@ def test_foreign_bytes_are_a_clear_error(raw, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda h: h.update(version=modelfile.VERSION + 1),
+        lambda h: h.update(version=VERSION + 1),
         lambda h: h.update(shape=[5, 10**9, 10**9]),
         lambda h: h.update(shape=[10**5, 48, 40]),
         lambda h: h.update(shape=[-5, 48, 40]),
@@ -86,24 +92,26 @@ def test_foreign_bytes_are_a_clear_error(raw, tmp_path):
         lambda h: h.update(dtype="object"),
         lambda h: h.update(voxel_size_nm=[1, 2, float("nan")]),
         lambda h: h.update(observed=[0, 2, 1, 3, 4]),
-        lambda h: h.update(offsets=[[0, 1]]),
-        lambda h: h["anchors"].__setitem__(0, [0.0, 3.0, 2.0, 4.0]),
-        lambda h: h["anchors"].__setitem__(0, [0.0, 1.0, float("nan"), 4.0]),
-        lambda h: h.pop("anchors"),
+        lambda h: h["blocks"][0].update(offsets=[0, 1]),
+        lambda h: h["blocks"][0].update(anchors=[0.0, 3.0, 2.0, 4.0]),
+        lambda h: h["blocks"][0].update(anchors=[0.0, 1.0, float("nan"), 4.0]),
+        lambda h: h["blocks"][0].pop("anchors"),
+        lambda h: h["blocks"].append(h["blocks"][0]),
+        lambda h: h.update(method="another"),
         lambda h: h.update(scaling={"low": float("inf"), "high": 1}),
         lambda h: h.pop("config"),
-        lambda h: h["config"].update(field="mlp", mlp_width=10**6),
-        lambda h: h["config"].update(spacing_px="3"),
-        lambda h: h["config"].update(unknown=1),
-        lambda h: h["config"].update(tile_px=1),
-        lambda h: h.update(shape=[5, 2**20, 2**20]) or h["config"].update(tile_px=3, tile_overlap_px=1),
+        lambda h: h["config"]["model"].update(field="mlp", mlp_width=10**6),
+        lambda h: h["config"]["model"].update(spacing_px="3"),
+        lambda h: h["config"]["model"].update(unknown=1),
+        lambda h: h["config"]["blocks"].update(tile_px=1),
+        lambda h: h.update(shape=[5, 2**20, 2**20]) or h["config"]["blocks"].update(tile_px=3, tile_overlap_px=1),
         lambda h: h.update(shape=[5, 600, 600]),
-        lambda h: h["config"].update(field="mlp", mlp_width=4096, mlp_depth=64),
-        lambda h: h["config"].update(field="mlp", mlp_frequencies_t=-1),
+        lambda h: h["config"].update(model=LARGE_NETWORK),
+        lambda h: h["config"].update(model={**LARGE_NETWORK, "mlp_frequencies_t": -1}),
         lambda h: h.update(config=[]),
         lambda h: h.update(dtype="(2,"),
         lambda h: h.update(record=None),
-        lambda h: h.update(offsets=None),
+        lambda h: h.update(blocks=None),
         lambda h: h.update(scaling=[0, 1]),
         lambda h: h.update(uncertainty=None),
         lambda h: h.update(uncertainty=[1, 2]),
@@ -132,7 +140,8 @@ HEADER = [
     "scaling",
     "config",
     "observed",
-    "offsets",
+    "blocks",
+    "method",
     "uncertainty",
 ]
 
@@ -147,17 +156,16 @@ def test_any_other_json_in_the_header_is_a_clear_error_or_harmless(saved, name, 
 
 
 @FUZZ
-@given(name=st.sampled_from([*FIELDS]), value=JSON)
-def test_any_other_setting_in_the_header_is_a_clear_error_or_harmless(saved, name, value, tmp_path):
+@given(setting=st.sampled_from(SETTINGS), value=JSON)
+def test_any_other_setting_in_the_header_is_a_clear_error_or_harmless(saved, setting, value, tmp_path):
+    group, name = setting
     path = tmp_path / "edited.emgauss"
-    path.write_bytes(edited(saved, lambda h: h["config"].update({name: value})))
+    path.write_bytes(edited(saved, lambda h: h["config"][group].update({name: value})))
     with contextlib.suppress(ModelFileError):
         eg.load(path).render(0.5)
 
 
-@pytest.mark.parametrize(
-    "change", [lambda h: h["config"].update(field="mlp", mlp_width=4096, mlp_depth=64)], ids=["network"]
-)
+@pytest.mark.parametrize("change", [lambda h: h["config"].update(model=LARGE_NETWORK)], ids=["network"])
 def test_nothing_large_is_allocated_for_a_small_file(saved, change, tmp_path, monkeypatch):
     path = tmp_path / "edited.emgauss"
     path.write_bytes(edited(saved, change))
@@ -177,8 +185,8 @@ def test_nothing_large_is_allocated_for_a_small_file(saved, change, tmp_path, mo
 def test_a_network_of_another_shape_than_declared_is_refused(stack, tmp_path):
     small = {"warmup": 2, "joint": 2, "bootstrap": 2, "mlp_width": 8, "mlp_depth": 2, "spacing_px": 5.0}
     path = eg.reconstruct(stack, preset="paper", **small).save(tmp_path / "m.emgauss")
-    path.write_bytes(edited(path.read_bytes(), lambda h: h["config"].update(mlp_width=4096)))
-    with pytest.raises(ModelFileError, match="settings need"):
+    path.write_bytes(edited(path.read_bytes(), lambda h: h["config"]["model"].update(mlp_width=4096)))
+    with pytest.raises(ModelFileError, match="expected shape"):
         eg.load(path)
 
 
@@ -194,8 +202,9 @@ def test_parameters_that_are_not_finite_are_refused(stack, tmp_path):
     result = eg.reconstruct(stack, joint=1, bootstrap=0, spacing_px=5.0)
     with torch.no_grad():
         result.models[0].gaussians.intensity[0] = float("nan")
+    damaged = eg.load(result.save(tmp_path / "nan.emgauss"))
     with pytest.raises(ModelFileError, match="finite"):
-        eg.load(result.save(tmp_path / "nan.emgauss"))
+        damaged.render(1)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -207,20 +216,56 @@ def test_a_failing_save_leaves_the_old_model(result, saved, tmp_path, monkeypatc
     path = tmp_path / "m.emgauss"
     path.write_bytes(saved)
 
-    def fail(tensors, target, metadata):
-        target.write_bytes(b"half")
+    def fail(*args):
         raise OSError("disk full")
 
-    monkeypatch.setattr(modelfile, "save_file", fail)
+    monkeypatch.setattr("napari_emgauss.io.container.shutil.copyfileobj", fail)
     with pytest.raises(OSError, match="disk full"):
         result.save(path)
     assert path.read_bytes() == saved
     assert [p.name for p in tmp_path.iterdir()] == ["m.emgauss"]
 
 
-@pytest.mark.parametrize("name", ["version-3-anchored", "version-3-mlp"])
-def test_a_model_of_an_earlier_format_draws_what_it_drew(name):
-    folder = Path(__file__).parents[2] / "data"
-    model, drawn = eg.load(folder / f"{name}.emgauss"), np.load(folder / f"{name}.npz")
-    for view in ("z0", "z1.3", "z2.9"):
-        np.testing.assert_allclose(model.render(float(view[1:])), drawn[view], rtol=1e-4, atol=1e-2)
+def test_models_of_an_earlier_format_draw_what_they_drew(tmp_path):
+    for kind in ("anchored", "mlp"):
+        old = eg.load(DATA / f"version-3-{kind}.emgauss")
+        drawn = np.load(DATA / f"version-3-{kind}.npz")
+        again = eg.load(old.save(tmp_path / "new.emgauss"))
+        for result in (old, again):
+            for name in ("z0", "z1.3", "z2.9"):
+                assert result.render(float(name[1:])) == pytest.approx(drawn[name], rel=1e-4, abs=1e-2)
+            assert result.uncertainty(0.5) == pytest.approx(drawn["uncertainty"], rel=1e-3, abs=1e-2)
+        assert again.config == old.config
+    assert old.config.model.field == "mlp"
+
+
+def test_only_the_blocks_in_view_are_read(stack, tmp_path):
+    settings = {"preset": "fast", "joint": 1, "bootstrap": 0, "tile_px": 20, "tile_overlap_px": 4, "bundle_sections": 3}
+    result = eg.reconstruct(stack, bundle_overlap=1, **settings)
+    again = eg.load(result.save(tmp_path / "m.emgauss"))
+    assert len(again.models) == len(result.models) == 18
+    assert again.n_gaussians == result.n_gaussians
+    assert again.models.n_kept == 0
+    again.render(0.5, region=(0, 8, 0, 8))
+    assert again.models.n_kept == 1
+    again.render(3.5)
+    assert again.models.n_kept == 1 + 9
+    assert np.array_equal(again.render(1.9), result.render(1.9))
+
+
+def test_the_models_in_memory_stay_within_their_limit(stack, tmp_path):
+    settings = {"preset": "fast", "joint": 1, "bootstrap": 0, "tile_px": 20, "tile_overlap_px": 4}
+    result = eg.reconstruct(stack, **settings)
+    again = eg.load(result.save(tmp_path / "m.emgauss"))
+    one = n_bytes(again.models[0])
+    again.models.cache_bytes = int(2.5 * one)
+    assert np.array_equal(again.render(1.9), result.render(1.9))
+    assert again.models.n_kept == 2
+
+
+def test_a_model_can_be_saved_over_the_file_that_it_is_read_from(result, tmp_path):
+    path = result.save(tmp_path / "m.emgauss")
+    first = eg.load(path)
+    first.save(path)
+    assert np.array_equal(eg.load(path).render(2.5), result.render(2.5))
+    assert np.array_equal(first.render(2.5), result.render(2.5))

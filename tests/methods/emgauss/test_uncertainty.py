@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 import napari_emgauss as eg
 from napari_emgauss.errors import ConfigError, SectionRangeError, UncertaintyUnavailableError
 from napari_emgauss.interpolation.lateral import Calibration
-from napari_emgauss.methods.emgauss.uncertainty import CELL_PX, UncertaintyMap, grid_shape
+from napari_emgauss.methods.emgauss.uncertainty_map import CELL_PX, UncertaintyMap, grid_shape
 from napari_emgauss.training import Control, Finished, Progress
 from napari_emgauss.volume import Volume
 
@@ -115,7 +115,7 @@ def test_a_coordinate_or_region_outside_is_refused(result):
 
 
 def test_it_is_told_before_the_end(stack, monkeypatch):
-    monkeypatch.setattr("napari_emgauss.methods.emgauss.teacher.PROGRESS_EVERY_S", 0.0)
+    monkeypatch.setattr("napari_emgauss.training.watch.PROGRESS_EVERY_S", 0.0)
     events = []
     eg.reconstruct(stack, on_event=events.append, **BRIEF)
     stages = [event.stage for event in events if isinstance(event, Progress)]
@@ -145,7 +145,7 @@ def test_no_memory_for_it_costs_no_model(stack, monkeypatch, caplog):
     def fail(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("napari_emgauss.methods.emgauss.preparation.measure_uncertainty", fail)
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.uncertainty.measure_uncertainty", fail)
     result = eg.reconstruct(stack, **BRIEF)
     assert not result.has_uncertainty
     assert "complete without it" in caplog.text

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from napari_emgauss._napari.explore.scrub import COARSEST, Drawing
 from napari_emgauss._types import FloatArray
 from napari_emgauss.methods.emgauss import Reconstruction
-from napari_emgauss.methods.emgauss.coarse import Merged
+from napari_emgauss.methods.emgauss.drawing.coarse import Merged
 
 SCALE_ZOOM = 0.125
 """The map of the uncertainty is smooth: its mean is the same at this resolution."""

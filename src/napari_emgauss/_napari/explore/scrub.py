@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_emgauss._napari.viewer.models import OpenModel
 from napari_emgauss._types import Region
-from napari_emgauss.methods.emgauss.coarse import Merged
+from napari_emgauss.methods.emgauss.drawing.coarse import Merged
 
 WHOLE_PX = 1 << 20
 """Sections up to this size are drawn whole when the slider rests; moving the view then needs no drawing."""

@@ -42,7 +42,7 @@ def _read_model(path: str | Sequence[str]) -> list[LayerData]:
     import napari
 
     from napari_emgauss._napari.viewer.virtual import volume_for_layer
-    from napari_emgauss.methods.emgauss import load
+    from napari_emgauss.methods.registry import load
 
     reconstruction = load(str(path))
     volume = volume_for_layer(reconstruction, napari.current_viewer())

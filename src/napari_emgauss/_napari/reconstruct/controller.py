@@ -26,8 +26,7 @@ from napari_emgauss.errors import VolumeError
 from napari_emgauss.evaluation import plain_psnr_db
 from napari_emgauss.methods.emgauss import describe_evidence, describe_sections
 from napari_emgauss.session import Session
-from napari_emgauss.training import Finished, FinishReason, Preview, Progress
-from napari_emgauss.training.run import RunConfig
+from napari_emgauss.training import Finished, FinishReason, Preview, Progress, RunConfig
 from napari_emgauss.units import format_duration
 from napari_emgauss.volume import Volume
 

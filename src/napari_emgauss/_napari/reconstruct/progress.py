@@ -41,7 +41,7 @@ def point_of(progress: Progress) -> ProgressPoint:
         n_iterations=progress.n_iterations,
         text=describe(progress),
         loss=None if math.isnan(progress.loss) else progress.loss,
-        held_out_psnr_db=progress.withheld_psnr_db,
+        held_out_psnr_db=progress.scores.get("held_out_psnr_db"),
     )
 
 
@@ -49,7 +49,8 @@ def describe(progress: Progress) -> str:
     """Return one line on a training: stage, iteration, time left, Gaussians."""
     block = f" · part {progress.block + 1} of {progress.n_blocks}" if progress.n_blocks > 1 else ""
     stage = STAGE_NAMES.get(progress.stage, progress.stage)
-    gaussians = f" · {progress.n_gaussians:,} Gaussians" if progress.n_gaussians else ""
+    n_gaussians = int(progress.scores.get("n_gaussians", 0))
+    gaussians = f" · {n_gaussians:,} Gaussians" if n_gaussians else ""
     return (
         f"{stage}{block} · iteration {progress.iteration:,} of {progress.n_iterations:,} · "
         f"{format_duration(progress.seconds_left)} left{gaussians}"
@@ -58,9 +59,9 @@ def describe(progress: Progress) -> str:
 
 def origin_of(preview: Preview) -> Triple:
     """Return the section coordinate and the pixel (y, x) of a preview's first pixel."""
-    return (preview.z, *preview.origin_px)
+    return preview.placement.origin
 
 
 def ask_for_preview(control: Control, z: float) -> None:
     """Ask a training for previews at a section coordinate."""
-    control.preview_z = z
+    control.preview_at = (z,)

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_emgauss.methods.emgauss.config import EmgaussConfig
     from napari_emgauss.methods.emgauss.estimate import Estimate
-    from napari_emgauss.methods.emgauss.examination import corrected_like, describe_sections
-    from napari_emgauss.methods.emgauss.file import load
     from napari_emgauss.methods.emgauss.presets import PRESETS, PresetName, preset
     from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
-    from napari_emgauss.methods.emgauss.teacher import describe_evidence
+    from napari_emgauss.methods.emgauss.study import corrected_like, describe_evidence, describe_sections
     from napari_emgauss.methods.emgauss.train import reconstruct
 
 _HOME = {
@@ -21,10 +19,9 @@ _HOME = {
     "Estimate": "estimate",
     "PresetName": "presets",
     "Reconstruction": "reconstruction",
-    "corrected_like": "examination",
-    "describe_evidence": "teacher",
-    "describe_sections": "examination",
-    "load": "file",
+    "corrected_like": "study",
+    "describe_evidence": "study",
+    "describe_sections": "study",
     "preset": "presets",
     "reconstruct": "train",
 }
@@ -37,7 +34,6 @@ __all__ = [
     "corrected_like",
     "describe_evidence",
     "describe_sections",
-    "load",
     "preset",
     "reconstruct",
 ]

@@ -1,4 +1,4 @@
-"""What a training will take on this machine, from a few iterations of it."""
+"""Estimate of what a training will take on this machine, from a few iterations of it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import numpy as np
 from napari_emgauss.blocks import Block
 from napari_emgauss.interpolation.lateral import FusedInterpolator, LateralConfig, train_lateral
 from napari_emgauss.methods.emgauss.job import EmgaussJob
-from napari_emgauss.methods.emgauss.teacher import STUDIED_PX, STUDIED_SECTIONS
-from napari_emgauss.methods.emgauss.train import estimate_memory_bytes, prepare, training_threads
-from napari_emgauss.training.loop import BlockTrainer
+from napari_emgauss.methods.emgauss.memory import estimate_memory_bytes
+from napari_emgauss.methods.emgauss.setup import Setup, prepare
+from napari_emgauss.methods.emgauss.study import Study
+from napari_emgauss.methods.emgauss.study.findings import studied_sections, studied_shape
+from napari_emgauss.training import BlockTrainer, Stage
 from napari_emgauss.volume import Volume
 
 TRIAL_VOXELS, TRIAL_SIDE_PX = 400_000, (64, 256)
@@ -68,24 +70,24 @@ def estimate(
     VolumeError, ConfigError, BackendUnavailableError
         What `reconstruct` would raise.
     """
-    job = prepare(volume, preset=preset, device=device, **overrides)
-    piece = _piece(job)
-    with training_threads(job):
-        costs = _try(piece, stop)
+    setup = prepare(volume, preset=preset, device=device, **overrides)
+    piece = _piece(setup)
+    with setup.torch_threads():
+        costs = _try(EmgaussJob(piece, Study()), stop)
     if costs is None:
         return None
-    total = sum(_seconds(job, block, piece, *costs) for block in job.plan.blocks)
-    if job.n_pseudo:
-        teaching = _try_teacher(job, piece, stop)
+    total = sum(_seconds(setup, block, piece, *costs) for block in setup.plan.blocks)
+    if setup.n_pseudo:
+        teaching = _try_teacher(setup, piece, stop)
         if teaching is None:
             return None
         total += teaching
     return Estimate(
         seconds=total,
-        memory_bytes=estimate_memory_bytes(job),
-        n_iterations=sum(job.iterations_per_block),
-        n_blocks=job.n_blocks,
-        device=str(job.device),
+        memory_bytes=estimate_memory_bytes(setup),
+        n_iterations=setup.n_iterations,
+        n_blocks=len(setup.plan.blocks),
+        device=str(setup.device),
     )
 
 
@@ -97,69 +99,66 @@ def _try(piece: EmgaussJob, stop: Callable[[], bool]) -> tuple[float, dict[str, 
     piece.build(0)
     build_s = time.perf_counter() - start
     seconds_of_stage = {}
-    for stage in ("warm-up", "joint", "bootstrap"):
+    for stage in trainer.objective.schedule.stages:
         seconds = _try_stage(trainer, stage, stop)
         if stop():
             return None
         if seconds is not None:
-            seconds_of_stage[stage] = seconds
+            seconds_of_stage[stage.name] = seconds
     return build_s, seconds_of_stage
 
 
-def _try_teacher(job: EmgaussJob, piece: EmgaussJob, stop: Callable[[], bool]) -> float | None:
+def _try_teacher(setup: Setup, piece: Setup, stop: Callable[[], bool]) -> float | None:
     """Seconds to train the teacher and to let it predict, from a few of its steps; None when stopped."""
-    sections = piece.studied_sections()
+    sections = studied_sections(piece)
     times: list[float] = []
 
     def enough() -> bool:
         times.append(time.perf_counter())
         return stop() or len(times) > TRIAL_ITERATIONS
 
-    config = LateralConfig(steps=job.config.teacher.lateral_steps)
-    network = train_lateral(
-        sections, job.volume.factor, config=LateralConfig(steps=4 * TRIAL_ITERATIONS), should_stop=enough
-    )
+    config = LateralConfig(steps=setup.config.teacher.lateral_steps)
+    trial = LateralConfig(steps=4 * TRIAL_ITERATIONS)
+    network = train_lateral(sections, setup.volume.factor, config=trial, should_stop=enough)
     if stop() or len(times) < 2:
         return None
     start = time.perf_counter()
     FusedInterpolator(network, sections[:4], {"straight": 0.5, "aligned": 0.5}).section(0.5)
-    share = math.prod(job.volume.shape) / math.prod(sections[:2].shape)
-    studied = (min(len(job.observed), STUDIED_SECTIONS), *(min(side, STUDIED_PX) for side in job.volume.shape[1:]))
-    steps = (1 + config.evidence_share) * config.steps_for(math.prod(studied))
-    predicting = (time.perf_counter() - start) * share * (job.n_pseudo + 1) / 2
+    share = math.prod(setup.volume.shape) / math.prod(sections[:2].shape)
+    steps = (1 + config.evidence_share) * config.steps_for(math.prod(studied_shape(setup)))
+    predicting = (time.perf_counter() - start) * share * (setup.n_pseudo + 1) / 2
     return float(np.median(np.diff(times))) * steps + predicting
 
 
-def _piece(job: EmgaussJob) -> EmgaussJob:
+def _piece(setup: Setup) -> Setup:
     """The middle of the stack's first bundle, as one block; sections stand in for the pseudo-sections between them."""
-    block = job.plan.blocks[0]
-    indices = job.observed[slice(*job.plan.z[block.z])]
-    stand_ins = np.linspace(0, len(indices) - 1, job.n_anchors(block)).round().astype(int)
+    block = setup.plan.blocks[0]
+    indices = setup.sections_of(block)
+    stand_ins = np.linspace(0, len(indices) - 1, setup.n_anchors(block)).round().astype(int)
     trial_px = int(np.clip(math.sqrt(TRIAL_VOXELS / len(stand_ins)), *TRIAL_SIDE_PX))
-    height, width = (min(side, trial_px, job.config.blocks.tile_px) for side in job.volume.shape[1:])
-    y, x = (job.volume.shape[1] - height) // 2, (job.volume.shape[2] - width) // 2
-    crops = [job.volume.section(i, (y, y + height, x, x + width)) for i in indices]
-    averages = job.config.teacher.use_teacher and not job.n_pseudo
-    config = job.config.with_settings(
+    height, width = (min(side, trial_px, setup.config.blocks.tile_px) for side in setup.volume.shape[1:])
+    y, x = (setup.volume.shape[1] - height) // 2, (setup.volume.shape[2] - width) // 2
+    crops = [setup.volume.section(i, (y, y + height, x, x + width)) for i in indices]
+    averages = setup.config.teacher.use_teacher and not setup.n_pseudo
+    config = setup.config.with_settings(
         hold_out=(),
         leave_out=(),
-        bundle_sections=max(job.config.blocks.bundle_sections, len(stand_ins)),
+        bundle_sections=max(setup.config.blocks.bundle_sections, len(stand_ins)),
         **({"teacher": "ema"} if averages else {"use_teacher": False}),
     )
-    volume = Volume(np.stack([crops[k] for k in stand_ins]), job.volume.voxel_size_nm)
-    return EmgaussJob(volume, config, job.device, job.seed)
+    volume = Volume(np.stack([crops[k] for k in stand_ins]), setup.volume.voxel_size_nm)
+    return Setup(volume, config, setup.device, setup.seed)
 
 
-def _try_stage(trainer: BlockTrainer, stage: str, stop: Callable[[], bool]) -> float | None:
-    """Seconds of an iteration of ``stage``, or None if the schedule has no such stage."""
-    schedule = trainer.task.schedule
-    begins = {"warm-up": 0, "joint": schedule.warmup, "bootstrap": schedule.warmup + schedule.joint}[stage]
-    if begins >= schedule.total or schedule.stage(begins) != stage:
+def _try_stage(trainer: BlockTrainer, stage: Stage, stop: Callable[[], bool]) -> float | None:
+    """Seconds of an iteration of ``stage``, or None if the schedule has none in it."""
+    if stage.iterations == 0:
         return None
-    trainer.iteration = max(begins, 1)
+    schedule = trainer.objective.schedule
+    trainer.iteration = max(schedule.start_of(stage.name), 1)
     times: list[float] = []
     while len(times) < TRIAL_ITERATIONS and (sum(times) < TRIAL_S or len(times) < 2) and not stop():
-        if trainer.done or schedule.stage(trainer.iteration) != stage:
+        if trainer.done or schedule.stage(trainer.iteration) is not stage:
             break
         start, before = time.perf_counter(), trainer.iteration
         trainer.step()
@@ -167,19 +166,17 @@ def _try_stage(trainer: BlockTrainer, stage: str, stop: Callable[[], bool]) -> f
     return float(np.median(times)) if times else None
 
 
-def _seconds(
-    job: EmgaussJob, block: Block, piece: EmgaussJob, build_s: float, seconds_of_stage: dict[str, float]
-) -> float:
+def _seconds(setup: Setup, block: Block, piece: Setup, build_s: float, seconds_of_stage: dict[str, float]) -> float:
     """Seconds of one block, from those of the piece."""
-    gaps = (job.n_anchors(block) - 1) / (piece.volume.n_sections - 1)
-    share = _n_px(job, block) / _n_px(piece, piece.plan.blocks[0])
-    schedule = job.schedule(block)
-    n_of_stage = {"warm-up": schedule.warmup, "joint": schedule.joint, "bootstrap": schedule.bootstrap}
+    gaps = (setup.n_anchors(block) - 1) / (piece.volume.n_sections - 1)
+    share = _n_px(setup, block) / _n_px(piece, piece.plan.blocks[0])
     known = max(seconds_of_stage.values(), default=0.0)
-    iterating = sum(n * seconds_of_stage.get(stage, known) for stage, n in n_of_stage.items())
+    iterating = sum(
+        stage.iterations * seconds_of_stage.get(stage.name, known) for stage in setup.schedule(block).stages
+    )
     return share * (gaps * build_s + iterating)
 
 
-def _n_px(job: EmgaussJob, block: Block) -> int:
-    y0, y1, x0, x1 = job.plan.region(block)
+def _n_px(setup: Setup, block: Block) -> int:
+    y0, y1, x0, x1 = setup.plan.region(block)
     return (y1 - y0) * (x1 - x0)

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from napari_emgauss._types import FloatArray, Region, Triple
 from napari_emgauss.blocks import Plan, observed_coordinate
 from napari_emgauss.errors import UncertaintyUnavailableError
-from napari_emgauss.forward import SectionModel, View
-from napari_emgauss.methods.emgauss.coarse import Merged, merged
-from napari_emgauss.methods.emgauss.composite import BlockModel, compose
+from napari_emgauss.forward import View
+from napari_emgauss.io.container import write_container
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
-from napari_emgauss.methods.emgauss.cuts import cut
-from napari_emgauss.methods.emgauss.uncertainty import UncertaintyMap
+from napari_emgauss.methods.emgauss.drawing.coarse import Merged, merged
+from napari_emgauss.methods.emgauss.drawing.composite import BlockModel, compose
+from napari_emgauss.methods.emgauss.drawing.cuts import cut
+from napari_emgauss.methods.emgauss.model import Models, model_state, model_values
+from napari_emgauss.methods.emgauss.uncertainty_map import UncertaintyMap
 from napari_emgauss.resampling.box import check_region, check_z
 from napari_emgauss.resampling.planes import Planes
 from napari_emgauss.resampling.scaling import Scaling
 from napari_emgauss.volume import Volume
+
+METHOD = "emgauss"
+"""Name of the method in model files."""
+UNCERTAINTY = "uncertainty"
+"""Name of the map's tensor and of its entry in the header; all other tensors belong to blocks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +52,7 @@ class Reconstruction:
     plan
         Blocks; z counts ``observed``.
     models
-        One per block of the plan, on one device.
+        One per block of the plan; those of a file are read when they are drawn.
     record
         How it was made: plain JSON values.
     uncertainty_map
@@ -58,14 +67,14 @@ class Reconstruction:
     scaling: Scaling
     observed: tuple[int, ...]
     plan: Plan
-    models: tuple[SectionModel, ...]
+    models: Models
     record: Mapping[str, Any] = field(default_factory=dict)
     uncertainty_map: UncertaintyMap | None = None
 
     @property
     def n_gaussians(self) -> int:
         """Number of Gaussians of all blocks."""
-        return sum(len(model.gaussians) for model in self.models)
+        return self.models.n_gaussians
 
     @property
     def z_range(self) -> tuple[float, float]:
@@ -211,6 +220,25 @@ class Reconstruction:
 
     def save(self, path: str | Path) -> Path:
         """Write the model (``.emgauss``: safetensors with a JSON header); replaces an existing file whole."""
-        from napari_emgauss.methods.emgauss.file import save
+        return write_container(path, METHOD, self._header(), self._tensors())
 
-        return save(self, path)
+    def _header(self) -> dict[str, Any]:
+        return {
+            "shape": list(self.shape),
+            "voxel_size_nm": list(self.voxel_size_nm),
+            "origin_nm": list(self.origin_nm),
+            "dtype": self.dtype.name,
+            "scaling": {"low": self.scaling.low, "high": self.scaling.high},
+            "config": self.config.to_json(),
+            "observed": list(self.observed),
+            "blocks": [model_values(model) for model in self.models],
+            "record": dict(self.record),
+            UNCERTAINTY: None if self.uncertainty_map is None else self.uncertainty_map.header(),
+        }
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        for block, model in enumerate(self.models):
+            for name, tensor in model_state(model)[0].items():
+                yield f"{block}/{name}", tensor
+        if self.uncertainty_map is not None:
+            yield UNCERTAINTY, torch.from_numpy(np.ascontiguousarray(self.uncertainty_map.middle))

@@ -1,30 +1,40 @@
-"""The training of a block as its settings have it: stages, rates, and the rules of density."""
+"""Training of a block as its settings have it: stages and rates, and the order in which depths are drawn."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
 from napari_emgauss.gaussians import DensityConfig
 from napari_emgauss.methods.emgauss.config import EmgaussConfig, MlpModelConfig
-from napari_emgauss.training import Rate, Schedule
+from napari_emgauss.training import Rate, Schedule, Stage
 
+WARM_UP, JOINT, BOOTSTRAP = "warm-up", "joint", "bootstrap"
+INTERLEAVED = (0.25, 0.5, 0.75)
+"""Positions in a gap once targets leave its middle."""
 GPU_SECTIONS_PER_STEP = 4
 """A GPU waits for its next small task more than it works, so sections are drawn together; not measured on one."""
 
 
-def schedule(config: EmgaussConfig, n_sections: int, extent_px: int, device: str = "cpu") -> Schedule:
-    """Schedule of a block with ``n_sections`` observed and pseudo-sections whose larger side is ``extent_px``."""
-    t, teacher = config.training, config.teacher
-    unit_px = config.model.unit_px(extent_px)
+def schedule(config: EmgaussConfig, n_sections: int, extent_px: int) -> Schedule:
+    """Return the stages of a block with ``n_sections`` observed and pseudo-sections whose larger side is ``extent_px``.
+
+    Canonical warm-up (Φ rests), joint training, bootstrapping by a teacher.
+    """
+    t, unit_px = config.training, config.model.unit_px(extent_px)
     per = n_sections if config.model.iterations_per_section else 1
-    warmup, joint, bootstrap = t.warmup * per, t.joint * per, t.bootstrap * per
-    total = warmup + joint + bootstrap
 
     def falling(start: float) -> Rate:
         return Rate(start, start * t.rate_decay)
 
     return Schedule(
-        warmup=warmup,
-        joint=joint,
-        bootstrap=bootstrap,
+        stages=(
+            Stage(name=WARM_UP, iterations=t.warmup * per, resting=("field",)),
+            Stage(name=JOINT, iterations=t.joint * per),
+            Stage(name=BOOTSTRAP, iterations=t.bootstrap * per),
+        ),
         rates={
             "gaussians.mean_px": Rate(t.rate_mean * unit_px, t.rate_mean_end * unit_px),
             "gaussians.log_scale": falling(t.rate_scale),
@@ -33,19 +43,16 @@ def schedule(config: EmgaussConfig, n_sections: int, extent_px: int, device: str
             "gaussians.intensity": falling(t.rate_intensity),
             "field": Rate(t.rate_field, t.rate_field_end),
         },
-        ema_decay=teacher.ema_decay,
-        use_teacher=teacher.averages_student,
-        pseudo_share=(teacher.pseudo_share_start, teacher.pseudo_share_end),
-        pseudo_weight=(teacher.pseudo_weight_start, teacher.pseudo_weight_end),
-        pseudo_ramp=(round(teacher.pseudo_ramp_start * total), round(teacher.pseudo_ramp_end * total)),
-        z_jitter=(t.z_jitter_start, t.z_jitter_end),
-        lambda_dssim=t.lambda_dssim,
-        sections_per_step=t.sections_per_step or (1 if device == "cpu" else GPU_SECTIONS_PER_STEP),
     )
 
 
+def sections_per_step(config: EmgaussConfig, device: str) -> int:
+    """Return how many sections a step draws where the field allows it."""
+    return config.training.sections_per_step or (1 if device == "cpu" else GPU_SECTIONS_PER_STEP)
+
+
 def density_rules(config: EmgaussConfig, n_px: int) -> DensityConfig | None:
-    """Rules of densification on a section of ``n_px`` pixels, or None."""
+    """Return the rules of densification on a section of ``n_px`` pixels, or None."""
     model = config.model
     if not isinstance(model, MlpModelConfig) or not model.densify:
         return None
@@ -55,3 +62,56 @@ def density_rules(config: EmgaussConfig, n_px: int) -> DensityConfig | None:
         reset_every=model.opacity_reset_every,
         max_gaussians=model.cap(n_px),
     )
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """Depths that iterations draw: observed sections, and while bootstrapping more and more unobserved ones."""
+
+    config: EmgaussConfig
+    schedule: Schedule
+
+    def jittered(self, iteration: int, z_observed: Sequence[float], index: int, rng: np.random.Generator) -> float:
+        """Return the coordinate at which observed section ``index`` is drawn.
+
+        Annealed noise on it smooths along z (Yang et al. 2024, Deformable 3D Gaussians, section 3.3).
+        """
+        start, end = self.config.training.z_jitter_start, self.config.training.z_jitter_end
+        z = z_observed[index]
+        if start <= 0:
+            return z
+        sigma = start + (end - start) * iteration / max(self.schedule.total - 1, 1)
+        offset = sigma * rng.standard_normal()
+        neighbour = min(max(index + (1 if offset > 0 else -1), 0), len(z_observed) - 1)
+        return z + min(abs(offset), 1.0) * (z_observed[neighbour] - z)
+
+    def bootstraps(self, iteration: int) -> bool:
+        """Whether the student's moving average teaches in ``iteration``."""
+        return self.config.teacher.averages_student and self.schedule.stage(iteration).name == BOOTSTRAP
+
+    def draws_pseudo(self, iteration: int, rng: np.random.Generator) -> bool:
+        """Choose whether ``iteration`` learns from the teacher."""
+        if not self.bootstraps(iteration):
+            return False
+        low, high = self.config.teacher.pseudo_share_start, self.config.teacher.pseudo_share_end
+        return bool(rng.random() < low + self._bootstrapped(iteration) * (high - low))
+
+    def pseudo_weight(self, iteration: int) -> float:
+        """Return the weight of the teacher's loss, which rises along a ramp."""
+        teacher, total = self.config.teacher, self.schedule.total
+        first, last = round(teacher.pseudo_ramp_start * total), round(teacher.pseudo_ramp_end * total)
+        t = min(max((iteration - first) / max(last - first, 1), 0.0), 1.0)
+        return teacher.pseudo_weight_start + t * (teacher.pseudo_weight_end - teacher.pseudo_weight_start)
+
+    def unobserved(self, iteration: int, z_observed: Sequence[float], rng: np.random.Generator) -> float:
+        """Choose an unobserved depth: mid-gaps in the first third of bootstrapping, interleaved, then anywhere."""
+        gap = int(rng.integers(len(z_observed) - 1))
+        progress = self._bootstrapped(iteration)
+        u = rng.random()
+        t = 0.5 if progress < 1 / 3 else INTERLEAVED[int(u * 3)] if progress < 2 / 3 else u
+        return z_observed[gap] + t * (z_observed[gap + 1] - z_observed[gap])
+
+    def _bootstrapped(self, iteration: int) -> float:
+        """Share of the bootstrapping stage that is behind ``iteration``."""
+        begun = self.schedule.start_of(BOOTSTRAP)
+        return (iteration - begun) / max(self.schedule.total - begun, 1)

@@ -1,23 +1,22 @@
-"""The sections before training: damaged ones are left out, uneven ones corrected where evidence asks for it.
+"""Examination of the sections: damaged ones are left out, uneven ones corrected where evidence asks for it.
 
 What was found is a record of plain JSON values. It goes into the checkpoint and into the model, and everything that is
-done follows from it: going on with either does exactly the same again.
+done follows from it: to continue with either does exactly the same again.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from napari_emgauss.errors import ConfigError, ModelFileError
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
-from napari_emgauss.methods.emgauss.job import EmgaussJob, training_sections
+from napari_emgauss.methods.emgauss.setup import Setup, training_sections
 from napari_emgauss.sections import (
     MAX_ROUNDS,
     CorrectionEvidence,
@@ -30,12 +29,11 @@ from napari_emgauss.sections import (
     inspect,
     left_out,
 )
-from napari_emgauss.training import Control, Event, Progress
+from napari_emgauss.training import Store, Watch
 from napari_emgauss.volume import Volume
 
 LOGGER = logging.getLogger(__name__)
 STAGE = "sections"
-PROGRESS_EVERY_S = 0.1
 KEYS = ("corrections", "damaged", "noise", "psnr_ceiling_db")
 """Entries of a reconstruction's record that come from here."""
 ESTIMATE_PASSES = 1 + MAX_ROUNDS
@@ -45,54 +43,62 @@ CORRECTION_PASSES = ESTIMATE_PASSES + 3
 MOST_NAMED = 4
 
 
-class SectionWatch:
-    """Pause, stop and progress while sections are read, before the first iteration.
+@dataclass(frozen=True)
+class Examined:
+    """A stack after the look at its sections."""
 
-    Parameters
-    ----------
-    control
-        Pause and stop.
-    emit
-        Gets a `Progress` now and then.
-    n_iterations
-        Iterations that follow.
+    setup: Setup
+    """The corrected stack, without the damaged sections."""
+    found: Mapping[str, Any]
+    """Entries of a reconstruction's record; empty after a stop."""
+
+
+def examine(setup: Setup, watch: Watch, store: Store) -> Examined:
+    """Look at the sections, or take what the model to continue or the store says of them, and act on it.
+
+    Four sections are in memory, and windows of all up to 256 MiB.
+
+    Raises
+    ------
+    ConfigError
+        ``hold_out`` or ``leave_out`` is impossible.
+    ModelFileError
+        What was found before is not of this stack, or damaged itself.
     """
-
-    def __init__(self, control: Control, emit: Callable[[Event], None], n_iterations: int) -> None:
-        self.n_expected = 0
-        """Sections to be read, those read in several passes counted several times."""
-        self._control, self._emit, self._n_iterations = control, emit, n_iterations
-        self._begun = self._told = time.monotonic()
-        self._n_read = 0
-
-    def held(self) -> bool:
-        """Wait while paused; whether a stop is asked for."""
-        start = time.monotonic()
-        self._control.wait_while_paused()
-        self._begun += time.monotonic() - start
-        return self._control.stopped
-
-    def tell_read(self, *_: int) -> None:
-        """Progress, after each section."""
-        self._n_read, now = self._n_read + 1, time.monotonic()
-        if now - self._told < PROGRESS_EVERY_S:
-            return
-        self._told, seconds = now, now - self._begun
-        left = seconds / self._n_read * max(self.n_expected - self._n_read, 0)
-        self._emit(Progress.outside_blocks(STAGE, 0, self._n_iterations, seconds=seconds, seconds_left=left))
+    found = _known(setup, store)
+    if found is None:
+        found = find(setup.volume, setup.config, watch)
+        if found:
+            _log_damage(found, setup.config)
+            store.save_record("sections", found)
+    leave_out = tuple(sorted({*setup.config.sections.leave_out, *_indices(found)}))
+    config = setup.config.with_settings(leave_out=leave_out)
+    return Examined(replace(setup, volume=corrected_like(setup.volume, found), config=config), found)
 
 
-def examine(volume: Volume, config: EmgaussConfig, watch: SectionWatch) -> dict[str, Any] | None:
-    """What is wrong with the sections and what is to be done, as entries of a record; None when stopped.
+def _known(setup: Setup, store: Store) -> Mapping[str, Any] | None:
+    if setup.start is not None:
+        return {key: setup.start.record[key] for key in KEYS if key in setup.start.record}
+    saved = store.load_record("sections")
+    return None if saved is None else saved[1]
 
-    Parameters
-    ----------
-    volume
-        The stack as recorded; four sections are in memory, and windows of all up to 256 MiB.
-    config
-        Says what is wanted; sections held out are never left out.
-    watch
-        Pause, stop and progress; asked before every section.
+
+class _Reads:
+    """Counter of the sections read, those read in several passes counted several times."""
+
+    def __init__(self, watch: Watch, n_expected: int) -> None:
+        self.watch, self.n_expected, self.n_read = watch, n_expected, 0
+
+    def tell(self, *_: int) -> None:
+        """Report one more."""
+        self.n_read += 1
+        self.watch.tell(STAGE, self.n_read, max(self.n_expected, self.n_read))
+
+
+def find(volume: Volume, config: EmgaussConfig, watch: Watch) -> dict[str, Any]:
+    """Return what is wrong with the sections and what is to be done, as entries of a record; empty when stopped.
+
+    Sections held out are never left out.
 
     Raises
     ------
@@ -100,20 +106,21 @@ def examine(volume: Volume, config: EmgaussConfig, watch: SectionWatch) -> dict[
         ``hold_out`` or ``leave_out`` is impossible.
     """
     training_sections(config, volume.n_sections)
-    wants_corrections = config.sections.correct_sections == "auto"
-    watch.n_expected = volume.n_sections * (config.sections.leave_out_damaged + CORRECTION_PASSES * wants_corrections)
+    wanted = config.sections
+    wants_corrections = wanted.correct_sections == "auto"
+    reads = _Reads(watch, volume.n_sections * (wanted.leave_out_damaged + CORRECTION_PASSES * wants_corrections))
     found: dict[str, Any] = {"damaged": []}
-    exclude = set(config.sections.leave_out)
-    if config.sections.leave_out_damaged:
-        qualities = inspect(volume, progress=watch.tell_read, stop=watch.held)
+    exclude = set(wanted.leave_out)
+    if wanted.leave_out_damaged:
+        qualities = inspect(volume, progress=reads.tell, stop=watch.held)
         found["damaged"] = _damage(qualities, config)
         exclude |= set(_indices(found))
         # An unusable end stays, but says nothing about its neighbour.
         exclude |= {q.index for q in qualities if q.unusable and q.index in (0, volume.n_sections - 1)}
     if wants_corrections and not watch.held():
-        found["corrections"] = _corrections_record(*_chosen(volume, exclude, set(config.sections.hold_out), watch))
+        found["corrections"] = _corrections_record(*_chosen(volume, exclude, set(wanted.hold_out), reads))
     if watch.held():
-        return None
+        return {}
     noise = estimate_noise(volume)
     finite = math.isfinite(noise.psnr_ceiling_db)
     found["noise"] = {"sigma": noise.sigma, "fraction": noise.sigma_fraction}
@@ -122,18 +129,18 @@ def examine(volume: Volume, config: EmgaussConfig, watch: SectionWatch) -> dict[
 
 
 def _chosen(
-    volume: Volume, exclude: set[int], hold_out: set[int], watch: SectionWatch
+    volume: Volume, exclude: set[int], hold_out: set[int], reads: _Reads
 ) -> tuple[Corrections, CorrectionEvidence]:
     """Corrections and their evidence, without the sections held out, which must not shape what they will judge.
 
     Their own corrections, which bring them into the frame they are scored in, come from a second estimate.
     """
-    without = sorted(exclude | hold_out)
-    corrections, evidence = choose_corrections(volume, exclude=without, progress=watch.tell_read, stop=watch.held)
+    without, held = sorted(exclude | hold_out), reads.watch.held
+    corrections, evidence = choose_corrections(volume, exclude=without, progress=reads.tell, stop=held)
     if corrections.is_none or not hold_out:
         return corrections, evidence
-    watch.n_expected += ESTIMATE_PASSES * volume.n_sections
-    own = estimate_corrections(volume, exclude=sorted(exclude), progress=watch.tell_read, stop=watch.held).whole
+    reads.n_expected += ESTIMATE_PASSES * volume.n_sections
+    own = estimate_corrections(volume, exclude=sorted(exclude), progress=reads.tell, stop=held).whole
     if not corrections.shifts_px.any():
         own = own.without_shifts()
     if corrections.without_shifts().is_none:
@@ -142,19 +149,6 @@ def _chosen(
     for name, array in values.items():
         array[sorted(hold_out)] = getattr(own, name)[sorted(hold_out)]
     return Corrections(**values), evidence
-
-
-def examined(job: EmgaussJob, found: Mapping[str, Any]) -> EmgaussJob:
-    """The job on the corrected stack, without the damaged sections.
-
-    Raises
-    ------
-    ModelFileError
-        What was found is not of this stack, or damaged itself.
-    """
-    leave_out = tuple(sorted({*job.config.sections.leave_out, *_indices(found)}))
-    config = job.config.with_settings(leave_out=leave_out)
-    return replace(job, volume=corrected_like(job.volume, found), config=config)
 
 
 def corrected_like(volume: Volume, record: Mapping[str, Any]) -> Volume:
@@ -189,7 +183,7 @@ def corrections_of(record: Mapping[str, Any], n_sections: int) -> Corrections:
     return found
 
 
-def tell_damage(found: Mapping[str, Any], config: EmgaussConfig) -> None:
+def _log_damage(found: Mapping[str, Any], config: EmgaussConfig) -> None:
     """Log every section that is left out without having been named."""
     for entry in found.get("damaged", ()):
         if entry["left_out"] and entry["section"] not in config.sections.leave_out:

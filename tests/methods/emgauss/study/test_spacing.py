@@ -8,9 +8,8 @@ import napari_emgauss as eg
 from napari_emgauss.interpolation.lateral import HiddenSection, gather_evidence
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.methods.emgauss import preset
-from napari_emgauss.methods.emgauss.spacing import FINER_PX, choose_spacing, with_denser_gaussians
+from napari_emgauss.methods.emgauss.study.spacing import FINER_PX, choose_spacing, with_denser_gaussians
 from napari_emgauss.metrics import psnr
-from napari_emgauss.training import CheckpointStore
 from napari_emgauss.volume import Volume
 
 FACTOR = 5
@@ -46,12 +45,12 @@ def test_fine_detail_asks_for_fine_gaussians():
         choose_spacing(CONFIG, examples_of(texture(along=1, across=width, noise=0)[:3]), seed=0) for width in (1.0, 6.0)
     ]
     assert chosen[0] in FINER_PX
-    assert chosen[1] == CONFIG.spacing_px
+    assert chosen[1] == CONFIG.model.spacing_px
 
 
 def test_real_tissue_keeps_the_usual_spacing(fib25):
     evidence = gather_evidence(fib25[::6].astype(np.float32) / 255, None)
-    assert choose_spacing(CONFIG, evidence.examples, seed=0) == CONFIG.spacing_px
+    assert choose_spacing(CONFIG, evidence.examples, seed=0) == CONFIG.model.spacing_px
 
 
 def test_a_spacing_finer_than_all_others_stays():
@@ -61,14 +60,14 @@ def test_a_spacing_finer_than_all_others_stays():
 
 def test_a_stop_keeps_what_is_known():
     examples = examples_of(texture(along=1, across=1.0)[:2])
-    assert choose_spacing(CONFIG, examples, seed=0, stop=lambda: True) == CONFIG.spacing_px
+    assert choose_spacing(CONFIG, examples, seed=0, stop=lambda: True) == CONFIG.model.spacing_px
 
 
 def test_denser_gaussians_come_in_shorter_bundles():
-    dense = with_denser_gaussians(CONFIG, CONFIG.spacing_px / 2)
-    assert dense.spacing_px == CONFIG.spacing_px / 2
-    assert dense.bundle_sections == CONFIG.bundle_sections / 4
-    assert with_denser_gaussians(CONFIG, CONFIG.spacing_px) == CONFIG
+    dense = with_denser_gaussians(CONFIG, CONFIG.model.spacing_px / 2)
+    assert dense.model.spacing_px == CONFIG.model.spacing_px / 2
+    assert dense.blocks.bundle_sections == CONFIG.blocks.bundle_sections / 4
+    assert with_denser_gaussians(CONFIG, CONFIG.model.spacing_px) == CONFIG
 
 
 @pytest.mark.parametrize("preset_name", ["fast", "balanced"])
@@ -91,18 +90,10 @@ def test_the_choice_is_made_once(tmp_path, monkeypatch):
     first = eg.reconstruct(stack, preset="fast", checkpoint=tmp_path)
     assert first.config.model.spacing_px < CONFIG.model.spacing_px
     assert eg.load(first.save(tmp_path / "m.emgauss")).config == first.config
-    monkeypatch.setattr("napari_emgauss.methods.emgauss.preparation.choose_spacing", None)
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.study.findings.choose_spacing", None)
     again = eg.reconstruct(stack, preset="fast", checkpoint=tmp_path)
     assert np.array_equal(again.render(0.5), first.render(0.5))
     assert (
         eg.reconstruct(stack, start=first, joint=1, bootstrap=0).config.model.spacing_px
         == first.config.model.spacing_px
     )
-
-
-def test_findings_of_another_stack_are_refused(tmp_path):
-    CheckpointStore(tmp_path, "a").save_findings("spacing", {"spacing_px": 2.5})
-    assert CheckpointStore(tmp_path, "a").load_findings("spacing") == {"spacing_px": 2.5}
-    assert CheckpointStore(tmp_path, "a").load_findings("sections") is None
-    with pytest.raises(ValueError, match="another stack"):
-        CheckpointStore(tmp_path, "b").load_findings("spacing")

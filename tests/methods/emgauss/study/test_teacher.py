@@ -11,24 +11,26 @@ import napari_emgauss as eg
 from napari_emgauss.errors import FileFormatError
 from napari_emgauss.interpolation.lateral import Calibration
 from napari_emgauss.interpolation.plain import Interpolator
-from napari_emgauss.methods.emgauss import describe_evidence, examination, preset
+from napari_emgauss.io.store import JobFolder, JobMemory
+from napari_emgauss.methods.emgauss import describe_evidence, reconstruct
 from napari_emgauss.methods.emgauss.job import EmgaussJob
-from napari_emgauss.methods.emgauss.teacher import PREDICTING, STAGE, Teacher, Watch, can_teach
-from napari_emgauss.methods.emgauss.train import reconstruct, with_teacher
+from napari_emgauss.methods.emgauss.setup import prepare
+from napari_emgauss.methods.emgauss.study import MixtureTeacher, Study, examination, study
+from napari_emgauss.methods.emgauss.study.teacher import PREDICTING, STAGE
 from napari_emgauss.phantoms import phantom
-from napari_emgauss.training import CheckpointStore, Control, FinishReason, Progress
+from napari_emgauss.training import Control, FinishReason, Progress, Watch
 
 BRIEF = {"lateral_steps": 20, "joint": 2, "bootstrap": 1, "spacing_px": 4.0}
 
 
-def job_of(volume, **changes):
-    return EmgaussJob(volume, preset("balanced", **{**BRIEF, **changes}), torch.device("cpu"), 0)
+def setup_of(volume, **changes):
+    return prepare(volume, device="cpu", **{**BRIEF, **changes})
 
 
 @pytest.fixture(scope="module")
 def taught(stack):
-    job, last = with_teacher(job_of(stack), Control(), lambda event: None, None)
-    return job, last
+    setup = setup_of(stack)
+    return EmgaussJob(setup, Study(teacher=study(setup, Watch(Control(), lambda event: None), JobMemory()).teacher))
 
 
 def same(a, b):
@@ -37,20 +39,20 @@ def same(a, b):
 
 
 def test_every_gap_gets_its_pseudo_sections_evenly_spaced(taught, stack):
-    job, _ = taught
+    job = taught
     task = job.build(0)
     z = [target.z for target in task.observed]
     assert z == pytest.approx(np.arange(13) / 3)
     assert task.model.field.z_anchors == z
     for i in range(stack.n_sections):
-        assert np.array_equal(task.observed[3 * i].image.numpy(), job.scaling.normalise(stack.section(i)))
+        assert np.array_equal(task.observed[3 * i].image.numpy(), job.setup.scaling.normalise(stack.section(i)))
     assert task.schedule.total == 3 * len(z)
 
 
 def test_pseudo_sections_are_what_the_teacher_predicts(taught, stack):
-    job, _ = taught
-    sections = np.stack([job.scaling.normalise(stack.section(i)) for i in range(stack.n_sections)])
-    predicted, confidence = job.teacher.between(sections, 2)
+    job = taught
+    sections = np.stack([job.setup.scaling.normalise(stack.section(i)) for i in range(stack.n_sections)])
+    predicted, confidence = job.study.teacher.between(sections, 2)
     targets = job.build(0).observed
     for gap in range(4):
         for k in range(2):
@@ -60,12 +62,14 @@ def test_pseudo_sections_are_what_the_teacher_predicts(taught, stack):
 
 
 def test_what_changes_between_sections_counts_less(taught, stack):
-    job, _ = taught
-    sections = np.stack([job.scaling.normalise(stack.section(i)) for i in range(stack.n_sections)])
+    job = taught
+    sections = np.stack([job.setup.scaling.normalise(stack.section(i)) for i in range(stack.n_sections)])
     sections[2, :, 24:] = 1 - sections[2, :, 24:]
     teacher = dataclasses.replace(
-        job.teacher,
-        evidence=dataclasses.replace(job.teacher.evidence, calibration=Calibration(base=0.05, weights=(0.0, 0.0, 0.5))),
+        job.study.teacher,
+        evidence=dataclasses.replace(
+            job.study.teacher.evidence, calibration=Calibration(base=0.05, weights=(0.0, 0.0, 0.5))
+        ),
     )
     _, confidence = teacher.between(sections, 2)
     assert confidence.mean((2, 3)) == pytest.approx(1, rel=1e-4)
@@ -74,15 +78,9 @@ def test_what_changes_between_sections_counts_less(taught, stack):
 
 def test_a_tile_sees_what_the_whole_section_would(taught, stack):
     """But for the reach of optical flow, which is coarser than the margin around a tile."""
-    job, _ = taught
+    job = taught
     whole = job.build(0).observed[1].image.numpy()
-    tiled = EmgaussJob(
-        stack,
-        preset("balanced", **BRIEF, tile_px=33, tile_overlap_px=8),
-        torch.device("cpu"),
-        0,
-        teacher=job.teacher,
-    )
+    tiled = EmgaussJob(setup_of(stack, tile_px=33, tile_overlap_px=8), job.study)
     part = tiled.build(0)
     height, width = part.observed[1].image.shape
     assert np.abs(part.observed[1].image.numpy() - whole[:height, :width]).mean() < 0.02
@@ -131,24 +129,24 @@ def test_a_resumed_run_takes_the_teacher_from_the_checkpoint(stack, tmp_path, mo
     whole, control = reconstruct(stack, **settings), Control()
 
     def stop(event):
-        if isinstance(event, Progress) and event.stage != STAGE:
+        if isinstance(event, Progress) and event.stage not in (STAGE, examination.STAGE):
             control.stop()
 
     reconstruct(stack, control=control, on_event=stop, checkpoint=tmp_path, **settings)
-    monkeypatch.setattr("napari_emgauss.methods.emgauss.preparation.train_teacher", None)
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.study.findings.train_teacher", None)
     assert same(reconstruct(stack, checkpoint=tmp_path, **settings), whole)
 
 
 def test_a_checkpoint_of_something_else_is_explained(taught, stack, tmp_path):
-    store = CheckpointStore(tmp_path, "f")
-    tensors, values = taught[0].teacher.state()
-    store.save_teacher(tensors, values)
-    again = Teacher.from_state(*store.load_teacher())
-    assert again.evidence == taught[0].teacher.evidence
+    store = JobFolder(tmp_path, "f")
+    tensors, values = taught.study.teacher.state()
+    store.save_record("teacher", values, tensors)
+    again = MixtureTeacher.from_state(*store.load_record("teacher"))
+    assert again.evidence == taught.study.teacher.evidence
     with pytest.raises(FileFormatError, match="teacher is not usable"):
-        Teacher.from_state({}, values)
+        MixtureTeacher.from_state({}, values)
     with pytest.raises(FileFormatError, match="teacher is not usable"):
-        Teacher.from_state(tensors, {"shares": 3})
+        MixtureTeacher.from_state(tensors, {"shares": 3})
     store.clear()
     assert not store.exists()
 
@@ -166,19 +164,21 @@ def test_a_model_with_pseudo_sections_survives_its_file(stack, tmp_path):
     [((11, 192, 192), 6, True), ((2, 192, 192), 6, False), ((11, 20, 192), 6, False), ((11, 192, 192), 1.2, False)],
 )
 def test_stacks_that_leave_nothing_to_hide_have_no_teacher(shape, factor, possible):
-    assert can_teach(shape, factor) is possible
+    n, height, width = shape
+    data = np.broadcast_to(np.uint8(0), (n, height, width))
+    assert (setup_of(eg.Volume(data, (8 * factor, 8, 8))).n_pseudo > 0) is possible
 
 
 def test_presets_without_a_teacher_have_no_pseudo_sections(stack):
     for name in ("fast", "paper"):
-        assert EmgaussJob(stack, preset(name), torch.device("cpu"), 0).n_pseudo == 0
-    assert EmgaussJob(stack, preset(use_teacher=False), torch.device("cpu"), 0).n_pseudo == 0
-    assert job_of(phantom((3, 32, 32)).every(2)).n_pseudo == 0
+        assert prepare(stack, preset=name).n_pseudo == 0
+    assert prepare(stack, use_teacher=False).n_pseudo == 0
+    assert setup_of(phantom((3, 32, 32)).every(2)).n_pseudo == 0
 
 
 def test_a_stop_while_the_teacher_predicts_leaves_the_rest_to_plain_interpolation(taught, stack):
-    job, _ = taught
-    sections = np.stack([job.scaling.normalise(stack.section(i)) for i in range(stack.n_sections)])
+    job = taught
+    sections = np.stack([job.setup.scaling.normalise(stack.section(i)) for i in range(stack.n_sections)])
     control, events = Control(), []
 
     def stop(event):
@@ -186,12 +186,11 @@ def test_a_stop_while_the_teacher_predicts_leaves_the_rest_to_plain_interpolatio
         control.stop()
 
     watch = Watch(control, stop, 100)
-    watch._told = -1.0
-    found = job.teacher.between(sections, 1, watch)[0][:, 0]
-    whole = job.teacher.between(sections, 1)[0][:, 0]
+    found = job.study.teacher.between(sections, 1, watch)[0][:, 0]
+    whole = job.study.teacher.between(sections, 1)[0][:, 0]
     halfway = np.stack([Interpolator(sections, "linear").section(i + 0.5) for i in range(4)])
     assert events[0].stage == PREDICTING
-    n = len(events) + 1
+    n = len(events)
     assert np.array_equal(found[:n], whole[:n])
     assert np.array_equal(found[n:], halfway[n:])
     assert n < 4

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import napari_emgauss as eg
-from napari_emgauss.methods.emgauss.coarse import merged
+from napari_emgauss.methods.emgauss.drawing.coarse import merged
 from napari_emgauss.phantoms import phantom
 
 
@@ -46,7 +46,7 @@ def test_only_tiles_in_view_are_merged_and_few_sections_are_kept(result, monkeyp
     quick = merged(result.plan, result.models, 0.2, known)
     result.sketch(0.5, region=(0, 20, 0, 20), zoom=0.2, sharp=0.2, known=known)
     assert {block for _, block in quick.models[0]._merged} == {result.plan.blocks[0]}
-    monkeypatch.setattr("napari_emgauss.methods.emgauss.coarse.KEPT_SECTIONS", 2)
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.drawing.coarse.KEPT_SECTIONS", 2)
     for z in (0.5, 1.5):
         result.sketch(z, zoom=0.2, sharp=0.2, known=known)
     assert {anchor for anchor, _ in quick.models[0]._merged} == {1, 2}

@@ -12,11 +12,11 @@ import napari_emgauss as eg
 from napari_emgauss.errors import ConfigError, ModelFileError, VolumeError
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.methods.emgauss import corrected_like, describe_sections, preset
-from napari_emgauss.methods.emgauss.examination import KEYS, STAGE, SectionWatch, corrections_of, examine
+from napari_emgauss.methods.emgauss.study.examination import KEYS, STAGE, corrections_of, find
 from napari_emgauss.phantoms import phantom
 from napari_emgauss.sections.correction.corrections import shifted
 from napari_emgauss.session import Session
-from napari_emgauss.training import Control, FinishReason, Progress
+from napari_emgauss.training import Control, FinishReason, Progress, Watch
 
 QUICK = {"preset": "fast", "joint": 6, "bootstrap": 2, "device": "cpu"}
 PLAIN = {"correct_sections": "none", "leave_out_damaged": False}
@@ -63,7 +63,7 @@ def psnr_db(image, truth):
 
 
 def watch(control=None):
-    return SectionWatch(control or Control(), lambda event: None, 1)
+    return Watch(control or Control(), lambda event: None, 1)
 
 
 def test_an_even_stack_is_trained_as_if_nobody_had_looked(even):
@@ -92,7 +92,7 @@ def test_an_uneven_stack_is_predicted_better_once_corrected(uneven, result):
 def test_the_score_told_while_training_is_that_of_the_corrected_frame(uneven, result):
     told = []
     eg.reconstruct(uneven, **QUICK, hold_out=(6,), on_event=told.append)
-    last = [e for e in told if isinstance(e, Progress)][-1].withheld_psnr_db
+    last = [e for e in told if isinstance(e, Progress)][-1].scores["held_out_psnr_db"]
     unit = result.scaling.normalise
     error = unit(result.render(6)) - unit(corrected_like(uneven, result.record).section(6))
     assert last == pytest.approx(-10 * np.log10(np.mean(error**2)), abs=0.05)
@@ -131,7 +131,7 @@ def test_resuming_uses_the_corrections_of_the_checkpoint(uneven, result, tmp_pat
     early = eg.reconstruct(uneven, on_event=stop_early, control=control, **arguments)
     assert told[-1].reason is FinishReason.STOPPED
     monkeypatch.setattr(
-        "napari_emgauss.methods.emgauss.preparation.examine",
+        "napari_emgauss.methods.emgauss.study.examination.find",
         lambda *_: pytest.fail("the sections were looked at again"),
     )
     resumed = eg.reconstruct(uneven, **arguments)
@@ -163,11 +163,11 @@ def test_damage_can_be_kept(torn):
 
 def test_a_section_held_out_or_at_an_end_is_never_left_out(torn):
     volume, _ = torn
-    found = examine(volume, preset("fast", hold_out=(3,)), watch())
+    found = find(volume, preset("fast", hold_out=(3,)), watch())
     assert [(d["section"], d["left_out"]) for d in found["damaged"]] == [(3, False)]
     data = np.array(volume.data)
     data[0] = 90
-    found = examine(eg.Volume(data, volume.voxel_size_nm), preset("fast"), watch())
+    found = find(eg.Volume(data, volume.voxel_size_nm), preset("fast"), watch())
     assert [(d["section"], d["left_out"]) for d in found["damaged"]] == [(0, False), (3, True)]
     assert "Section 0 (blank) looks damaged but was kept." in describe_sections(found)
 
@@ -195,12 +195,12 @@ def test_a_stop_while_sections_are_read_ends_at_once(uneven):
             return np.asarray(uneven.data)[key]
 
     volume = eg.Volume(Stopping(), uneven.voxel_size_nm)
-    assert examine(volume, preset("fast"), watch(control)) is None
+    assert find(volume, preset("fast"), watch(control)) == {}
     assert len(read) == 1
 
 
 def test_progress_is_told_while_sections_are_read(uneven, monkeypatch):
-    monkeypatch.setattr("napari_emgauss.methods.emgauss.examination.PROGRESS_EVERY_S", 0.0)
+    monkeypatch.setattr("napari_emgauss.training.watch.PROGRESS_EVERY_S", 0.0)
     told = []
     eg.reconstruct(uneven, **QUICK, on_event=told.append)
     stages = [event.stage for event in told if isinstance(event, Progress)]

@@ -8,7 +8,7 @@ import torch
 
 from napari_emgauss.blocks import Plan
 from napari_emgauss.forward import View
-from napari_emgauss.methods.emgauss.composite import compose
+from napari_emgauss.methods.emgauss.drawing.composite import compose
 
 PLAN = Plan.of((20, 100, 90), bundle_sections=7, bundle_overlap=2, tile_px=40, tile_overlap_px=10)
 

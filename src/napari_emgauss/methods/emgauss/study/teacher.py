@@ -1,4 +1,4 @@
-"""Pseudo-sections: what a stronger teacher than the student's own average predicts between two sections.
+"""Teacher of pseudo-sections: a stronger one than the student's own average, predicting between two sections.
 
 The teacher is a mixture of a lateral network (trained on the stack's own sections), optical flow and linear
 interpolation. Its shares are those that predict hidden sections best, so a stack on which one of them fails does
@@ -7,9 +7,8 @@ without it. The predictions become targets, and anchors of their own Gaussians, 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,24 +28,15 @@ from napari_emgauss.interpolation.lateral import (
 from napari_emgauss.interpolation.lateral.calibration import COMPARED, GapMiddle
 from napari_emgauss.interpolation.lateral.fusion import LATERAL
 from napari_emgauss.interpolation.plain import Interpolator
-from napari_emgauss.training import Control, Event, Progress
+from napari_emgauss.training import Watch
 
 STAGE, PREDICTING = "teacher", "pseudo-sections"
-MIN_SECTIONS = 3
-"""Fewer leave nothing to hide, and so no evidence."""
-MIN_FACTOR = 1.5
-"""Below this anisotropy hardly anything lies between two sections."""
-STUDIED_SECTIONS, STUDIED_PX = 64, 1024
-"""Most sections, and most pixels along y and x, that the network is trained on: 256 MiB."""
-MARGIN_PX = 32
-"""What is read around a tile so that its predictions do not depend on where it was cut."""
 LEAST_ERROR = 0.01
 """In normalised intensities: below it more confidence is no better."""
-PROGRESS_EVERY_S = 0.1
 
 
 @dataclass(frozen=True)
-class Teacher:
+class MixtureTeacher:
     """A trained lateral network with the shares that the evidence gave it."""
 
     network: LateralNetwork
@@ -77,7 +67,7 @@ class Teacher:
             inverse = 1 / (self.evidence.calibration.expected(known.differences()) + LEAST_ERROR)
             confidence[gap, k] = inverse / inverse.mean()
             if watch is not None:
-                watch.tell_predictions(n + 1, out.shape[0] * n_pseudo)
+                watch.tell(PREDICTING, n + 1, out.shape[0] * n_pseudo)
         return out, confidence
 
     def record(self) -> dict[str, Any]:
@@ -101,7 +91,7 @@ class Teacher:
         }
 
     @classmethod
-    def from_state(cls, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> Teacher:
+    def from_state(cls, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> MixtureTeacher:
         """Inverse of `state`; raises `FileFormatError` for anything else."""
         try:
             base, *weights = (float(v) for v in values["calibration"])
@@ -134,80 +124,7 @@ def describe_evidence(record: Mapping[str, Any]) -> str:
     )
 
 
-def can_teach(shape: tuple[int, int, int], factor: float) -> bool:
-    """Whether a stack (sections, Y, X) is deep, wide and anisotropic enough for rows to be hidden at twice its gap."""
-    n, height, width = shape
-    return n >= MIN_SECTIONS and factor >= MIN_FACTOR and min(height, width) >= 4 * max(factor, 2.0)
-
-
-class Watch:
-    """Pause, stop and progress of what a teacher does, apart from the blocks' own.
-
-    Parameters
-    ----------
-    control
-        Pause and stop.
-    emit
-        Gets a `Progress` now and then.
-    iterations_after
-        Iterations that follow the teacher's training.
-    last
-        What was told before.
-    """
-
-    def __init__(
-        self, control: Control, emit: Callable[[Event], None], iterations_after: int, last: Progress | None = None
-    ) -> None:
-        self.last = last
-        """Last progress of the training."""
-        self._control, self._emit, self._after = control, emit, iterations_after
-        self._begun = time.monotonic()
-        self._told = self._paused = 0.0
-        self._others_since: float | None = None
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a stop is asked for."""
-        return self._control.stopped
-
-    def held(self) -> bool:
-        """Wait while paused; whether a stop is asked for."""
-        start = time.monotonic()
-        self._control.wait_while_paused()
-        self._paused += time.monotonic() - start
-        return self.stopped
-
-    def tell_step(self, step: int, total: int, _: float) -> None:
-        """Progress of the training."""
-        seconds = time.monotonic() - self._begun - self._paused
-        left = seconds / step * (total - step)
-        self.last = Progress.outside_blocks(STAGE, step, total + self._after, seconds=seconds, seconds_left=left)
-        if self._due() or step == total:
-            self._emit(self.last)
-
-    def tell_predictions(self, done: int, total: int) -> None:
-        """Progress of a block's pseudo-sections, which count as no iterations."""
-        self.tell_others(PREDICTING, done, total)
-
-    def tell_others(self, stage: str, done: int, total: int) -> None:
-        """Progress of ``total`` things that count as no iterations; begins anew with the first."""
-        now = time.monotonic()
-        if self._others_since is None or done == 1:
-            self._others_since = now
-        elif self._due():
-            left = (now - self._others_since) / (done - 1) * (total - done)
-            before = self.last or Progress.outside_blocks(stage, 0, self._after, seconds=0.0, seconds_left=0.0)
-            self._emit(replace(before, stage=stage, seconds_left=left))
-
-    def _due(self) -> bool:
-        now = time.monotonic()
-        if now - self._told < PROGRESS_EVERY_S:
-            return False
-        self._told = now
-        return True
-
-
-def train_teacher(sections: FloatArray, factor: float, *, steps: int, seed: int, watch: Watch) -> Teacher | None:
+def train_teacher(sections: FloatArray, factor: float, *, steps: int, seed: int, watch: Watch) -> MixtureTeacher | None:
     """Train the network and gather the evidence; None when stopped.
 
     Parameters
@@ -229,7 +146,7 @@ def train_teacher(sections: FloatArray, factor: float, *, steps: int, seed: int,
         config=LateralConfig(steps=steps),
         seed=seed,
         should_stop=watch.held,
-        on_progress=watch.tell_step,
+        on_progress=lambda step, total, _: watch.tell_iterations(STAGE, step, total),
     )
     evidence = None if watch.stopped else gather_evidence(sections, network, seed=seed, should_stop=watch.held)
-    return None if evidence is None or watch.stopped else Teacher(network, evidence)
+    return None if evidence is None or watch.stopped else MixtureTeacher(network, evidence)

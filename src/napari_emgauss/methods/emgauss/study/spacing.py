@@ -14,10 +14,9 @@ import torch
 from napari_emgauss._types import FloatArray
 from napari_emgauss.interpolation.lateral import HiddenSection
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
-from napari_emgauss.methods.emgauss.job import build_model
-from napari_emgauss.methods.emgauss.schedule import schedule
-from napari_emgauss.training import BlockTask, Target
-from napari_emgauss.training.loop import BlockTrainer
+from napari_emgauss.methods.emgauss.model import build_model
+from napari_emgauss.methods.emgauss.objective import SectionObjective, SectionTarget
+from napari_emgauss.training import BlockTrainer
 
 FINER_PX = (2.5, 1.75, 1.25)
 """Spacings that are tried, one after the other."""
@@ -86,16 +85,14 @@ def _redrawn(config: EmgaussConfig, spacing_px: float, images: FloatArray, seed:
     images = np.concatenate([images, images[:1]]) if len(images) == 1 else images  # the field is one between sections
     z = [float(i) for i in range(len(images))]
     model = build_model(settings, z, images, np.random.default_rng(seed))
-    task = BlockTask(
-        model=model,
-        schedule=schedule(settings, len(images), max(images.shape[1:])),
-        observed=[Target(i, torch.from_numpy(image)) for i, image in zip(z, images, strict=True)],
-        held_out=(),
-        density=None,
-        to_output=lambda drawn: np.asarray(drawn.cpu().numpy()),
+    objective = SectionObjective(
+        settings,
+        model,
+        [SectionTarget(i, torch.from_numpy(image)) for i, image in zip(z, images, strict=True)],
+        restore=lambda drawn: np.asarray(drawn.cpu().numpy()),
         seed=seed,
     )
-    trainer = BlockTrainer(task)
+    trainer = BlockTrainer(objective)
     while not trainer.done:
         trainer.step()
-    return np.stack([task.to_output(model.render(i)) for i in z])
+    return np.stack([objective.restore(model.render(i)) for i in z])

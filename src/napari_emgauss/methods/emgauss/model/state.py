@@ -1,0 +1,109 @@
+"""Models of blocks as tensors and plain numbers, and back; files are not trusted, so everything is checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_emgauss.errors import ModelFileError
+from napari_emgauss.forward import AnchoredField, DeformationField, SectionModel
+from napari_emgauss.gaussians import Gaussians
+from napari_emgauss.gaussians.planar import PARAMETER_NAMES
+from napari_emgauss.methods.emgauss.config import AnchoredModelConfig, EmgaussConfig, MlpModelConfig
+from napari_emgauss.methods.emgauss.model.building import mlp_field, motion_grid_shape
+
+GAUSSIAN_COLUMNS = {"mean_px": (2,), "log_scale": (2,), "angle_rad": (), "opacity_logit": (), "intensity": ()}
+
+
+@dataclass(frozen=True)
+class BlockShape:
+    """Place of a block's model: coordinates of its observed sections, and its size."""
+
+    z: tuple[float, ...]
+    shape: tuple[int, int]
+    """(Y, X) in pixels."""
+
+
+def model_state(model: SectionModel) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return a model's tensors on the CPU, and the numbers that belong to them, as JSON values."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    return tensors, model_values(model)
+
+
+def model_values(model: SectionModel) -> dict[str, Any]:
+    """Return the numbers that belong to a model's tensors: coordinates and ranges of its sets of Gaussians."""
+    field = model.field
+    if not isinstance(field, AnchoredField):
+        return {}
+    return {"anchors": list(field.z_anchors), "offsets": list(field.offsets)}
+
+
+def model_from_state(
+    config: EmgaussConfig, block: BlockShape, tensors: Mapping[str, Tensor], values: Mapping[str, Any]
+) -> SectionModel:
+    """Rebuild a model from its `model_state`.
+
+    Raises
+    ------
+    ModelFileError
+        A tensor is missing, or its type, shape or values are not those of a model with these settings.
+    """
+    check_shapes(config, block, {name: tuple(t.shape) for name, t in tensors.items()}, values)
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32 or not bool(torch.isfinite(tensor).all()):
+            raise ModelFileError(f"tensor {name} must hold finite float32 numbers.")
+    field: DeformationField
+    if isinstance(config.model, MlpModelConfig):
+        field = mlp_field(config.model, (block.z[0], block.z[-1]), block.shape, np.random.default_rng(0))
+    else:
+        anchors, offsets = _anchors(values, block.z), [int(v) for v in values["offsets"]]
+        field = AnchoredField(anchors, offsets, block.shape, tensors["field.up"], tensors["field.down"])
+    gaussians = Gaussians({name: tensors[f"gaussians.{name}"] for name in PARAMETER_NAMES})
+    model = SectionModel(gaussians, field, block.shape, mode=config.model.compositing)
+    model.load_state_dict(dict(tensors), strict=True)
+    return model.requires_grad_(requires_grad=False)
+
+
+def check_shapes(
+    config: EmgaussConfig, block: BlockShape, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, Any]
+) -> None:
+    """Raise `ModelFileError` unless a model with these settings has tensors of these shapes; reads none of them."""
+
+    def check(name: str, expected: tuple[int, ...]) -> None:
+        if shapes.get(name) != expected:
+            held = f"shape {shapes[name]}" if name in shapes else "no value"
+            raise ModelFileError(f"{name} has {held}; expected shape {expected}.")
+
+    n = shapes.get("gaussians.mean_px", (0,))[0]
+    for name in PARAMETER_NAMES:
+        check(f"gaussians.{name}", (n, *GAUSSIAN_COLUMNS[name]))
+    if isinstance(config.model, AnchoredModelConfig):
+        anchors = _anchors(values, block.z)
+        offsets = [int(v) for v in values.get("offsets") or []]
+        if len(offsets) != len(anchors) + 1 or offsets[0] != 0 or offsets[-1] != n or sorted(offsets) != offsets:
+            raise ModelFileError("the model's assignment of Gaussians to sections is inconsistent.")
+        expected = (len(anchors) - 1, 2, *motion_grid_shape(config.model, block.shape))
+        for name in ("field.up", "field.down"):
+            check(name, expected)
+        return
+    # The network is declared without memory, and allocated only once the file is known to hold its weights.
+    with torch.device("meta"):
+        network = mlp_field(config.model, (block.z[0], block.z[-1]), block.shape, np.random.default_rng(0))
+    for name, weights in network.state_dict().items():
+        check(f"field.{name}", tuple(weights.shape))
+
+
+def _anchors(values: Mapping[str, Any], observed: Sequence[float]) -> list[float]:
+    """Coordinates of a block's sets of Gaussians: its sections, and pseudo-sections between them."""
+    z = [float(v) for v in values.get("anchors") or observed]
+    rises = all(math.isfinite(v) for v in z) and all(above > below for below, above in pairwise(z))
+    if z[0] != observed[0] or z[-1] != observed[-1] or not rises:
+        raise ModelFileError("the model's anchors do not rise from a block's first section to its last.")
+    return z

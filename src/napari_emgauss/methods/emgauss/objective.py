@@ -1,0 +1,167 @@
+"""Objective of one block: draw sections, compare them with the observed ones and with the teacher's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.forward import SectionModel
+from napari_emgauss.gaussians import DensityConfig, DensityControl
+from napari_emgauss.losses import photometric_loss
+from napari_emgauss.methods.emgauss.config import EmgaussConfig
+from napari_emgauss.methods.emgauss.model import model_state
+from napari_emgauss.methods.emgauss.schedule import Curriculum, schedule
+from napari_emgauss.training import Hook, PlanePlacement, Preview, SavedState
+from napari_emgauss.training.hooks import DensityHook, MovingAverage
+
+LOSS, PSEUDO = "loss", "pseudo"
+HELD_OUT_PSNR, N_GAUSSIANS = "held_out_psnr_db", "n_gaussians"
+
+
+@dataclass(frozen=True)
+class SectionTarget:
+    """A section of the block: coordinate and image (Y, X) in normalised intensities."""
+
+    z: float
+    image: Tensor
+    weight: Tensor | None = None
+    """Importance of each pixel within the image, at least 0; all the same if None."""
+
+
+@dataclass(frozen=True)
+class SectionSample:
+    """A section to draw, and what is to be seen there."""
+
+    z: float
+    target: SectionTarget
+    name: str = LOSS
+    weight: float = 1.0
+
+
+class SectionObjective:
+    """What the training loop needs to train one block of sections.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    model
+        The block's model at its start.
+    observed
+        Sections, and a teacher's pseudo-sections between them, in their order.
+    held_out
+        Sections of the block that are scored only.
+    density
+        Rules of densification, or None.
+    at_once
+        Sections per step, where the model's Gaussians can be split.
+    restore
+        From a rendered tensor to a CPU array in the input's units.
+    origin_px
+        Place (y, x) of the block's first pixel in the section.
+    seed
+        Seed of all that is drawn at random.
+    """
+
+    def __init__(
+        self,
+        config: EmgaussConfig,
+        model: SectionModel,
+        observed: Sequence[SectionTarget],
+        *,
+        held_out: Sequence[SectionTarget] = (),
+        density: DensityConfig | None = None,
+        at_once: int = 1,
+        restore: Callable[[Tensor], FloatArray],
+        origin_px: tuple[int, int] = (0, 0),
+        seed: int = 0,
+    ) -> None:
+        self.config, self.model, self.observed, self.held_out = config, model, observed, held_out
+        self.restore, self.origin_px, self.seed = restore, origin_px, seed
+        extent_px = max(model.shape)
+        self.schedule = schedule(config, len(observed), extent_px)
+        self.curriculum = Curriculum(config, self.schedule)
+        self.hooks: list[Hook] = []
+        self.average: MovingAverage | None = None
+        if config.teacher.averages_student:
+            self.average = MovingAverage(model, config.teacher.ema_decay)
+            self.hooks.append(self.average)
+        if density is not None:
+            rules = DensityControl(density, extent_px)
+            self.hooks.append(DensityHook(rules, model, "gaussians", seed=seed, average=self.average))
+        self._z = [target.z for target in observed]
+        self._at_once = at_once
+        self._sets = model.field.split(model.gaussians)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the model's parameters, the Gaussians split into the sets of which an iteration draws only some."""
+        self._sets = self.model.field.split(self.model.gaussians)
+        named: dict[str, Tensor] = dict(self.model.named_parameters())
+        if self._sets is None:
+            return named
+        own = {f"gaussians.{name}/{k}": values for k, rows in enumerate(self._sets) for name, values in rows.items()}
+        return own | {name: values for name, values in named.items() if not name.startswith("gaussians.")}
+
+    def sample(self, iteration: int, rng: np.random.Generator) -> Sequence[SectionSample]:
+        """Choose sections: one where all iterations draw the same Gaussians, which need their steps one by one."""
+        if self.average is not None and self.curriculum.bootstraps(iteration):
+            self.average.start()
+        n = 1 if self._sets is None else self._at_once
+        return [self._choose(i, rng) for i in range(iteration, min(iteration + n, self.schedule.total))]
+
+    def loss(self, samples: Sequence[SectionSample], iteration: int) -> Sequence[Tensor]:
+        """Draw all samples in one pass; L1 and 1 - SSIM against their targets."""
+        images = self.model.several([sample.z for sample in samples], self._sets)
+        return [
+            photometric_loss(
+                image,
+                sample.target.image,
+                weight=sample.target.weight,
+                lambda_dssim=self.config.training.lambda_dssim,
+            )
+            for image, sample in zip(images, samples, strict=True)
+        ]
+
+    def scores(self) -> Mapping[str, float]:
+        """Return the number of Gaussians, and the PSNR on the sections held out, in normalised intensities."""
+        scores = {N_GAUSSIANS: float(len(self.model.gaussians))}
+        if self.held_out:
+            errors = [torch.mean((self.model.render(t.z) - t.image) ** 2).item() for t in self.held_out]
+            scores[HELD_OUT_PSNR] = float(np.mean([-10 * np.log10(max(e, 1e-12)) for e in errors]))
+        return scores
+
+    def preview(self, wanted: tuple[float, ...] | None) -> Preview:
+        """Draw the section at ``wanted`` if it lies in the block, otherwise the middle of the block's middle gap."""
+        if wanted and self._z[0] <= wanted[0] <= self._z[-1]:
+            z = wanted[0]
+        else:
+            gap = (len(self._z) - 1) // 2
+            z = (self._z[gap] + self._z[gap + 1]) / 2
+        y, x = self.origin_px
+        place = PlanePlacement(origin=(z, float(y), float(x)))
+        return Preview(image=self.restore(self.model.render(z)), placement=place, label=f"z = {z:.2f}")
+
+    def result(self) -> SavedState:
+        """Return the model as it is kept."""
+        return model_state(self.model)
+
+    def _choose(self, iteration: int, rng: np.random.Generator) -> SectionSample:
+        if self.average is not None and self.curriculum.draws_pseudo(iteration, rng):
+            z = self.curriculum.unobserved(iteration, self._z, rng)
+            weight = self.curriculum.pseudo_weight(iteration)
+            return SectionSample(z, SectionTarget(z, self._taught(z)), PSEUDO, weight)
+        index = int(rng.integers(len(self.observed)))
+        z = self.curriculum.jittered(iteration, self._z, index, rng)
+        return SectionSample(z, self.observed[index])
+
+    def _taught(self, z: float) -> Tensor:
+        """Image of the moving average at ``z``."""
+        assert self.average is not None
+        teacher = self.average.start()
+        assert isinstance(teacher, SectionModel)
+        return teacher.render(z).clone()

@@ -1,0 +1,104 @@
+"""Study of a stack: what its own sections teach before any Gaussian is trained."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import torch
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.interpolation.lateral import MixtureEvidence, gather_evidence
+from napari_emgauss.methods.emgauss.setup import Setup
+from napari_emgauss.methods.emgauss.study.spacing import choose_spacing
+from napari_emgauss.methods.emgauss.study.teacher import MixtureTeacher, train_teacher
+from napari_emgauss.training import Store, Watch
+
+LOGGER = logging.getLogger(__name__)
+STUDIED_SECTIONS, STUDIED_PX = 64, 1024
+"""Most sections, and most pixels along y and x, that are studied: 256 MiB."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Findings of a study; what was not wanted, not possible or stopped is None."""
+
+    teacher: MixtureTeacher | None = None
+    """Source of pseudo-sections."""
+    evidence: MixtureEvidence | None = None
+    """What hiding sections showed."""
+    spacing_px: float | None = None
+    """Distance between Gaussians, where hidden sections were asked."""
+
+
+def study(setup: Setup, watch: Watch, store: Store) -> Study:
+    """Train a teacher, gather evidence and choose the spacing, as far as the settings want it.
+
+    What ``store`` holds is taken from there; what is found is kept there.
+    """
+    teacher = _teacher(setup, watch, store)
+    evidence = _evidence(setup, watch) if teacher is None else teacher.evidence
+    return Study(teacher, evidence, _spacing(setup, evidence, watch, store))
+
+
+def studied_sections(setup: Setup) -> FloatArray:
+    """Read normalised sections (n, Y, X) to study: all, or as many from the middle as memory should hold."""
+    n = min(len(setup.observed), STUDIED_SECTIONS)
+    sides = [min(side, STUDIED_PX) for side in setup.volume.shape[1:]]
+    y, x = ((whole - side) // 2 for whole, side in zip(setup.volume.shape[1:], sides, strict=True))
+    # Evidence needs neighbours: a run of sections rather than every k-th.
+    first = (len(setup.observed) - n) // 2
+    return setup.read(setup.observed[first : first + n], (y, y + sides[0], x, x + sides[1]))
+
+
+def studied_shape(setup: Setup) -> tuple[int, int, int]:
+    """Return the shape of `studied_sections`."""
+    _, height, width = setup.volume.shape
+    return min(len(setup.observed), STUDIED_SECTIONS), min(height, STUDIED_PX), min(width, STUDIED_PX)
+
+
+def _teacher(setup: Setup, watch: Watch, store: Store) -> MixtureTeacher | None:
+    """The teacher, from the store or trained now; None where it cannot teach, or when stopped."""
+    if not setup.n_pseudo:
+        return None
+    saved = store.load_record("teacher")
+    if saved is not None:
+        return MixtureTeacher.from_state(*saved)
+    steps = setup.config.teacher.lateral_steps
+    sections = studied_sections(setup)
+    teacher = train_teacher(sections, setup.volume.factor, steps=steps, seed=setup.seed, watch=watch)
+    if teacher is not None:
+        tensors, values = teacher.state()
+        store.save_record("teacher", values, tensors)
+    return teacher
+
+
+def _evidence(setup: Setup, watch: Watch) -> MixtureEvidence | None:
+    """What hiding sections says of plain interpolation alone."""
+    wanted = setup.config.uncertainty or setup.config.model.adapt_spacing
+    if not wanted or setup.start is not None or not setup.can_hide or watch.stopped:
+        return None
+    evidence = gather_evidence(studied_sections(setup), None, seed=setup.seed, should_stop=watch.held)
+    return None if watch.stopped else evidence
+
+
+def _spacing(setup: Setup, evidence: MixtureEvidence | None, watch: Watch, store: Store) -> float | None:
+    """Spacing of Gaussians as dense as the sections ask for."""
+    if not setup.config.model.adapt_spacing or setup.start is not None:
+        return None
+    saved = store.load_record("spacing")
+    if saved is not None:
+        return float(saved[1]["spacing_px"])
+    if evidence is None or watch.held():
+        return None
+    # Those of a teacher from a checkpoint are gone.
+    examples = evidence.examples or gather_evidence(studied_sections(setup), None, seed=setup.seed).examples
+    try:
+        spacing_px = choose_spacing(setup.config, examples, seed=setup.seed, stop=watch.held)
+    except (MemoryError, torch.cuda.OutOfMemoryError):
+        own = setup.config.model.spacing_px
+        LOGGER.warning("no memory is left to try finer Gaussians; the spacing stays %g px", own)
+        return None
+    if not watch.stopped:
+        store.save_record("spacing", {"spacing_px": spacing_px})
+    return spacing_px

@@ -1,0 +1,194 @@
+"""Contracts between the training loop, the methods that it trains, and what runs and keeps a training.
+
+A method hands over a `Job`: blocks that are trained one by one, each by an `Objective`. An `Engine` runs the job, keeps
+what is learned in a `Store`, and tells what happens by events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from napari_emgauss.training.control import Control
+from napari_emgauss.training.events import Event, FinishReason, Preview
+from napari_emgauss.training.optimiser import Optimiser
+from napari_emgauss.training.schedule import Schedule
+
+SavedState = tuple[dict[str, Tensor], dict[str, Any]]
+"""Tensors by name, and plain JSON values."""
+Emit = Callable[[Event], None]
+"""Receiver of events; called in the thread that trains."""
+
+
+class Sample(Protocol):
+    """One thing that an iteration draws and compares with what was measured."""
+
+    @property
+    def name(self) -> str:
+        """Name under which its loss is averaged and reported: ``loss`` for what was measured."""
+        ...
+
+    @property
+    def weight(self) -> float:
+        """Factor of its loss in the step."""
+        ...
+
+
+class Hook:
+    """Something that takes part in every step; each method does nothing unless it is overridden.
+
+    A step calls `before_backward`, `after_backward` and `after_step`, each for all hooks in order. What a hook learns
+    is part of the checkpoint through `state` and `restore`.
+    """
+
+    name: str
+    """Key of its state; one per objective."""
+
+    def before_backward(self, samples: Sequence[Sample], losses: Sequence[Tensor]) -> None:
+        """Look at the losses, one per sample, before gradients are made."""
+
+    def after_backward(self, samples: Sequence[Sample]) -> None:
+        """Look at or change the gradients before the optimiser's step."""
+
+    def after_step(self, iteration: int, n_iterations: int, optimiser: Optimiser) -> None:
+        """Act on the parameters after a step that made ``n_iterations`` iterations from ``iteration`` on."""
+
+    def state(self) -> SavedState:
+        """Return all that `restore` needs to continue exactly."""
+        return {}, {}
+
+    def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Continue from a `state`; raises ``KeyError``, ``ValueError`` or ``RuntimeError`` for another's."""
+
+
+class Objective(Protocol):
+    """All that the loop needs to train one block."""
+
+    @property
+    def model(self) -> nn.Module:
+        """Model in training, at its start when the objective is built."""
+        ...
+
+    @property
+    def schedule(self) -> Schedule:
+        """Stages and rates."""
+        ...
+
+    @property
+    def hooks(self) -> Sequence[Hook]:
+        """Hooks of every step, in their order."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of the generator that `sample` gets."""
+        ...
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return what the optimiser moves, by name; called at the start and after a checkpoint was read."""
+        ...
+
+    def sample(self, iteration: int, rng: np.random.Generator) -> Sequence[Sample]:
+        """Choose what is drawn in a step from ``iteration`` on: one sample per iteration that the step makes."""
+        ...
+
+    def loss(self, samples: Sequence[Any], iteration: int) -> Sequence[Tensor]:
+        """Draw the samples and return a scalar loss for each, with gradients."""
+        ...
+
+    def scores(self) -> Mapping[str, float]:
+        """Judge the model as it is; called now and then and at the end, without gradients."""
+        ...
+
+    def preview(self, wanted: tuple[float, ...] | None) -> Preview:
+        """Draw the model as it is, at the position ``wanted`` of the input if that lies in the block."""
+        ...
+
+    def result(self) -> SavedState:
+        """Return the model on the CPU, as it is kept."""
+        ...
+
+
+class Job(Protocol):
+    """A training cut into blocks. Blocks are independent: none reads what another has learned."""
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        ...
+
+    def iterations(self, block: int) -> int:
+        """Return the iterations of a block's schedule."""
+        ...
+
+    def build(self, block: int) -> Objective:
+        """Build the objective of a block at its start; the same at every call.
+
+        It may be expensive, and is called only for blocks that are still to be trained.
+        """
+        ...
+
+
+class Store(Protocol):
+    """Keeper of what a training has found and learned; a folder, or memory."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether it survives the process, so that checkpoints are worth their time."""
+        ...
+
+    def save_record(self, name: str, values: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> None:
+        """Keep a finding of the whole job."""
+        ...
+
+    def load_record(self, name: str) -> SavedState | None:
+        """Return a finding, or None."""
+        ...
+
+    def save_state(self, block: int, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Replace the checkpoint of a block in training."""
+        ...
+
+    def load_state(self, block: int) -> SavedState | None:
+        """Return the checkpoint of a block in training, or None."""
+        ...
+
+    def save_done(self, block: int, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Keep a finished block; its checkpoint is no longer needed."""
+        ...
+
+    def load_done(self, block: int) -> SavedState | None:
+        """Return a finished block, or None."""
+        ...
+
+    def is_done(self, block: int) -> bool:
+        """Whether a block is finished, without reading it."""
+        ...
+
+    def exists(self) -> bool:
+        """Whether there is anything to resume from that took time to learn."""
+        ...
+
+    def clear(self) -> None:
+        """Remove everything."""
+        ...
+
+
+class Engine(Protocol):
+    """Runner of jobs: in this process, or on several."""
+
+    def run(self, job: Job, store: Store, control: Control, emit: Emit) -> FinishReason:
+        """Train every block that the store does not hold yet, and keep each in the store.
+
+        Emits progress and previews on the way, and exactly one `Finished`. After a stop, blocks in training are kept as
+        they are.
+
+        Raises
+        ------
+        OutOfMemoryError
+            The device ran out of memory; `Finished` carries the message too.
+        """
+        ...

@@ -1,0 +1,113 @@
+import json
+import struct
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from napari_emgauss.errors import ModelFileError
+from napari_emgauss.io.container import KEY, Container, write_container
+
+TENSORS = {
+    "0/a": torch.arange(6.0).reshape(2, 3),
+    "1/a": torch.zeros(0, 2),
+    "map": torch.ones(3, dtype=torch.float16),
+    "n": torch.tensor([1, 2]),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return write_container(tmp_path / "new" / "m.emgauss", "toy", {"shape": [1, 2]}, iter(TENSORS.items()))
+
+
+def test_a_container_names_its_method_and_gives_back_what_was_written(path):
+    container = Container(path)
+    assert container.method == "toy"
+    assert container.header["shape"] == [1, 2]
+    assert set(container.names) == set(TENSORS)
+    for name, tensor in TENSORS.items():
+        assert container.shape(name) == tuple(tensor.shape)
+        assert torch.equal(container.tensor(name), tensor)
+        assert container.tensor(name).dtype == tensor.dtype
+    assert torch.equal(container.under("0/")["a"], TENSORS["0/a"])
+
+
+def test_any_program_that_reads_safetensors_reads_it(path):
+    held = load_file(path)
+    assert all(torch.equal(held[name], tensor) for name, tensor in TENSORS.items())
+
+
+def test_tensors_are_made_one_at_a_time(tmp_path):
+    alive = []
+
+    def made():
+        for k in range(5):
+            tensor = torch.full((1000,), float(k))
+            alive.append(k)
+            yield f"{k}", tensor
+
+    write_container(tmp_path / "m.emgauss", "toy", {}, made())
+    assert Container(tmp_path / "m.emgauss").tensor("3")[0] == 3
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(path):
+    before = path.read_bytes()
+
+    def broken():
+        yield "a", torch.zeros(2)
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_container(path, "toy", {}, broken())
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_an_open_container_goes_on_when_its_name_is_taken(path):
+    container = Container(path)
+    write_container(path, "toy", {}, [("0/a", torch.ones(1))])
+    assert torch.equal(container.tensor("0/a"), TENSORS["0/a"])
+
+
+def test_the_first_versions_named_no_method(tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "m.emgauss", metadata={KEY: json.dumps({"version": 3})})
+    assert Container(tmp_path / "m.emgauss").method == "emgauss"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        (None, "no napari-emgauss model"),
+        ({KEY: "[]"}, "no object"),
+        ({KEY: "{"}, "not a usable model"),
+        ({KEY: json.dumps({"version": 99})}, "Update napari-emgauss"),
+        ({KEY: json.dumps({"version": "4"})}, "Update napari-emgauss"),
+        ({KEY: json.dumps({})}, "Update napari-emgauss"),
+    ],
+)
+def test_foreign_headers_are_refused(tmp_path, metadata, message):
+    save_file({"a": torch.zeros(1)}, tmp_path / "m.emgauss", metadata=metadata)
+    with pytest.raises(ModelFileError, match=message):
+        Container(tmp_path / "m.emgauss")
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", struct.pack("<Q", 2**40) + b"{}", bytes(200)])
+def test_damaged_files_are_refused_with_their_name(tmp_path, content):
+    (tmp_path / "m.emgauss").write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"m\.emgauss"):
+        Container(tmp_path / "m.emgauss")
+
+
+def test_a_truncated_file_is_refused_at_any_length(path, tmp_path):
+    whole = path.read_bytes()
+    for length in np.linspace(1, len(whole) - 1, 23).astype(int):
+        (tmp_path / "t.emgauss").write_bytes(whole[:length])
+        with pytest.raises(ModelFileError):
+            Container(tmp_path / "t.emgauss")
+
+
+def test_a_missing_file_is_said_to_be_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        Container(tmp_path / "none.emgauss")

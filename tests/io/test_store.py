@@ -1,0 +1,101 @@
+import os
+
+import pytest
+import torch
+
+from napari_emgauss.errors import FileFormatError
+from napari_emgauss.io.store import JobFolder, JobMemory
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request, tmp_path):
+    return JobFolder(tmp_path / "c", "x") if request.param == "folder" else JobMemory()
+
+
+def test_what_is_saved_is_loaded_until_it_is_cleared(store):
+    assert not store.exists()
+    assert store.load_record("study") is None
+    store.save_record("study", {"spacing": 3})
+    assert not store.exists()  # nothing that took time to learn
+    store.save_state(0, {"a": torch.zeros(2)}, {"iteration": 3})
+    store.save_done(1, {"a": torch.ones(2)}, {"offsets": [0, 2]})
+    assert store.exists()
+    assert store.load_state(1) is None
+    assert store.load_state(0)[1] == {"iteration": 3}
+    assert store.load_done(0) is None
+    assert torch.equal(store.load_done(1)[0]["a"], torch.ones(2))
+    assert [store.is_done(block) for block in (0, 1)] == [False, True]
+    assert store.load_record("study") == ({}, {"spacing": 3})
+    store.clear()
+    assert not store.exists()
+    assert store.load_record("study") is None
+
+
+def test_a_finished_block_needs_no_checkpoint(store):
+    store.save_state(0, {"a": torch.zeros(2)}, {})
+    store.save_done(0, {"a": torch.ones(2)}, {})
+    assert store.load_state(0) is None
+
+
+def test_a_record_can_have_tensors(store):
+    store.save_record("teacher", {"n": 1}, {"w": torch.arange(3.0)})
+    tensors, values = store.load_record("teacher")
+    assert values == {"n": 1}
+    assert torch.equal(tensors["w"], torch.arange(3.0))
+
+
+def test_the_folder_has_its_files_where_others_look_for_them_and_is_gone_once_cleared(tmp_path):
+    store = JobFolder(tmp_path / "c", "x")
+    store.save_record("sections", {"damaged": []})
+    store.save_state(3, {"a": torch.zeros(2)}, {})
+    store.save_done(4, {"a": torch.zeros(2)}, {})
+    files = sorted(str(path.relative_to(tmp_path / "c")) for path in (tmp_path / "c").rglob("*") if path.is_file())
+    assert files == ["block-00003/state", "block-00004/done", "record/sections.json"]
+    store.clear()
+    assert not (tmp_path / "c").exists()
+
+
+def test_clearing_leaves_foreign_files(tmp_path):
+    store = JobFolder(tmp_path, "x")
+    store.save_done(0, {"a": torch.zeros(2)}, {})
+    (tmp_path / "notes.txt").write_text("mine")
+    store.clear()
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_another_fingerprint_is_refused(tmp_path):
+    store = JobFolder(tmp_path, "x")
+    store.save_done(0, {"a": torch.zeros(2)}, {})
+    store.save_record("sections", {})
+    with pytest.raises(FileFormatError, match="other settings"):
+        JobFolder(tmp_path, "y").load_done(0)
+    with pytest.raises(FileFormatError, match="other settings"):
+        JobFolder(tmp_path, "y").load_record("sections")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x02" + bytes(7) + b"{}"])
+def test_foreign_files_in_the_folder_are_refused(content, tmp_path):
+    for path in ("block-00000/state", "block-00000/done", "record/sections.json"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    store = JobFolder(tmp_path, "x")
+    for load in (store.load_state, store.load_done):
+        with pytest.raises(FileFormatError, match="not a usable checkpoint"):
+            load(0)
+    with pytest.raises(FileFormatError, match="not a usable checkpoint"):
+        store.load_record("sections")
+
+
+def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    store = JobFolder(tmp_path, "x")
+    store.save_done(0, {"a": torch.ones(2)}, {})
+
+    def fail(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("napari_emgauss.io.store.save_file", fail)
+    with pytest.raises(OSError, match="disk full"):
+        store.save_done(0, {"a": torch.zeros(2)}, {})
+    assert os.listdir(tmp_path / "block-00000") == ["done"]
+    assert torch.equal(store.load_done(0)[0]["a"], torch.ones(2))

@@ -1,0 +1,32 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+import napari_emgauss as eg
+from napari_emgauss.errors import ConfigError
+from napari_emgauss.methods.emgauss.setup import prepare
+
+
+def test_the_fingerprint_tells_stacks_settings_and_seeds_apart(stack):
+    other = np.array(stack.data)
+    other[0, 0, 0] ^= 1
+    setups = [
+        prepare(stack),
+        prepare(stack, joint=31),
+        dataclasses.replace(prepare(stack), seed=1),
+        prepare(eg.Volume(other, stack.voxel_size_nm)),
+        prepare(eg.Volume(stack.data, (50.0, *stack.voxel_size_nm[1:]))),
+    ]
+    assert len({each.fingerprint() for each in setups}) == 5
+    assert setups[0].fingerprint() == prepare(stack).fingerprint()
+
+
+def test_smaller_tiles_stay_longer_than_their_overlaps(stack):
+    assert prepare(stack, tile_px=700, tile_overlap_px=100).with_smaller_tiles().config.blocks.tile_px > 200
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "3", 2**63])
+def test_a_seed_is_a_whole_number(stack, seed):
+    with pytest.raises(ConfigError, match="seed must be a whole number"):
+        prepare(stack, seed=seed)
