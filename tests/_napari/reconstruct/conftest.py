@@ -52,6 +52,10 @@ class Training:
     def wait_until_begun(self):
         self._qtbot.waitUntil(lambda: self._widget.view.panel.bar.value() > 0, timeout=WAIT_MS)
 
+    def wait_until_blocks_learn(self):
+        status = self._widget.view.panel.status
+        self._qtbot.waitUntil(lambda: status.text().startswith("Learning"), timeout=WAIT_MS)
+
     def wait_until_finished(self):
         self._qtbot.waitUntil(lambda: self._widget.controller.run is None, timeout=WAIT_MS)
 

@@ -14,10 +14,10 @@ def test_closing_the_viewer_while_training_leaves_a_checkpoint_and_no_thread(
 ):
     training.make_long()
     widget.controller.train()
-    training.wait_until_begun()
+    training.wait_until_blocks_learn()
     viewer.close()
     qtbot.waitUntil(lambda: not any(t.name == "emgauss-training" for t in threading.enumerate()), timeout=WAIT_MS)
-    assert list((own_folders / "cache").rglob("current.safetensors"))
+    assert list((own_folders / "cache").rglob("block-*/state"))
 
 
 def test_closing_the_dock_while_training_leaves_nothing(viewer, stack_layer, qtbot, training_of):
