@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import jaxtyping
 import numpy as np
 import pytest
+from annotated import check_arrays
 from hypothesis import settings
 
-from napari_emgauss.phantoms import phantom
-from napari_emgauss.volume import Volume
+if TYPE_CHECKING:
+    from napari_emgauss.volume import Volume
+
+# Before anything of the package is imported, so the fixtures import what they need themselves.
+check_arrays(Path(__file__).resolve().parents[1] / "src" / "napari_emgauss")
 
 # A busy machine is slow, not wrong.
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def annotations_as_advice(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let a test marked `misuse` pass what annotations forbid, as a user may."""
+    forbidding = not request.node.get_closest_marker("misuse")
+    jaxtyping.config.update("jaxtyping_disable", not forbidding)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,6 +56,8 @@ def balanced_as_shipped(briefly_taught, monkeypatch):
 @pytest.fixture(scope="session")
 def isotropic() -> Volume:
     """A small isotropic phantom: 25 × 48 × 40."""
+    from napari_emgauss.phantoms import phantom
+
     return phantom((25, 48, 40), seed=3)
 
 

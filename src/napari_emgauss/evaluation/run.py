@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_emgauss._types import FloatArray
+from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
 from napari_emgauss.evaluation.results import Evaluation, MethodScore, SectionScore
 from napari_emgauss.evaluation.scoring import IntensityScale, PlaneBuffer, score_planes, score_section
@@ -159,7 +159,7 @@ class _ThinnedVolume:
     def _planes(self) -> PlaneBuffer:
         return PlaneBuffer((self.n_z, *self.volume.shape[1:]), self.n_planes)
 
-    def _checked(self, name: str, drawn: FloatArray, k: int) -> FloatArray:
+    def _checked(self, name: str, drawn: AnyArray, k: int) -> FloatArray:
         image = np.asarray(drawn)
         where = f"{name} at z = {k / self.factor:g}"
         if image.shape != self.volume.shape[1:]:
@@ -182,7 +182,7 @@ class _TimedMethod:
             self._source: SectionSource = spec.factory(thinned)
         self.fit_seconds = time.perf_counter() - start
 
-    def section(self, z: float) -> FloatArray:
+    def section(self, z: float) -> AnyArray:
         start = time.perf_counter()
         with self._meter.measuring():
             image = self._source(z)

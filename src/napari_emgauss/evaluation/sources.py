@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from napari_emgauss._types import FloatArray
+from napari_emgauss._types import AnyArray
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.interpolation.plain import BLURS_PX, Baseline, Interpolator
 from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
 from napari_emgauss.volume import Volume
 
-SectionSource = Callable[[float], FloatArray]
+SectionSource = Callable[[float], AnyArray]
 """z (section coordinate of the thinned stack) → image (Y, X) in the input's intensity units."""
 
 SourceFactory = Callable[[Volume], SectionSource]

@@ -94,7 +94,7 @@ class Planes:
         z, y, x = (o + i * v for o, i, v in zip(self.source.origin_nm, first, self.source.voxel_size_nm, strict=True))
         return z, y, x
 
-    def __getitem__(self, key: Any) -> AnyArray:
+    def __getitem__(self, key: Any) -> Any:
         ranges, dropped = box_of(key, self.shape)
         return self._box(ranges)[tuple(0 if drop else slice(None) for drop in dropped)]
 

@@ -99,7 +99,7 @@ class VirtualVolume:
     def __len__(self) -> int:
         return len(self._planes)
 
-    def __getitem__(self, key: Any) -> AnyArray:
+    def __getitem__(self, key: Any) -> Any:
         ranges, dropped = box_of(key, self.shape)
         for_canvas = self._slicing_in is threading.current_thread()
         block = self._live(ranges) if for_canvas else self._exact(ranges)
