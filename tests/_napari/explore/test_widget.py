@@ -31,3 +31,10 @@ def test_closing_the_dock_ends_the_widget(viewer, model, qtbot):
     dock, widget = viewer.window.add_plugin_dock_widget("napari-emgauss", "Explore z")
     with qtbot.waitSignal(widget.destroyed, timeout=WAIT_MS):
         dock.destroyOnClose()
+
+
+def test_the_form_takes_all_of_the_dock(viewer):
+    widget = ExploreWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    layout = widget.layout()
+    assert [layout.itemAt(i).widget() for i in range(layout.count())] == [widget.view]  # and no empty space of napari's

@@ -41,3 +41,10 @@ def test_a_closed_dock_ends_a_training_that_nothing_else_refers_to(viewer, stack
     dock.destroyOnClose()
     del dock
     qtbot.waitUntil(lambda: not any(t.name == "emgauss-training" for t in threading.enumerate()), timeout=WAIT_MS)
+
+
+def test_the_form_takes_all_of_the_dock(viewer):
+    widget = ReconstructWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    layout = widget.layout()
+    assert [layout.itemAt(i).widget() for i in range(layout.count())] == [widget.view]  # and no empty space of napari's

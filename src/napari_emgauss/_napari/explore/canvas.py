@@ -15,7 +15,7 @@ from napari_emgauss._napari.viewer.models import OpenModel
 
 
 class SectionCanvas:
-    """The layers that are drawn into, and where the viewer looks.
+    """The layers that are drawn into, and the viewer's axes and camera.
 
     Parameters
     ----------
@@ -36,16 +36,16 @@ class SectionCanvas:
         return self.section.layer is not None and not self.section.layer.visible
 
     def visible(self, scrub: Scrubber) -> Visible | None:
-        """The part of the section on the canvas; None if nothing of it can be seen."""
+        """Return the part of the section on the canvas, None if nothing of it can be seen."""
         return None if self.hidden or not self.stage.shows_sections else self.stage.visible(scrub)
 
     def shows(self, model: OpenModel, drawing: Drawing, *, with_error: bool) -> bool:
-        """Whether this is what the layers show now."""
+        """Tell whether this is what the layers show now."""
         layers = (self.section, self.uncertainty) if with_error else (self.section,)
         return all(layer.shows(model, drawing) for layer in layers)
 
     def steer(self, scrub: Scrubber, *, exactly: bool = False) -> bool:
-        """Move layers and napari's slider to the present position; whether the layers were sliced again."""
+        """Move layers and napari's slider to the present position; tell whether the layers were sliced again."""
         if not self.stage.shows_sections:
             return False
         with self._steered():

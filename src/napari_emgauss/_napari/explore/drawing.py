@@ -63,12 +63,12 @@ def draw(
 
 
 def _merging_zoom(drawing: Drawing, density: float) -> float:
-    """Resolution that merged Gaussians must serve: one of two, since merging anew takes longer than drawing."""
+    """Return the resolution that merged Gaussians must serve, one of two: merging takes longer than drawing."""
     return density if drawing.zoom > density * math.sqrt(COARSEST) else density * COARSEST
 
 
 def mean_error(reconstruction: Reconstruction) -> float:
-    """Mean error to expect in the middle of the gaps, where it is highest, in the stack's intensities."""
+    """Return the mean error to expect in the middle of the gaps, where it is highest, in the stack's intensities."""
     sections = reconstruction.observed
     middles = [(low + high) / 2 for low, high in itertools.pairwise(sections)]
     means = [float(reconstruction.uncertainty(z, zoom=SCALE_ZOOM).mean()) for z in middles]

@@ -36,15 +36,15 @@ class SectionLayer:
         self._placed_z = 0.0
 
     def _looks(self, model: OpenModel, image: FloatArray) -> dict[str, Any]:
-        """Layer attributes that are set for every model anew."""
+        """Return layer attributes that are set for every model anew."""
         return _looks_like_stack(self._viewer, model, image)
 
     def forget(self) -> None:
-        """The layer was deleted."""
+        """Let go of the layer, which was deleted."""
         self.layer = self._drawing = self._model = None
 
     def shows(self, model: OpenModel, drawing: Drawing) -> bool:
-        """Whether this is what the layer shows now."""
+        """Tell whether this is what the layer shows now."""
         return self.layer is not None and model is self._model and drawing == self._drawing
 
     def move(self, model: OpenModel, z: float, *, exactly: bool) -> None:
@@ -99,7 +99,7 @@ class SectionLayer:
             self._viewer.layers.selection.active = active
 
     def _place(self, drawing: Drawing, model: OpenModel) -> bool:
-        """Put the layer where ``drawing`` belongs; whether it was elsewhere, and thus drawn again."""
+        """Put the layer where ``drawing`` belongs; tell whether it was elsewhere, and thus drawn again."""
         assert self.layer is not None
         attributes, moved = drawing.attributes(model), False
         for name in ("scale", "translate"):
@@ -111,7 +111,7 @@ class SectionLayer:
 
 
 def _looks_like_stack(viewer: Any, model: OpenModel, image: FloatArray) -> dict[str, Any]:
-    """Contrast and colours: those of the stack, or of a layer of the same model, or the picture's own range."""
+    """Return contrast and colours of the stack, of a layer of the same model, or the picture's own range."""
     twin = model.source_layer
     if twin is None:
         candidates = (layer for layer in viewer.layers if type(layer).__name__ == "Image")

@@ -15,7 +15,9 @@ CLOSEST_PX = 3.0
 
 
 class SectionMarks(QWidget):
-    """Long marks: sections trained on. Rings: held out. Crosses: left out. A click goes to the nearest.
+    """Marks of sections: lines for those trained on, rings for held out, crosses for left out.
+
+    A click goes to the nearest.
 
     Parameters
     ----------
@@ -44,12 +46,12 @@ class SectionMarks(QWidget):
         self.update()
 
     def position_px(self, section: float) -> float:
-        """Where a section is, in this widget's pixels."""
+        """Return the position of a section in this widget's pixels."""
         left, width = self._groove()
         return left + width * section / max(self._n - 1, 1)
 
     def _groove(self) -> tuple[float, float]:
-        """Left end and length of the path of the handle's middle."""
+        """Return left end and length of the path of the handle's middle."""
         left = self._slider.mapTo(self.window(), self._slider.rect().topLeft()).x()
         left -= self.mapTo(self.window(), self.rect().topLeft()).x()
         style = self._slider.style()

@@ -93,7 +93,7 @@ class Painter(QObject):
                 self._canvas.steer(self.scrub)
 
     def _draw(self, *, sharp: bool) -> bool:
-        """Have a picture drawn, if one is needed; whether it will come."""
+        """Have a picture drawn, if one is needed; tell whether it will come."""
         scrub = self.scrub
         visible = None if scrub is None else self._canvas.visible(scrub)
         if visible is None or scrub is None:

@@ -34,7 +34,7 @@ class Drawing:
     moving: bool = field(default=False, compare=False)
 
     def attributes(self, model: OpenModel) -> dict[str, Any]:
-        """Layer attributes of this picture as one plane, exactly where its pixels belong.
+        """Return layer attributes of this picture as one plane, exactly where its pixels belong.
 
         Picture pixel j covers section pixels from y0 - 1/2 + j / zoom to y0 - 1/2 + (j + 1) / zoom.
         """
@@ -46,7 +46,7 @@ class Drawing:
         )
 
     def at(self, z: float) -> Drawing:
-        """The same at another section coordinate."""
+        """Return the same at another section coordinate."""
         return replace(self, z=z)
 
 
@@ -98,11 +98,11 @@ class Scrubber:
         return min(dy, dx) / dz
 
     def clip(self, z: float) -> float:
-        """``z`` within the stack."""
+        """Return ``z`` within the stack."""
         return min(max(float(z), 0.0), self.last)
 
     def next_observed(self, direction: int) -> float:
-        """The next section that was trained on, in this direction; the end of the stack if there is none."""
+        """Return the next section that was trained on, in this direction; the end of the stack if there is none."""
         observed = self.model.reconstruction.observed
         if direction > 0:
             i = bisect.bisect_right(observed, self.z + SAME_Z)
@@ -111,13 +111,13 @@ class Scrubber:
         return float(observed[i - 1]) if i > 0 else 0.0
 
     def next_plane(self, direction: int) -> float:
-        """The next plane of the isotropic volume in this direction."""
+        """Return the next plane of the isotropic volume in this direction."""
         position = self.z / self.plane
         k = math.floor(position + SAME_Z) + 1 if direction > 0 else math.ceil(position - SAME_Z) - 1
         return self.clip(min(k, math.floor(self.last / self.plane + SAME_Z)) * self.plane)
 
     def after(self, seconds: float, *, speed: float) -> float:
-        """Coordinate after playing for some time at ``speed`` sections per second, back and forth."""
+        """Return the coordinate after playing for some time at ``speed`` sections per second, back and forth."""
         if self.last <= 0:
             return 0.0
         z = self.z + self.direction * speed * seconds
@@ -128,7 +128,7 @@ class Scrubber:
         return self.clip(z)
 
     def visible(self, centre: tuple[float, float], extent: tuple[float, float], density: float) -> Visible | None:
-        """What of the section is on the canvas; None if nothing is.
+        """Return the part of the section on the canvas, None if nothing is.
 
         Parameters
         ----------
@@ -147,11 +147,11 @@ class Scrubber:
         return Visible((*spans[0], *spans[1]), density)
 
     def moving(self, visible: Visible) -> Drawing:
-        """What to draw while the position changes: the visible part at the resolution of the canvas."""
+        """Return what to draw while the position changes: the visible part at the resolution of the canvas."""
         return Drawing(self.z, visible.region, min(1.0, visible.density * self._detail), moving=True)
 
     def resting(self, visible: Visible) -> Drawing:
-        """What to draw when it has come to rest: sharp, with a margin around the visible part."""
+        """Return what to draw when it has come to rest: sharp, with a margin around the visible part."""
         height, width = self.model.reconstruction.shape[1:]
         if height * width <= WHOLE_PX:
             return Drawing(self.z, (0, height, 0, width), 1.0)

@@ -11,7 +11,7 @@ from napari_emgauss._napari.viewer.regions import on_canvas, section_in_view, wo
 
 
 class Stage:
-    """Where the viewer looks.
+    """Axes and camera of a viewer.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ class Stage:
         return dims.ndim >= 3 and dims.ndisplay == 2 and set(dims.displayed) == {dims.ndim - 2, dims.ndim - 1}
 
     def z(self, model: OpenModel) -> float:
-        """Section coordinate of napari's slider."""
+        """Return the section coordinate of napari's slider."""
         if self._viewer.dims.ndim < 3:
             return 0.0
         return section_in_view(self._viewer, model.reconstruction, model.placement.nm_per_unit)
 
     def go_to(self, model: OpenModel, z: float) -> bool:
-        """Move napari's slider, which shows its nearest step but slices at this depth; whether it was elsewhere."""
+        """Move napari's slider, which slices at this depth and shows its nearest step; tell whether it moved."""
         dims, rec = self._viewer.dims, model.reconstruction
         depth_nm = rec.origin_nm[0] + z * rec.voxel_size_nm[0]
         if dims.ndim < 3:
@@ -52,7 +52,7 @@ class Stage:
         return bool(dims.point != before)
 
     def visible(self, scrub: Scrubber) -> Visible | None:
-        """What of a section is on the canvas."""
+        """Return the part of a section on the canvas, None if nothing is."""
         rec = scrub.model.reconstruction
         if len(self._viewer.layers) == 0:
             return Visible((0, rec.shape[1], 0, rec.shape[2]), 1.0)

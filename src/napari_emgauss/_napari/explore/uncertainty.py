@@ -40,7 +40,7 @@ class UncertaintyLayer(SectionLayer):
         self._mean: tuple[OpenModel, float] | None = None
 
     def knows(self, model: OpenModel) -> bool:
-        """Whether it was told the mean error of ``model``."""
+        """Tell whether it knows the mean error of ``model``."""
         return self._mean is not None and self._mean[0] is model
 
     def tell(self, model: OpenModel, mean_error: float) -> None:
@@ -66,6 +66,6 @@ class UncertaintyLayer(SectionLayer):
             self._viewer.layers.remove(layer)
 
     def _looks(self, model: OpenModel, image: FloatArray) -> dict[str, Any]:
-        """One scale for all depths, so that sections look as certain as they are beside the gaps."""
+        """Return one scale for all depths, so that sections look as certain as they are beside the gaps."""
         assert self._mean is not None
         return {"name": f"{model.name} · uncertainty", "contrast_limits": (0.0, 2 * self._mean[1] or 1.0)}

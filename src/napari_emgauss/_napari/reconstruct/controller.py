@@ -37,7 +37,7 @@ ON_A_SECTION = 1e-3
 
 
 class ReconstructController:
-    """Trains on what is entered, shows how it goes, and opens the model.
+    """Training on what is entered: begun, watched and ended, with its model opened.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class ReconstructController:
         self.view.panel.leave()
 
     def _arguments(self) -> dict[str, Any]:
-        """Arguments of `Session` beyond the stack."""
+        """Return the arguments of `Session` beyond the stack."""
         settings = self.view.settings.arguments()
         if self.model is not None:
             return {"start": self.model.reconstruction, "device": settings["device"]}

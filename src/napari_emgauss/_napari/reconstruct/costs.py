@@ -19,7 +19,7 @@ SETTLE_MS = 500
 
 
 class CostEstimate:
-    """Estimates the costs by a short trial, once the user rests, and shows them.
+    """Costs estimated by a short trial, once the user rests, and shown.
 
     Parameters
     ----------

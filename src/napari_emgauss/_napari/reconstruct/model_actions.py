@@ -15,7 +15,7 @@ PLUGIN = "napari-emgauss"
 
 
 class ModelActions:
-    """Opens the other widgets and saves models; offered while there is a model and none is trained.
+    """Opening of the other widgets and saving of models, offered while there is a model and none is trained.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ MOST_LISTED = 4
 
 
 class SectionCheck:
-    """Inspects the chosen stack off the GUI thread and offers to leave out what is damaged."""
+    """Inspection of the chosen stack off the GUI thread, with the offer to leave out what is damaged."""
 
     def __init__(self, panel: CheckPanel, stack: StackChoice) -> None:
         self._panel, self._stack = panel, stack

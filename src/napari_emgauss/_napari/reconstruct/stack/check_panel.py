@@ -14,7 +14,7 @@ MOST_NAMED = 8
 
 
 class CheckPanel(QWidget):
-    """Offers to look for damaged sections, and to leave out those found."""
+    """Button that looks for damaged sections, findings, and button that leaves them out."""
 
     wanted = Signal()
     accepted = Signal()

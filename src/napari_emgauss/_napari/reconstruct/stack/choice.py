@@ -25,7 +25,7 @@ ASK_VOXEL_SIZE = "Enter the voxel size: the distance between sections (z) and be
 
 
 class StackChoice(QObject):
-    """What is trained on; ``changed`` tells that `volume`, or the sections held or left out, may differ.
+    """Stack to train on; ``changed`` tells that `volume`, or the sections held or left out, may differ.
 
     Parameters
     ----------
