@@ -13,6 +13,9 @@ from napari_emgauss.volume import Volume
 
 PERCENTILES = (0.1, 99.9)
 SAMPLED_SECTIONS = 16
+WIDE_PX = 2**24
+"""Sections of more pixels are sampled in windows: N_WINDOWS along each side, each WINDOW_PX wide."""
+N_WINDOWS, WINDOW_PX = 8, 128
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,13 @@ class Scaling:
 
 
 def _every_third_pixel(volume: Volume, index: int) -> Iterator[AnyArray]:
+    """Pixels of a section, or of a grid of windows on a wide one: no tile should wait for whole sections."""
+    _, height, width = volume.shape
+    if height * width > WIDE_PX:
+        for y in np.linspace(0, height - WINDOW_PX, N_WINDOWS).astype(int).tolist():
+            for x in np.linspace(0, width - WINDOW_PX, N_WINDOWS).astype(int).tolist():
+                yield volume.section(index, (y, y + WINDOW_PX, x, x + WINDOW_PX)).ravel()[::3].copy()
+        return
     start = 0
     for band in volume.bands():
         pixels = volume.section(index, band).ravel()

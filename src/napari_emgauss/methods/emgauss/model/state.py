@@ -39,8 +39,8 @@ def model_state(model: SectionModel) -> tuple[dict[str, Tensor], dict[str, Any]]
 
 def model_values(model: SectionModel) -> dict[str, Any]:
     """Return the numbers that belong to a model's tensors: coordinates and ranges of its sets of Gaussians."""
-    field = model.field
-    if not isinstance(field, AnchoredField):
+    field = model.field.anchored
+    if field is None:
         return {}
     return {"anchors": list(field.z_anchors), "offsets": list(field.offsets)}
 

@@ -1,0 +1,82 @@
+"""A tile of a wide stack costs what it holds: counted at the store, and in models read from a file."""
+
+import numpy as np
+import pytest
+import torch
+import zarr
+from zarr.storage import LocalStore
+
+import napari_emgauss as eg
+from napari_emgauss.methods.emgauss.job import EmgaussJob
+from napari_emgauss.methods.emgauss.model.stored import n_bytes
+from napari_emgauss.methods.emgauss.setup import prepare
+from napari_emgauss.methods.emgauss.study import Study
+from napari_emgauss.training import BlockTrainer
+
+SHAPE, CHUNK_PX, TILE_PX = (20, 8192, 8192), 256, 300
+
+
+class CountingStore(LocalStore):
+    """Remembers the chunks that are read."""
+
+    chunks: list
+
+    async def get(self, key, *args, **kwargs):
+        if key.startswith("c/"):
+            self.chunks.append(tuple(int(v) for v in key.split("/")[1:]))
+        return await super().get(key, *args, **kwargs)
+
+
+@pytest.fixture
+def wide(tmp_path, monkeypatch):
+    """A stack of wide sections, empty but for its corner, and the chunks read of it."""
+    path = tmp_path / "wide.ome.zarr"
+    axes = [{"name": a, "type": "space", "unit": "nanometer"} for a in "zyx"]
+    scale = [{"type": "scale", "scale": [40, 4, 4]}]
+    image = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
+    group = zarr.create_group(path, attributes={"ome": {"version": "0.5", "multiscales": [image]}})
+    array = group.create_array("0", shape=SHAPE, chunks=(1, CHUNK_PX, CHUNK_PX), dtype="uint8")
+    array[:, :320, :320] = np.random.default_rng(0).integers(0, 255, (20, 320, 320), np.uint8)
+    monkeypatch.setattr(CountingStore, "chunks", [], raising=False)
+    monkeypatch.setattr("napari_emgauss.io.ome_zarr.LocalStore", CountingStore)
+    return eg.read(path), CountingStore.chunks
+
+
+def test_a_tile_is_trained_without_any_whole_section_being_read(wide):
+    volume, chunks = wide
+    setup = prepare(volume, preset="fast", tile_px=TILE_PX, spacing_px=8.0, device="cpu")
+    trainer = BlockTrainer(EmgaussJob(setup, Study()).build(0))
+    for _ in range(3):
+        trainer.step()
+    assert np.isfinite(trainer.losses["loss"])
+    per_section = np.bincount([z for z, _, _ in chunks], minlength=20)
+    n_whole = (SHAPE[1] // CHUNK_PX) ** 2
+    # 2 × 2 chunks for the tile, and a grid of windows for the scale of the intensities.
+    assert (per_section > 0).all()
+    assert per_section.max() < n_whole / 4
+    tile = {(y, x) for _, y, x in chunks if y < 2 and x < 2}
+    assert tile == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
+def test_opening_a_hundred_blocks_takes_the_memory_of_those_in_view(tmp_path):
+    data = np.random.default_rng(0).integers(0, 255, (3, 194, 194), np.uint8)
+    settings = {"joint": 1, "bootstrap": 0, "tile_px": 32, "tile_overlap_px": 14, "motion": "none"}
+    result = eg.reconstruct(
+        eg.Volume(data, (48, 8, 8)),
+        preset="fast",
+        correct_sections="none",
+        uncertainty=False,
+        spacing_px=4.0,
+        **settings,
+    )
+    assert len(result.models) == 100
+    again = eg.load(result.save(tmp_path / "m.emgauss"))
+    assert again.n_gaussians == result.n_gaussians
+    assert again.models.n_kept == 0
+    part = again.render(0.5, region=(0, 10, 0, 10))
+    assert again.models.n_kept == 1
+    assert np.array_equal(part, result.render(0.5, region=(0, 10, 0, 10)))
+    again.models.cache_bytes = 5 * n_bytes(again.models[0])
+    assert np.array_equal(again.render(0.5), result.render(0.5))
+    assert again.models.n_kept == 5
+    assert torch.equal(again.models[99].gaussians.mean_px, result.models[99].gaussians.mean_px)
