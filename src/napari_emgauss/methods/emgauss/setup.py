@@ -209,7 +209,8 @@ class Setup:
         stack = [self.volume.shape, self.volume.dtype.name, self.volume.voxel_size_nm]
         digest.update(json.dumps([self.config.to_json(), self.seed, *stack], sort_keys=True).encode())
         for index in (self.observed[0], self.observed[len(self.observed) // 2], self.observed[-1]):
-            digest.update(np.asarray(self.volume.data[index]).tobytes())
+            for band in self.volume.bands():
+                digest.update(self.volume.recorded(index, band).tobytes())
         if self.start is not None:
             for model in self.start.models:
                 for tensor in model.state_dict().values():
