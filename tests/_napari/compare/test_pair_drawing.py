@@ -12,7 +12,7 @@ def test_many_moves_end_at_the_last_place(compare, open_model, settled, qtbot):
     settled(compare)
     for i in range(30):
         compare.go_to(z=i / 10, y=i, x=39 - i)
-        qtbot.wait(7)
+        qtbot.wait(7)  # some are drawn meanwhile, some are overtaken
     settled(compare)
     pair = SideBySide(open_model.reconstruction, open_model.stack)
     np.testing.assert_array_equal(compare.view.panes.image("xy", 1), pair.grey(pair.section(2.9)).interpolation)

@@ -19,8 +19,7 @@ def test_the_stack_of_an_opened_model_is_found_among_the_layers(
     assert compare.view.form.layers.currentText() == "renamed"
     assert compare.scoring.result is not None
     viewer.layers.remove(layer)
-    qtbot.wait(20)
-    assert "Open the stack" in compare.view.hint.text()
+    qtbot.waitUntil(lambda: "Open the stack" in compare.view.hint.text(), timeout=60_000)
     assert compare.view.body.isHidden()
 
 

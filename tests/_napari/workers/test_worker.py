@@ -1,5 +1,6 @@
 import gc
 import threading
+import time
 import weakref
 
 import pytest
@@ -108,7 +109,7 @@ def test_nothing_is_delivered_once_the_widget_is_gone(qtbot):
     def work():
         begun.set()
         while not worker.overtaken:
-            pass
+            time.sleep(0.001)
 
     worker.submit(work, done=seen.append)
     assert begun.wait(WAIT_S)
@@ -129,7 +130,7 @@ def test_the_end_of_the_application_ends_it(qtbot, qapp, worker):
     def work():
         begun.set()
         while not worker.overtaken:
-            pass
+            time.sleep(0.001)
 
     worker.submit(work, done=print)
     assert begun.wait(WAIT_S)

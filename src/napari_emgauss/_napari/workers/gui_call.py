@@ -28,7 +28,8 @@ class GuiCall:
     call
         What is called.
     every_ms
-        Shortest time between two calls. The GUI thread freezes where thousands of small events are passed to it.
+        Shortest time from the end of one call to the next. The GUI thread freezes where thousands of small events are
+        passed to it.
     """
 
     def __init__(self, call: Callable[[], None], *, every_ms: int = 0) -> None:
@@ -60,8 +61,10 @@ class GuiCall:
             self._requested = False
             if self._closed:
                 return
-        self._called_at_s = time.monotonic()
-        self._call()
+        try:
+            self._call()
+        finally:
+            self._called_at_s = time.monotonic()
 
 
 @ensure_main_thread

@@ -1,0 +1,40 @@
+"""Connections end with their widget."""
+
+import pytest
+from psygnal import Signal
+from qtpy.QtWidgets import QWidget
+
+from napari_emgauss._napari.controls.connections import Connections
+
+
+class Source:
+    first, second = Signal(int), Signal(int)
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+def test_a_widget_that_is_gone_is_told_nothing(qtbot, source):
+    widget, told = QWidget(), []
+    connections = Connections(widget)
+    connections.connect(source.first, told.append)
+    source.first.emit(1)
+    with qtbot.waitSignal(widget.destroyed, timeout=60_000):
+        widget.deleteLater()
+    source.first.emit(2)
+    connections.close()
+    assert told == [1]
+
+
+def test_one_signal_can_be_left_alone(qtbot, source):
+    widget, told = QWidget(), []
+    qtbot.addWidget(widget)
+    connections = Connections(widget)
+    for signal in (source.first, source.second):
+        connections.connect(signal, told.append)
+    connections.disconnect(source.first)
+    source.first.emit(1)
+    source.second.emit(2)
+    assert told == [2]

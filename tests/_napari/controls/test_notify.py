@@ -1,0 +1,31 @@
+"""Errors in plain words."""
+
+import logging
+
+import pytest
+
+from napari_emgauss._napari.controls.notify import message_of, report
+from napari_emgauss.errors import VolumeError
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (VolumeError("open a stack first."), "Open a stack first."),
+        (MemoryError("no memory"), "Out of memory (no memory). Try a part of the stack"),
+        (KeyError("x"), "Something unexpected went wrong: KeyError: 'x'. The log has the details."),
+        (FileNotFoundError(), "FileNotFoundError"),
+    ],
+)
+def test_what_is_said_tells_what_to_do(error, words):
+    assert message_of(error).startswith(words)
+
+
+def test_a_report_is_shown_and_logged_with_its_traceback(monkeypatch, caplog):
+    shown = []
+    monkeypatch.setattr("napari.utils.notifications.show_error", shown.append)
+    error = VolumeError("open a stack first.")
+    with caplog.at_level(logging.ERROR, logger="napari_emgauss"):
+        report(error)
+    assert shown == ["Open a stack first."]
+    assert caplog.records[0].exc_info[1] is error
