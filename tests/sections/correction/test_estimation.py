@@ -1,27 +1,11 @@
-"""Jitter and brightness steps put into a stack are found; a stack without them is left alone."""
+"""Estimated gains, offsets and shifts."""
 
 import numpy as np
 import pytest
 
-from napari_emgauss.phantoms import phantom
-from napari_emgauss.sections import CorrectionEstimate, Corrections, choose_corrections, estimate_corrections, improves
+from napari_emgauss.sections import choose_corrections, estimate_corrections
 from napari_emgauss.sections.correction.corrections import shifted
-from napari_emgauss.sections.correction.evidence import CorrectionEvidence
 from napari_emgauss.volume import Volume
-
-
-@pytest.fixture(scope="module")
-def still():
-    return phantom((41, 128, 128), seed=4, noise=0.02).every(2)
-
-
-@pytest.fixture(scope="module")
-def disturbed(still):
-    rng = np.random.default_rng(1)
-    n = still.n_sections
-    shifts, gains = rng.uniform(-2.5, 2.5, (n, 2)), rng.uniform(0.85, 1.15, n)
-    data = np.stack([shifted(still.section(i), tuple(shifts[i])) * gains[i] for i in range(n)])
-    return Volume(data.astype(np.float32), still.voxel_size_nm), shifts, gains
 
 
 def high_pass(values):
@@ -96,52 +80,3 @@ def test_windows_are_read_once_if_they_fit(disturbed, monkeypatch, budget, reads
     estimate_corrections(volume)
     assert (len(read) == volume.n_sections) == (reads == 1)
     assert len(read) >= reads * volume.n_sections
-
-
-def test_shifts_need_a_wider_margin_than_brightness(disturbed):
-    volume, *_ = disturbed
-    found = estimate_corrections(volume)
-    assert improves(volume, found.without_brightness()).margin_db > improves(volume, found.without_shifts()).margin_db
-
-
-def test_what_moves_half_of_a_section_is_tissue(still):
-    rng = np.random.default_rng(2)
-    data = np.stack([still.section(i) for i in range(still.n_sections)])
-    middle = data.shape[2] // 2
-    for section, (dy, dx) in zip(data, rng.uniform(-2.5, 2.5, (len(data), 2)), strict=True):
-        section[:, :middle] = shifted(section, (dy, dx))[:, :middle]
-        section[:, middle:] = shifted(section, (-dy, -dx))[:, middle:]
-    corrections, evidence = choose_corrections(Volume(data, still.voxel_size_nm))
-    assert corrections.is_none
-    assert evidence.gain_db < evidence.margin_db
-
-
-def test_hidden_sections_are_predicted_better_once_corrected(disturbed):
-    volume, *_ = disturbed
-    corrections, evidence = choose_corrections(volume)
-    assert not corrections.is_none
-    assert evidence.convincing
-    assert evidence.mean_after_db > evidence.mean_before_db + 1
-
-
-def test_correcting_and_undoing_leaves_a_section_as_it_was(disturbed):
-    volume, *_ = disturbed
-    corrections = estimate_corrections(volume).whole
-    image = volume.section(3)
-    again = corrections.invert(3, corrections.apply(3, image))
-    assert np.abs(again - image)[8:-8, 8:-8].mean() < 0.05 * image.std()
-
-
-def test_no_correction_changes_nothing(still):
-    none = Corrections.none(still.n_sections)
-    assert none.is_none
-    assert np.array_equal(none.apply(2, still.section(2)), still.section(2).astype(np.float32))
-    evidence = improves(still, CorrectionEstimate.none(still.n_sections))
-    assert evidence.mean_after_db == pytest.approx(evidence.mean_before_db)
-    assert not evidence.convincing
-
-
-def test_evidence_of_perfectly_predicted_sections_stays_finite():
-    perfect = CorrectionEvidence(sections=(1, 2), before_db=(np.inf, 30.0), after_db=(40.0, np.inf))
-    assert perfect.gain_db == pytest.approx((40 - 100 + 100 - 30) / 2)
-    assert not perfect.convincing

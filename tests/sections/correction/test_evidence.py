@@ -1,0 +1,41 @@
+"""Evidence for corrections."""
+
+import numpy as np
+import pytest
+
+from napari_emgauss.sections import choose_corrections, estimate_corrections, improves
+from napari_emgauss.sections.correction.corrections import shifted
+from napari_emgauss.sections.correction.evidence import CorrectionEvidence
+from napari_emgauss.volume import Volume
+
+
+def test_shifts_need_a_wider_margin_than_brightness(disturbed):
+    volume, *_ = disturbed
+    found = estimate_corrections(volume)
+    assert improves(volume, found.without_brightness()).margin_db > improves(volume, found.without_shifts()).margin_db
+
+
+def test_what_moves_half_of_a_section_is_tissue(still):
+    rng = np.random.default_rng(2)
+    data = np.stack([still.section(i) for i in range(still.n_sections)])
+    middle = data.shape[2] // 2
+    for section, (dy, dx) in zip(data, rng.uniform(-2.5, 2.5, (len(data), 2)), strict=True):
+        section[:, :middle] = shifted(section, (dy, dx))[:, :middle]
+        section[:, middle:] = shifted(section, (-dy, -dx))[:, middle:]
+    corrections, evidence = choose_corrections(Volume(data, still.voxel_size_nm))
+    assert corrections.is_none
+    assert evidence.gain_db < evidence.margin_db
+
+
+def test_hidden_sections_are_predicted_better_once_corrected(disturbed):
+    volume, *_ = disturbed
+    corrections, evidence = choose_corrections(volume)
+    assert not corrections.is_none
+    assert evidence.convincing
+    assert evidence.mean_after_db > evidence.mean_before_db + 1
+
+
+def test_evidence_of_perfectly_predicted_sections_stays_finite():
+    perfect = CorrectionEvidence(sections=(1, 2), before_db=(np.inf, 30.0), after_db=(40.0, np.inf))
+    assert perfect.gain_db == pytest.approx((40 - 100 + 100 - 30) / 2)
+    assert not perfect.convincing
