@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
 
 from napari_emgauss.interpolation.lateral.fusion import CANDIDATES, LATERAL
+
+_SOLVER_STEPS = 20_000
 
 
 def error_products(
@@ -20,18 +21,26 @@ def error_products(
 
 
 def best_shares(gram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Find the w ≥ 0 that sum to 1 and have the least w·G·w, for ``gram`` G (k, k) as of `error_products`.
-
-    Non-negative least squares u·G·u + (Σu - 1)² gives them: over the length of u its least is q / (1 + q) with
-    q = w·G·w of w = u / Σu, which grows with q.
-    """
+    """The w ≥ 0 that sum to 1 and have the least w·G·w, by projected gradient descent: small and convex."""
+    size = len(gram)
+    shares = np.full(size, 1 / size)
     trace = np.trace(gram)
     if trace == 0:
-        return np.full(len(gram), 1 / len(gram))
-    values, vectors = np.linalg.eigh(gram / trace)
-    root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
-    found, _ = nnls(np.vstack([root, np.ones(len(gram))]), np.append(np.zeros(len(gram)), 1.0))
-    return np.asarray(found / found.sum(), np.float64)
+        return shares
+    for _ in range(_SOLVER_STEPS):
+        moved = _onto_simplex(shares - gram @ shares / trace)
+        if np.abs(moved - shares).max() < 1e-9:
+            return moved
+        shares = moved
+    return shares
+
+
+def _onto_simplex(point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Nearest point with entries ≥ 0 that sum to 1 (Held, Wolfe & Crowder 1974)."""
+    falling = np.sort(point)[::-1]
+    excess = (np.cumsum(falling) - 1) / np.arange(1, len(point) + 1)
+    level = excess[np.nonzero(falling > excess)[0][-1]]
+    return np.asarray(np.maximum(point - level, 0), np.float64)
 
 
 def evened(shares: npt.NDArray[np.float64], gram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
