@@ -9,8 +9,8 @@ from typing import Any
 from napari_emgauss._napari.explore.drawing import Picture
 from napari_emgauss._napari.explore.layer import SectionLayer
 from napari_emgauss._napari.explore.scrub import Drawing, Scrubber, Visible
-from napari_emgauss._napari.explore.stage import Stage
 from napari_emgauss._napari.explore.uncertainty import UncertaintyLayer
+from napari_emgauss._napari.explore.viewpoint import Viewpoint
 from napari_emgauss._napari.viewer.models import OpenModel
 
 
@@ -26,7 +26,7 @@ class SectionCanvas:
     def __init__(self, viewer: Any) -> None:
         self.section = SectionLayer(viewer)
         self.uncertainty = UncertaintyLayer(viewer)
-        self.stage = Stage(viewer)
+        self.viewpoint = Viewpoint(viewer)
         self.steering = False
         """Whether napari's slider is being moved from here."""
 
@@ -37,7 +37,7 @@ class SectionCanvas:
 
     def visible(self, scrub: Scrubber) -> Visible | None:
         """Return the part of the section on the canvas, None if nothing of it can be seen."""
-        return None if self.hidden or not self.stage.shows_sections else self.stage.visible(scrub)
+        return None if self.hidden or not self.viewpoint.shows_sections else self.viewpoint.visible(scrub)
 
     def shows(self, model: OpenModel, drawing: Drawing, *, with_error: bool) -> bool:
         """Tell whether this is what the layers show now."""
@@ -46,12 +46,12 @@ class SectionCanvas:
 
     def steer(self, scrub: Scrubber, *, exactly: bool = False) -> bool:
         """Move layers and napari's slider to the present position; tell whether the layers were sliced again."""
-        if not self.stage.shows_sections:
+        if not self.viewpoint.shows_sections:
             return False
         with self._steered():
             for layer in (self.section, self.uncertainty):
                 layer.move(scrub.model, scrub.z, exactly=exactly)
-            return self.stage.go_to(scrub.model, scrub.z)
+            return self.viewpoint.go_to(scrub.model, scrub.z)
 
     def take(self, scrub: Scrubber, drawing: Drawing, picture: Picture, *, with_error: bool) -> None:
         """Show a picture of the scrubber's model, at its present position even if that has moved on."""

@@ -61,7 +61,7 @@ class ExploreController:
         self.painter.failed.connect(self._on_failed)
 
     def _connect_viewer(self) -> None:
-        connect, dims, camera = self._connections.connect, self._viewer.dims.events, self.canvas.stage.camera.events
+        connect, dims, camera = self._connections.connect, self._viewer.dims.events, self.canvas.viewpoint.camera.events
         connect(self._viewer.layers.events.removed, self._on_layer_removed)
         connect(dims.point, self._on_point)
         for event in (dims.ndisplay, dims.order):
@@ -120,7 +120,7 @@ class ExploreController:
         if model is None:
             scrub = None
         else:
-            scrub = Scrubber(model, self.canvas.stage.z(model) if self.canvas.stage.shows_sections else 0.0)
+            scrub = Scrubber(model, self.canvas.viewpoint.z(model) if self.canvas.viewpoint.shows_sections else 0.0)
             rec = model.reconstruction
             view.show_sections(rec.shape[0], step=scrub.plane, held_out=rec.held_out, left_out=rec.left_out)
             self._show_position(scrub)
@@ -138,7 +138,7 @@ class ExploreController:
             self.go_to(self.scrub.next_plane(direction))
 
     def _advance(self, seconds: float) -> None:
-        if self.scrub is not None and self.canvas.stage.shows_sections:
+        if self.scrub is not None and self.canvas.viewpoint.shows_sections:
             self.go_to(self.scrub.after(seconds, speed=self.view.speed.value()))
 
     def _show_position(self, scrub: Scrubber) -> None:
@@ -149,7 +149,7 @@ class ExploreController:
         text = ""
         if self.scrub is None:
             text = NO_MODEL
-        elif not self.canvas.stage.shows_sections:
+        elif not self.canvas.viewpoint.shows_sections:
             text = OTHER_VIEW
         elif self.canvas.hidden:
             text = HIDDEN
@@ -160,9 +160,9 @@ class ExploreController:
     def _on_point(self, _event: Any) -> None:
         """Follow napari's slider, unless it was ours that moved it."""
         scrub = self.scrub
-        if self.canvas.steering or scrub is None or not self.canvas.stage.shows_sections:
+        if self.canvas.steering or scrub is None or not self.canvas.viewpoint.shows_sections:
             return
-        z = scrub.clip(self.canvas.stage.z(scrub.model))
+        z = scrub.clip(self.canvas.viewpoint.z(scrub.model))
         if abs(z - scrub.z) < SAME_Z:
             return
         scrub.z = z

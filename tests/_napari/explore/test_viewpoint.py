@@ -2,15 +2,15 @@ import pytest
 
 
 def test_a_transposed_view_shows_the_same_part(viewer, explore, model):
-    camera = explore.canvas.stage.camera
+    camera = explore.canvas.viewpoint.camera
     centre = camera.center
     explore.go_to(1.5)
     zoom = camera.zoom = 5 * camera.zoom
     camera.center = (centre[0], centre[1] + 0.1, centre[2] - 0.05)
-    before = explore.canvas.stage.visible(explore.scrub)
+    before = explore.canvas.viewpoint.visible(explore.scrub)
     viewer.dims.order = (0, 2, 1)
     camera.zoom, camera.center = zoom, (centre[0], centre[2] - 0.05, centre[1] + 0.1)
-    after = explore.canvas.stage.visible(explore.scrub)
+    after = explore.canvas.viewpoint.visible(explore.scrub)
     rows, columns = (viewer.canvas.size[k] for k in (0, 1))
     assert after.density == pytest.approx(before.density)
     for axis, extent in ((0, columns / rows), (2, rows / columns)):

@@ -10,7 +10,7 @@ from napari_emgauss._napari.viewer.models import OpenModel
 from napari_emgauss._napari.viewer.regions import on_canvas, section_in_view, world_nm
 
 
-class Stage:
+class Viewpoint:
     """Axes and camera of a viewer.
 
     Parameters
