@@ -7,10 +7,6 @@ import zarr
 from zarr.storage import LocalStore
 
 from napari_emgauss.io import read
-from napari_emgauss.methods.emgauss.job import EmgaussJob
-from napari_emgauss.methods.emgauss.setup import prepare
-from napari_emgauss.methods.emgauss.study import Study
-from napari_emgauss.resampling.scaling import Scaling
 from napari_emgauss.sections import Corrections, corrected
 from napari_emgauss.volume import Volume
 
@@ -62,37 +58,6 @@ def test_a_correction_reads_a_margin_and_no_more(wide):
     assert set(chunks) == {f"c/2/{y}/{x}" for y in (15, 16) for x in (3, 4)}  # the margin reaches column 1024
     inside = corrected(Volume(volume.data[:, 3900:4400, 900:1300], (40, 4, 4)), corrections)
     np.testing.assert_allclose(part, inside.section(9, (200, 400, 100, 120)), atol=0.05)
-
-
-def test_a_tile_is_trained_on_without_the_rest_of_its_sections(wide):
-    volume, _, chunks = wide
-    setup = prepare(
-        volume, preset="fast", device="cpu", tile_px=256, tile_overlap_px=16, spacing_px=8, warmup=0, joint=1
-    )
-    setup.__dict__["scaling"] = Scaling(0, 255)  # it looks at every third pixel, band by band
-    job = EmgaussJob(setup, Study())
-    regions = [setup.plan.region(block) for block in job.blocks]
-    block = next(k for k, (y0, y1, x0, x1) in enumerate(regions) if y0 <= 4100 < y1 and x0 <= 1100 < x1)
-    objective = job.build(block)
-    (loss, *_) = objective.loss(objective.sample(0, np.random.default_rng(0)), 0)
-    loss.backward()
-    y0, y1, x0, x1 = regions[block]
-    first, *_, last = setup.sections_of(job.blocks[block])
-    assert set(chunks) == {
-        f"c/{z}/{y}/{x}"
-        for z in range(first // 4, last // 4 + 1)
-        for y in range(y0 // 256, (y1 - 1) // 256 + 1)
-        for x in range(x0 // 256, (x1 - 1) // 256 + 1)
-    }
-
-
-def test_the_fingerprint_has_no_whole_section_in_memory(wide, monkeypatch):
-    volume, *_ = wide
-    sizes = []
-    whole = Volume.recorded
-    monkeypatch.setattr(Volume, "recorded", lambda self, *of: sizes.append((part := whole(self, *of)).size) or part)
-    assert len(prepare(volume, device="cpu").fingerprint()) == 64
-    assert max(sizes) <= SHAPE[1] * SHAPE[2] / 4
 
 
 def test_a_region_of_a_chunked_hdf5_is_read_without_the_rest(tmp_path, monkeypatch):

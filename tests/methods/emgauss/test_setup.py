@@ -30,3 +30,12 @@ def test_smaller_tiles_stay_longer_than_their_overlaps(stack):
 def test_a_seed_is_a_whole_number(stack, seed):
     with pytest.raises(ConfigError, match="seed must be a whole number"):
         prepare(stack, seed=seed)
+
+
+def test_the_fingerprint_walks_through_sections_in_bands(monkeypatch):
+    stack = eg.Volume(np.random.default_rng(0).integers(0, 255, (3, 700, 32), np.uint8), (48, 8, 8))
+    whole, sizes, read = prepare(stack, device="cpu").fingerprint(), [], eg.Volume.recorded
+    monkeypatch.setattr("napari_emgauss.volume.BAND_BYTES", 1)
+    monkeypatch.setattr(eg.Volume, "recorded", lambda self, *of: sizes.append((part := read(self, *of)).size) or part)
+    assert prepare(stack, device="cpu").fingerprint() == whole
+    assert max(sizes) == 256 * 32
