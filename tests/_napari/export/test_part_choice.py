@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import napari_emgauss as eg
-from napari_emgauss._napari.export.part_form import IN_VIEW, OTHER, RECTANGLE
+from napari_emgauss._napari.export.part_form import OTHER
 from napari_emgauss._napari.viewer.models import NO_MODEL, OpenModel, open_models
+from napari_emgauss._napari.viewer.regions import IN_VIEW, RECTANGLE
 from napari_emgauss.resampling.planes import Planes
 
 WAIT_MS = 60_000

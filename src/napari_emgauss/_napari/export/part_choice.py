@@ -8,8 +8,7 @@ from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.export.part_form import PartForm
 from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import NO_MODEL, OpenModel, open_models
-from napari_emgauss._napari.viewer.regions import region_in_view, region_of_rectangle
-from napari_emgauss._types import Region
+from napari_emgauss._napari.viewer.regions import chosen_region
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.resampling.planes import Planes
 
@@ -53,17 +52,12 @@ class PartChoice:
         return Planes(
             model.reconstruction,
             form.voxel_size_nm,
-            region=self._region(model),
+            region=chosen_region(
+                form.region_choice.item, self._viewer, model.reconstruction, model.placement.nm_per_unit
+            ),
             z_range=form.z_range,
             dtype=form.dtype,
         )
-
-    def _region(self, model: OpenModel) -> Region | None:
-        if self._form.depends_on_view:
-            return region_in_view(self._viewer, model.reconstruction, model.placement.nm_per_unit)
-        if self._form.depends_on_shapes:
-            return region_of_rectangle(self._viewer, model.reconstruction, model.placement.nm_per_unit)
-        return None
 
     def _take_model(self) -> None:
         self._form.setEnabled(self.model is not None)

@@ -8,9 +8,9 @@ from qtpy.QtWidgets import QLabel, QSpinBox, QWidget
 from napari_emgauss._napari.controls.chooser import Chooser
 from napari_emgauss._napari.controls.elements import form_layout, row, text_label
 from napari_emgauss._napari.controls.length_box import LengthBox
+from napari_emgauss._napari.viewer.regions import IN_VIEW, RECTANGLE, REGIONS
 from napari_emgauss._types import Triple
 
-WHOLE, IN_VIEW, RECTANGLE = "Whole sections", "Part in view", "Rectangle of a Shapes layer"
 OTHER = "Other"
 DTYPES = ("uint8", "uint16", "float32")
 NARROW = "min-width: 56px"
@@ -30,7 +30,7 @@ class PartForm(QWidget):
         self.models = Chooser("The trained model to draw from.", width=WIDTH)
         self.region_choice = Chooser(
             "All of each section, what the viewer shows now, or a rectangle you draw.",
-            [(name, name) for name in (WHOLE, IN_VIEW, RECTANGLE)],
+            [(name, name) for name in REGIONS],
             width=WIDTH,
         )
         self.first, self.last = _section_box(), _section_box()

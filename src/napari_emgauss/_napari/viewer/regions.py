@@ -12,6 +12,9 @@ from napari_emgauss._types import Region, Triple
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.units import nm_per_unit
 
+WHOLE, IN_VIEW, RECTANGLE = REGIONS = ("Whole sections", "Part in view", "Rectangle of a Shapes layer")
+"""Choices of a region, in words."""
+
 
 class Grid(Protocol):
     """A stack's grid: a `Volume` or a `Reconstruction`."""
@@ -30,6 +33,12 @@ class Grid(Protocol):
     def origin_nm(self) -> Triple:
         """Centre of voxel (0, 0, 0)."""
         ...
+
+
+def chosen_region(choice: str, viewer: Any, grid: Grid, nm_per_unit: Triple) -> Region | None:
+    """Return the pixels that a choice of `REGIONS` stands for, None for all; see `region_in_view`."""
+    find = {IN_VIEW: region_in_view, RECTANGLE: region_of_rectangle}.get(choice)
+    return None if find is None else find(viewer, grid, nm_per_unit)
 
 
 def region_in_view(viewer: Any, grid: Grid, nm_per_unit: Triple) -> Region:

@@ -3,8 +3,9 @@ import pytest
 from qtpy.QtCore import QLocale, Qt
 
 from napari_emgauss._napari.reconstruct.stack.choice import ASK_VOXEL_SIZE, StackChoice
-from napari_emgauss._napari.reconstruct.stack.form import IN_VIEW, RECTANGLE, StackForm
+from napari_emgauss._napari.reconstruct.stack.form import StackForm
 from napari_emgauss._napari.viewer.layers import LayerPlacement, camera_of
+from napari_emgauss._napari.viewer.regions import IN_VIEW, RECTANGLE
 from napari_emgauss.errors import VolumeError, VoxelSizeError
 
 WAIT_MS = 180_000

@@ -10,11 +10,11 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.controls.elements import timer
 from napari_emgauss._napari.controls.notify import message_of
-from napari_emgauss._napari.reconstruct.stack.form import IN_VIEW, RECTANGLE, WHOLE, StackForm
+from napari_emgauss._napari.reconstruct.stack.form import StackForm
 from napari_emgauss._napari.reconstruct.stack.indices import parse_sections, spread
 from napari_emgauss._napari.viewer.layers import LayerPlacement, same_view, stack_of
 from napari_emgauss._napari.viewer.part_watch import PartWatch
-from napari_emgauss._napari.viewer.regions import region_in_view, region_of_rectangle
+from napari_emgauss._napari.viewer.regions import IN_VIEW, RECTANGLE, WHOLE, chosen_region
 from napari_emgauss._types import Region, Triple
 from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
 from napari_emgauss.volume import Volume
@@ -112,8 +112,7 @@ class StackChoice(QObject):
             return None
         whole = stack_of(self.layer, voxel_size_nm=self.voxel_size_nm)
         z, y, x = (v / float(s) for v, s in zip(self.voxel_size_nm, self.layer.scale, strict=True))
-        find = region_in_view if part == IN_VIEW else region_of_rectangle
-        return find(self._viewer, whole, (z, y, x))
+        return chosen_region(part, self._viewer, whole, (z, y, x))
 
     def apply_voxel_size(self) -> None:
         """Give the layer the voxel size that was entered, so that results overlay it."""

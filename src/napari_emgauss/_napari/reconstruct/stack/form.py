@@ -11,9 +11,9 @@ from napari_emgauss._napari.controls.chooser import Chooser
 from napari_emgauss._napari.controls.elements import form_layout, row, text_label
 from napari_emgauss._napari.controls.length_box import LengthBox
 from napari_emgauss._napari.reconstruct.stack.indices import format_sections
+from napari_emgauss._napari.viewer.regions import REGIONS
 from napari_emgauss._types import Triple
 
-WHOLE, IN_VIEW, RECTANGLE = "Whole sections", "Part in view", "Rectangle of a Shapes layer"
 HOLD_OUT = {"None: train on every section": 0, "Every 4th section": 4, "Every 8th section": 8}
 
 
@@ -28,7 +28,7 @@ class StackForm(QWidget):
         self.voxel = [LengthBox("z", tip=" (distance between sections)"), LengthBox("y"), LengthBox("x")]
         self.part = Chooser(
             "Train on a part for a quick try: what the viewer shows now, or a rectangle you draw.",
-            [(part, part) for part in (WHOLE, IN_VIEW, RECTANGLE)],
+            [(part, part) for part in REGIONS],
         )
         self.leave_out_edit = QLineEdit()
         self.leave_out_edit.setPlaceholderText("none; for example 3, 7-9")
