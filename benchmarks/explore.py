@@ -21,6 +21,7 @@ from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss.blocks import Plan
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
+from napari_emgauss.methods.emgauss.model.stored import MemoryModels
 from napari_emgauss.phantoms import phantom
 
 SECTIONS = 4
@@ -39,7 +40,7 @@ def cheap_model(size: int) -> eg.Reconstruction:
         tile_px=blocks.tile_px,
         tile_overlap_px=blocks.tile_overlap_px,
     )
-    return replace(tile, shape=shape, plan=plan, models=tile.models * len(plan.blocks))
+    return replace(tile, shape=shape, plan=plan, models=MemoryModels([*tile.models] * len(plan.blocks)))
 
 
 class Stopwatch:
