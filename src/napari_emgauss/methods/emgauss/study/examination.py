@@ -173,7 +173,8 @@ def corrections_of(record: Mapping[str, Any], n_sections: int) -> Corrections:
     try:
         if not entry["used"]:
             return Corrections.none(n_sections)
-        found = Corrections(**{name: entry[name] for name in ("gains", "offsets", "shifts_px")})
+        names = ("gains", "offsets", "shifts_px")
+        found = Corrections(**{name: np.asarray(entry[name], np.float64) for name in names})
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"the recorded corrections of sections are not usable: {error}") from error
     if found.n_sections != n_sections:
