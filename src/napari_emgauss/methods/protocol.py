@@ -30,8 +30,8 @@ class Method(Protocol):
         """Name in model files, on the command line and in sessions."""
         ...
 
-    def prepare(self, inputs: Any, **settings: Any) -> Any:
-        """Check inputs and settings and return them as `Prepared`; quick, nothing is learned.
+    def prepare(self, inputs: Any, **settings: Any) -> Prepared:
+        """Check inputs and settings and return them; quick, nothing is learned.
 
         Raises
         ------
