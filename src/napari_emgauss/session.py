@@ -146,7 +146,7 @@ class Session:
         return not self._thread.is_alive()
 
     def result(self) -> Any:
-        """The reconstruction, once finished or stopped.
+        """Return the reconstruction, once finished or stopped.
 
         Raises
         ------

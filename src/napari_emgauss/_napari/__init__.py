@@ -1,1 +1,1 @@
-"""What napari sees: sample data, readers and writers."""
+"""The napari plugin: four widgets, sample data, readers and writers."""

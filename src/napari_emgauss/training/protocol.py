@@ -165,11 +165,11 @@ class Store(Protocol):
         ...
 
     def is_done(self, block: int) -> bool:
-        """Whether a block is finished, without reading it."""
+        """Tell whether a block is finished, without reading it."""
         ...
 
     def exists(self) -> bool:
-        """Whether there is anything to resume from that took time to learn."""
+        """Tell whether there is anything to resume from that took time to learn."""
         ...
 
     def clear(self) -> None:

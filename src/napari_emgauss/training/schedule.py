@@ -15,7 +15,7 @@ class Rate:
     end: float
 
     def at(self, progress: float) -> float:
-        """Rate at ``progress`` in [0, 1]."""
+        """Return rate at ``progress`` in [0, 1]."""
         if self.start <= 0 or self.end <= 0:
             return 0.0
         return math.exp((1 - progress) * math.log(self.start) + progress * math.log(self.end))
@@ -31,7 +31,7 @@ class Stage:
     """Prefixes of the names of parameters that are not trained."""
 
     def rests(self, name: str) -> bool:
-        """Whether the parameter (or group) ``name`` is not trained."""
+        """Tell whether the parameter (or group) ``name`` is not trained."""
         return name.startswith(self.resting) if self.resting else False
 
 

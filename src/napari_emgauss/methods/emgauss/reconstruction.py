@@ -97,7 +97,7 @@ class Reconstruction:
         return self.scaling.low, self.scaling.high
 
     def render(self, z: float, *, region: Region | None = None, zoom: float = 1.0) -> FloatArray:
-        """Section at any coordinate.
+        """Draw a section at any coordinate.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class Reconstruction:
     def sketch(
         self, z: float, *, region: Region | None = None, zoom: float = 1.0, sharp: float, known: dict[float, Merged]
     ) -> FloatArray:
-        """Section as of `render`, drawn faster: Gaussians are merged as far as a zoom of ``sharp`` does not show it.
+        """Draw a section as `render` does, but faster: Gaussians are merged where a zoom of ``sharp`` does not show it.
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class Reconstruction:
         return self._compose(drawn.plan, drawn.models, z, region, zoom)
 
     def lines(self, zs: Sequence[float], *, axis: int, index: int) -> FloatArray | None:
-        """Row (``axis`` 1) or column (2) ``index`` of the sections ``zs``, drawn without the rest of them.
+        """Draw row (``axis`` 1) or column (2) ``index`` of the sections ``zs``, drawn without the rest of them.
 
         Returns
         -------
@@ -168,7 +168,7 @@ class Reconstruction:
         return self.uncertainty_map is not None
 
     def uncertainty(self, z: float, *, region: Region | None = None, zoom: float = 1.0) -> FloatArray:
-        """Absolute error to expect of `render`, against a section cut at ``z``, that section's noise included.
+        """Return absolute error to expect of `render`, against a section cut at ``z``, that section's noise included.
 
         It comes from the disagreement of the reconstruction with linear and optical-flow interpolation, and from the
         change between the sections, calibrated on sections that were hidden for the purpose.
@@ -202,7 +202,7 @@ class Reconstruction:
         return np.asarray(image * np.float32(self.scaling.high - self.scaling.low), np.float32)
 
     def resample(self, voxel_size_nm: Triple | None = None) -> Volume:
-        """The stack on another grid; isotropic by default, at the finer of y and x.
+        """Return the stack on another grid; isotropic by default, at the finer of y and x.
 
         Voxel k lies at depth k·dz from the centre of section 0; there are floor((n - 1)·dz_in / dz) + 1 planes, and in
         y and x floor((size - 1)·d_in / d) + 1 pixels. The type is the input's, rounded and clipped.
@@ -211,11 +211,11 @@ class Reconstruction:
         return planes.volume(planes[:])
 
     def lazy(self, voxel_size_nm: Triple | None = None) -> Volume:
-        """Like `resample`, but every plane is rendered when it is read: for volumes larger than memory."""
+        """Return what `resample` does, but every plane is rendered when it is read: for volumes larger than memory."""
         return self.planes(voxel_size_nm).volume()
 
     def planes(self, voxel_size_nm: Triple | None = None) -> Planes:
-        """The planes of `resample` as an array-like (Z, Y, X) that renders on demand."""
+        """Return the planes of `resample` as an array-like (Z, Y, X) that renders on demand."""
         return Planes(self, voxel_size_nm)
 
     def save(self, path: str | Path) -> Path:

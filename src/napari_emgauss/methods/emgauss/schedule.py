@@ -86,7 +86,7 @@ class Curriculum:
         return z + min(abs(offset), 1.0) * (z_observed[neighbour] - z)
 
     def bootstraps(self, iteration: int) -> bool:
-        """Whether the student's moving average teaches in ``iteration``."""
+        """Tell whether the student's moving average teaches in ``iteration``."""
         return self.config.teacher.averages_student and self.schedule.stage(iteration).name == BOOTSTRAP
 
     def draws_pseudo(self, iteration: int, rng: np.random.Generator) -> bool:

@@ -37,7 +37,7 @@ class DensityRules(Protocol):
         ...
 
     def due(self, iteration: int) -> bool:
-        """Whether a change is due after ``iteration``."""
+        """Tell whether a change is due after ``iteration``."""
         ...
 
     def propose(self, members: Any, generator: torch.Generator) -> MemberChange:
@@ -45,7 +45,7 @@ class DensityRules(Protocol):
         ...
 
     def reset_due(self, iteration: int) -> bool:
-        """Whether `reset` is due after ``iteration``."""
+        """Tell whether `reset` is due after ``iteration``."""
         ...
 
     def reset(self, members: Any) -> Sequence[str]:

@@ -22,7 +22,7 @@ CONFIDENCE_REACH_PX = 6.0
 
 
 def build_model(config: EmgaussConfig, z: list[float], sections: FloatArray, rng: np.random.Generator) -> SectionModel:
-    """Model of one block at its start, on the CPU.
+    """Build the model of one block at its start, on the CPU.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def build_model(config: EmgaussConfig, z: list[float], sections: FloatArray, rng
 def mlp_field(
     config: MlpModelConfig, z_range: tuple[float, float], shape: tuple[int, int], rng: np.random.Generator
 ) -> MlpField:
-    """The published network, its weights drawn from ``rng`` without touching torch's global generator."""
+    """Build the published network, its weights drawn from ``rng`` without touching torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**31)))
         return MlpField(

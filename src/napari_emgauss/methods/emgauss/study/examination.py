@@ -152,7 +152,7 @@ def _chosen(
 
 
 def corrected_like(volume: Volume, record: Mapping[str, Any]) -> Volume:
-    """The stack as a training saw it, from the reconstruction's record: the volume itself where nothing was corrected.
+    """Return the stack as a training saw it, from its record: the volume itself where nothing was corrected.
 
     A reconstruction is in this frame: compare it with these sections.
     """
@@ -160,7 +160,7 @@ def corrected_like(volume: Volume, record: Mapping[str, Any]) -> Volume:
 
 
 def corrections_of(record: Mapping[str, Any], n_sections: int) -> Corrections:
-    """The corrections that a reconstruction was trained with, from its record.
+    """Return the corrections that a reconstruction was trained with, from its record.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def _log_damage(found: Mapping[str, Any], config: EmgaussConfig) -> None:
 
 
 def describe_sections(record: Mapping[str, Any]) -> str:
-    """What was done about single sections, in plain words, from a reconstruction's record; empty if nothing was.
+    """Return what was done about single sections, in plain words, from a reconstruction's record; empty if nothing was.
 
     The ceiling that noise sets on any score is told with it.
     """

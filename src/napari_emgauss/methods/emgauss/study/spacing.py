@@ -1,4 +1,4 @@
-"""How dense Gaussians must be: chosen by how well they redraw predictions of hidden sections.
+"""Density of Gaussians, chosen by how well they redraw predictions of hidden sections.
 
 A wide grid cannot follow fine detail, which on most tissue removes more noise than signal. Where detail is finer than
 that, hidden sections tell: their predictions come nearer to them when redrawn by a finer grid.
@@ -32,7 +32,7 @@ MIN_BUNDLE = 8
 def choose_spacing(
     config: EmgaussConfig, examples: Sequence[HiddenSection], *, seed: int, stop: Callable[[], bool] = lambda: False
 ) -> float:
-    """The configured spacing, or the first finer one that redraws predictions of hidden sections without loss.
+    """Return the configured spacing, or the first finer one that redraws predictions of hidden sections without loss.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def choose_spacing(
 
 
 def with_denser_gaussians(config: EmgaussConfig, spacing_px: float) -> EmgaussConfig:
-    """Settings with another spacing, and bundles as much shorter as there are more Gaussians on a section."""
+    """Return settings with another spacing, and bundles as much shorter as there are more Gaussians on a section."""
     if spacing_px >= config.model.spacing_px:
         return config
     shortest = max(MIN_BUNDLE, 2 * config.blocks.bundle_overlap + 1)

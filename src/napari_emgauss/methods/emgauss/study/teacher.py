@@ -71,7 +71,7 @@ class MixtureTeacher:
         return out, confidence
 
     def record(self) -> dict[str, Any]:
-        """What was found, as plain JSON values."""
+        """Return what was found, as plain JSON values."""
         return {
             "shares": {name: round(share, 4) for name, share in self.evidence.shares.items()},
             "hidden_psnr_db": {name: round(psnr, 3) for name, psnr in self.evidence.psnr_db.items()},
@@ -110,7 +110,7 @@ class MixtureTeacher:
 
 
 def describe_evidence(record: Mapping[str, Any]) -> str:
-    """One sentence on what hiding sections showed, from a reconstruction's record; empty without a teacher."""
+    """Return one sentence on what hiding sections showed, from a reconstruction's record; empty without a teacher."""
     found = record.get("teacher")
     if not found:
         return ""
