@@ -70,6 +70,8 @@ def test_another_fingerprint_is_refused(tmp_path):
     with pytest.raises(FileFormatError, match="other settings"):
         JobFolder(tmp_path, "y").load_done(0)
     with pytest.raises(FileFormatError, match="other settings"):
+        JobFolder(tmp_path, "y").is_done(0)
+    with pytest.raises(FileFormatError, match="other settings"):
         JobFolder(tmp_path, "y").load_record("sections")
 
 

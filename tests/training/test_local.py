@@ -14,6 +14,7 @@ from napari_emgauss.training import (
     Control,
     Finished,
     FinishReason,
+    Hook,
     LocalEngine,
     Preview,
     Progress,
@@ -230,3 +231,32 @@ def test_what_was_done_before_the_blocks_counts_on():
     assert progress[-1].iteration == progress[-1].n_iterations == 10 + N_BLOCKS * PER_BLOCK
     assert progress[0].seconds > 3
     assert np.isclose(progress[-1].seconds_left, 0)
+
+
+def test_a_folder_of_another_job_is_neither_continued_nor_added_to(tmp_path):
+    run(JobFolder(tmp_path, "x"))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(FileFormatError, match="other settings"):
+        run(JobFolder(tmp_path, "y"))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("names", [["same", "same"], ["model"], ["optimiser"]])
+def test_hooks_without_names_of_their_own_are_refused(names):
+    hooks = [Hook() for _ in names]
+    for hook, name in zip(hooks, names, strict=True):
+        hook.name = name
+    with pytest.raises(ValueError, match="names of their own"):
+        BlockTrainer(ToyObjective(noisy_images(), (0, 0), 0, hooks))
+
+
+def test_a_loss_for_each_sample_is_asked_for(monkeypatch):
+    monkeypatch.setattr(ToyObjective, "loss", lambda self, samples, i: [])
+    with pytest.raises(ValueError, match="each of 1 samples, got 0"):
+        run()
+
+
+def test_an_objective_that_trains_nothing_is_refused(monkeypatch):
+    monkeypatch.setattr(ToyObjective, "parameters", lambda self: {"another": torch.zeros(1)})
+    with pytest.raises(ValueError, match="nothing is trained"):
+        run()

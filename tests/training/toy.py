@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_emgauss.training import Hook, PlanePlacement, Preview, Rate, SavedState, Schedule, Stage
+from napari_emgauss.training import Hook, PlanePlacement, Preview, Rate, Schedule, Stage
 
 SCHEDULE = Schedule(
     stages=(Stage(name="rough", iterations=20, resting=("detail",)), Stage(name="fine", iterations=40)),
@@ -63,8 +63,8 @@ class ToyObjective:
         place = PlanePlacement(origin=(0.0, float(self.origin[0]), float(self.origin[1])))
         return Preview(image=self.model().detach().numpy().copy(), placement=place, label="mean so far")
 
-    def result(self) -> SavedState:
-        return {name: t.detach().clone() for name, t in self.model.state_dict().items()}, {"origin": list(self.origin)}
+    def values(self) -> dict[str, list[int]]:
+        return {"origin": list(self.origin)}
 
 
 @dataclass(frozen=True)

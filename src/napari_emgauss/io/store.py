@@ -85,8 +85,9 @@ class JobFolder:
         return self._read(path) if path.exists() else None
 
     def is_done(self, block: int) -> bool:
-        """Whether a block is finished."""
-        return (self._block(block) / "done").exists()
+        """Whether a block is finished; raises as `load_done`, but reads no tensors."""
+        path = self._block(block) / "done"
+        return path.exists() and bool(self._header(path))
 
     def clear(self) -> None:
         """Remove what was saved, and the folders if nothing else is in them."""
@@ -112,15 +113,22 @@ class JobFolder:
             save_file(own, temporary, metadata={KEY: json.dumps(header)})
 
     def _read(self, path: Path) -> _State:
+        values = dict(self._header(path)["values"])
         try:
             with safe_open(path, framework="pt") as file:
-                header = json.loads((file.metadata() or {})[KEY])
-                values = dict(header["values"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                return {name: file.get_tensor(name) for name in file.keys()}, values  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise self._unusable(path, error) from error
+
+    def _header(self, path: Path) -> dict[str, Any]:
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = dict(json.loads((file.metadata() or {})[KEY]))
+                header["values"] = dict(header["values"])
         except (SafetensorError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
             raise self._unusable(path, error) from error
         self._check(path, header)
-        return tensors, values
+        return header
 
     def _unusable(self, path: Path, error: Exception) -> FileFormatError:
         return FileFormatError(

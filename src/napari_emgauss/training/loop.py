@@ -23,6 +23,9 @@ class BlockTrainer:
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
+        names = [hook.name for hook in objective.hooks]
+        if len({*names, "model", "optimiser"}) < len(names) + 2:
+            raise ValueError(f"hooks must have names of their own, not model or optimiser, got {', '.join(names)}.")
         self.iteration = 0
         """Iterations made."""
         self.losses: dict[str, float] = {}
@@ -43,6 +46,8 @@ class BlockTrainer:
         self.optimiser.begin(i)
         samples = objective.sample(i, self.rng)
         losses = objective.loss(samples, i)
+        if len(losses) != len(samples):
+            raise ValueError(f"loss must give a scalar for each of {len(samples)} samples, got {len(losses)}.")
         for hook in objective.hooks:
             hook.before_backward(samples, losses)
         weights = [loss.new_tensor(sample.weight) for loss, sample in zip(losses, samples, strict=True)]
@@ -72,9 +77,14 @@ class BlockTrainer:
                 "Lower the learning rates."
             )
 
+    def result(self) -> SavedState:
+        """Return the model as it is kept: its tensors on the CPU, and the values that belong to them."""
+        model = self.objective.model.state_dict()
+        return {n: t.detach().cpu().contiguous() for n, t in model.items()}, self.objective.values()
+
     def state(self) -> SavedState:
         """Return tensors and JSON values from which `restore` continues exactly."""
-        model, about = self.objective.result()
+        model, about = self.result()
         tensors = {f"model/{n}": t for n, t in model.items()}
         tensors |= {f"optimiser/{n}": t for n, t in self.optimiser.state().items()}
         hooks: dict[str, Any] = {}
@@ -104,7 +114,7 @@ class BlockTrainer:
 
 
 def model_of(state: SavedState) -> SavedState:
-    """Return the model within a trainer's `state`: what `Objective.result` gave."""
+    """Return the model within a trainer's `state`: what its `result` was."""
     tensors, values = state
     return _under("model/", tensors), dict(values["model"])
 

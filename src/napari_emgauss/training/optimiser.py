@@ -32,6 +32,11 @@ class Optimiser:
             chosen = [p for name, p in parameters.items() if name.startswith(prefix)]
             if chosen and schedule.rates[prefix].start > 0:
                 groups.append({"params": chosen, "name": prefix, "lr": 0.0})
+        if not groups:
+            raise ValueError(
+                f"nothing is trained: no parameter of {', '.join(parameters)} begins with a rate above 0 of "
+                f"{', '.join(schedule.rates)}. Give a rate to one."
+            )
         load_triton()
         self.adam = torch.optim.Adam(groups, eps=EPSILON)
 

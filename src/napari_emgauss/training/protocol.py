@@ -45,7 +45,7 @@ class Hook:
     """
 
     name: str
-    """Key of its state; one per objective."""
+    """Key of its state in checkpoints: unique in an objective, and neither ``model`` nor ``optimiser``."""
 
     def before_backward(self, samples: Sequence[Sample], losses: Sequence[Tensor]) -> None:
         """Look at the losses, one per sample, before gradients are made."""
@@ -107,8 +107,8 @@ class Objective(Protocol):
         """Draw the model as it is, at the position ``wanted`` of the input if that lies in the block."""
         ...
 
-    def result(self) -> SavedState:
-        """Return the model on the CPU, as it is kept."""
+    def values(self) -> dict[str, Any]:
+        """Return the JSON values that belong to the model's tensors; both together are what is kept of a block."""
         ...
 
 

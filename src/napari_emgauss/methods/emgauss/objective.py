@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +15,9 @@ from napari_emgauss.forward import SectionModel
 from napari_emgauss.gaussians import DensityConfig, DensityControl
 from napari_emgauss.losses import photometric_loss
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
-from napari_emgauss.methods.emgauss.model import model_state
+from napari_emgauss.methods.emgauss.model import model_values
 from napari_emgauss.methods.emgauss.schedule import Curriculum, schedule
-from napari_emgauss.training import Hook, PlanePlacement, Preview, SavedState
+from napari_emgauss.training import Hook, PlanePlacement, Preview
 from napari_emgauss.training.hooks import DensityHook, MovingAverage
 
 LOSS, PSEUDO = "loss", "pseudo"
@@ -146,9 +147,9 @@ class SectionObjective:
         place = PlanePlacement(origin=(z, float(y), float(x)))
         return Preview(image=self.restore(self.model.render(z)), placement=place, label=f"z = {z:.2f}")
 
-    def result(self) -> SavedState:
-        """Return the model as it is kept."""
-        return model_state(self.model)
+    def values(self) -> dict[str, Any]:
+        """Return the coordinates and ranges of the model's sets of Gaussians."""
+        return model_values(self.model)
 
     def _choose(self, iteration: int, rng: np.random.Generator) -> SectionSample:
         if self.average is not None and self.curriculum.draws_pseudo(iteration, rng):

@@ -111,7 +111,7 @@ class _Run:
             self.store.save_state(block, *trainer.state())
             raise
         if trainer.done:
-            self.store.save_done(block, *trainer.objective.result())
+            self.store.save_done(block, *trainer.result())
         else:
             self.store.save_state(block, *trainer.state())
         return trainer.done
