@@ -111,3 +111,18 @@ def test_a_truncated_file_is_refused_at_any_length(path, tmp_path):
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         Container(tmp_path / "none.emgauss")
+
+
+def test_a_folder_is_never_replaced_by_a_model(tmp_path):
+    (tmp_path / "data.ome.zarr").mkdir()
+    (tmp_path / "data.ome.zarr" / "zarr.json").write_text("{}")
+    with pytest.raises(IsADirectoryError, match="Choose another name"):
+        write_container(tmp_path / "data.ome.zarr", "toy", {}, [])
+    assert (tmp_path / "data.ome.zarr" / "zarr.json").exists()
+
+
+def test_a_header_that_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_emgauss.io.container.MAX_HEADER_BYTES", 200)
+    with pytest.raises(ModelFileError, match="larger tiles"):
+        write_container(tmp_path / "m.emgauss", "toy", {"long": "x" * 300}, [])
+    assert not any(tmp_path.iterdir())

@@ -58,9 +58,27 @@ def test_the_folder_has_its_files_where_others_look_for_them_and_is_gone_once_cl
 def test_clearing_leaves_foreign_files(tmp_path):
     store = JobFolder(tmp_path, "x")
     store.save_done(0, {"a": torch.zeros(2)}, {})
-    (tmp_path / "notes.txt").write_text("mine")
+    foreign = [tmp_path / name for name in ("notes.txt", "record/notes.txt", "block-face/scan.tif")]
+    for path in foreign:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
     store.clear()
-    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(foreign)
+    assert not store.exists()
+
+
+@pytest.mark.parametrize("name", ["current.safetensors", "block-00001.safetensors"])
+def test_a_folder_of_an_earlier_version_is_left_alone(tmp_path, name):
+    (tmp_path / name).write_bytes(b"hours of work")
+    with pytest.raises(FileFormatError, match="earlier version"):
+        JobFolder(tmp_path, "x")
+    assert (tmp_path / name).read_bytes() == b"hours of work"
+
+
+def test_a_block_in_memory_is_released_and_one_on_the_disk_stays(store):
+    store.save_done(0, {"a": torch.ones(2)}, {})
+    store.release(0)
+    assert store.is_done(0) is store.durable
 
 
 def test_another_fingerprint_is_refused(tmp_path):

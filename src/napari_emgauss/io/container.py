@@ -129,6 +129,8 @@ def write_container(
         The file cannot be written, or the disk is full; an earlier file is as it was.
     """
     target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder; a model is a file. Choose another name.")
     target.parent.mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {"__metadata__": {KEY: json.dumps({"method": method, "version": VERSION, **header})}}
     with replacing(target, overwrite=True, n_bytes=0) as temporary:
@@ -146,6 +148,11 @@ def write_container(
                         "data_offsets": [start, file.tell()],
                     }
             text = json.dumps(about).encode()
+            if len(text) > MAX_HEADER_BYTES - 8:
+                raise ModelFileError(
+                    f"the model's header would take {len(text)} bytes; at most {MAX_HEADER_BYTES} can be read again. "
+                    "Use larger tiles, so that there are fewer blocks."
+                )
             text += b" " * (-len(text) % 8)
             with temporary.open("wb") as whole, data.open("rb") as file:
                 whole.write(struct.pack("<Q", len(text)) + text)

@@ -16,6 +16,9 @@ from napari_emgauss.io.atomic import replacing
 
 VERSION = 2
 KEY = "napari-emgauss-job"
+_BLOCKS = ("block-[0-9]*/state", "block-[0-9]*/done")
+_OLDER = ("current.safetensors", "teacher.safetensors", "block-*.safetensors")
+"""Files of development versions that kept everything in one folder."""
 _State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
@@ -37,10 +40,15 @@ class JobFolder:
     def __init__(self, folder: str | Path, fingerprint: str) -> None:
         self.folder = Path(folder)
         self.fingerprint = fingerprint
+        if next((p for pattern in _OLDER for p in self.folder.glob(pattern)), None) is not None:
+            raise FileFormatError(
+                f"{folder} holds a half-done training of an earlier version of the program, which this one cannot "
+                "continue. Choose another folder, or delete it to start anew."
+            )
 
     def exists(self) -> bool:
         """Whether there is anything to resume from that took time to learn: a block, or tensors of a record."""
-        return any(self.folder.glob("block-*/*")) or any(self.folder.glob("record/*.safetensors"))
+        return any(True for pattern in (*_BLOCKS, "record/*.safetensors") for _ in self.folder.glob(pattern))
 
     def save_record(self, name: str, values: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> None:
         """Keep a finding of the whole job: plain JSON values, with tensors if it has any."""
@@ -84,6 +92,9 @@ class JobFolder:
         path = self._block(block) / "done"
         return self._read(path) if path.exists() else None
 
+    def release(self, block: int) -> None:
+        """Do nothing: blocks are on the disk."""
+
     def is_done(self, block: int) -> bool:
         """Whether a block is finished; raises as `load_done`, but reads no tensors."""
         path = self._block(block) / "done"
@@ -91,10 +102,10 @@ class JobFolder:
 
     def clear(self) -> None:
         """Remove what was saved, and the folders if nothing else is in them."""
-        for path in [*self.folder.glob("block-*/*"), *self.folder.glob("record/*")]:
-            if path.is_file():
+        for pattern in (*_BLOCKS, "record/*.json", "record/*.safetensors"):
+            for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
-        for folder in (*self.folder.glob("block-*"), self.folder / "record", self.folder):
+        for folder in (*self.folder.glob("block-[0-9]*"), self.folder / "record", self.folder):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
@@ -181,6 +192,11 @@ class JobMemory:
     def load_done(self, block: int) -> _State | None:
         """Return the model of a finished block, or None."""
         return self._done.get(block)
+
+    def release(self, block: int) -> None:
+        """Forget a block."""
+        self._done.pop(block, None)
+        self._states.pop(block, None)
 
     def is_done(self, block: int) -> bool:
         """Whether a block is finished."""

@@ -50,9 +50,10 @@ def _every_third_pixel(volume: Volume, index: int) -> Iterator[AnyArray]:
     """Pixels of a section, or of a grid of windows on a wide one: no tile should wait for whole sections."""
     _, height, width = volume.shape
     if height * width > WIDE_PX:
-        for y in np.linspace(0, height - WINDOW_PX, N_WINDOWS).astype(int).tolist():
-            for x in np.linspace(0, width - WINDOW_PX, N_WINDOWS).astype(int).tolist():
-                yield volume.section(index, (y, y + WINDOW_PX, x, x + WINDOW_PX)).ravel()[::3].copy()
+        rows, columns = min(WINDOW_PX, height), min(WINDOW_PX, width)
+        for y in np.linspace(0, height - rows, N_WINDOWS).astype(int).tolist():
+            for x in np.linspace(0, width - columns, N_WINDOWS).astype(int).tolist():
+                yield volume.section(index, (y, y + rows, x, x + columns)).ravel()[::3].copy()
         return
     start = 0
     for band in volume.bands():

@@ -164,6 +164,10 @@ class Store(Protocol):
         """Return a finished block, or None."""
         ...
 
+    def release(self, block: int) -> None:
+        """Give back the memory that a block takes, where it takes any: its model was rebuilt."""
+        ...
+
     def is_done(self, block: int) -> bool:
         """Tell whether a block is finished, without reading it."""
         ...

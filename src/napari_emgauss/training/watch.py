@@ -56,13 +56,13 @@ class Watch:
         seconds, spent = self.seconds, self._spent_in(stage, done)
         left = spent / max(done - 1, 1) * (total - done)
         self.last = Progress.outside_blocks(stage, done, total + self.n_iterations, seconds=seconds, seconds_left=left)
-        if self._due() or done == total:
+        if (done > 1 and self._due()) or done == total:
             self._emit(self.last)
 
     def tell(self, stage: str, done: int, total: int) -> None:
         """Report ``done`` of ``total`` things of a stage that count as no iterations."""
         spent = self._spent_in(stage, done)
-        if not self._due():
+        if done <= 1 or not self._due():  # nothing is known of the time left
             return
         left = spent / max(done - 1, 1) * max(total - done, 0)
         begun = Progress.outside_blocks(stage, 0, self.n_iterations, seconds=self.seconds, seconds_left=left)

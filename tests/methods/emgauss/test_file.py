@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import napari_emgauss as eg
 from napari_emgauss.errors import ModelFileError
-from napari_emgauss.io.container import KEY, VERSION
+from napari_emgauss.io.container import KEY, VERSION, write_container
 from napari_emgauss.methods.emgauss import EmgaussConfig
 from napari_emgauss.methods.emgauss.model.stored import n_bytes
 
@@ -269,3 +269,11 @@ def test_a_model_can_be_saved_over_the_file_that_it_is_read_from(result, tmp_pat
     first.save(path)
     assert np.array_equal(eg.load(path).render(2.5), result.render(2.5))
     assert np.array_equal(first.render(2.5), result.render(2.5))
+
+
+@pytest.mark.parametrize("extra", [{"0/background": torch.zeros(2)}, {"0/evil": torch.zeros(1)}], ids=["shape", "name"])
+def test_tensors_that_no_model_has_are_refused_when_the_file_is_opened(result, tmp_path, extra):
+    held = dict(result._tensors()) | extra
+    path = write_container(tmp_path / "m.emgauss", "emgauss", result._header(), held.items())
+    with pytest.raises(ModelFileError, match="expected"):
+        eg.load(path)

@@ -185,7 +185,7 @@ def test_checkpoints_that_do_not_fit_the_model_are_refused(stack, tmp_path):
     (path,) = tmp_path.glob("block-*/done")
     header = safe_open(path, framework="pt").metadata()
     save_file({"foreign": torch.zeros(3)}, path, metadata=header)
-    with pytest.raises(FileFormatError, match="has no value"):
+    with pytest.raises(FileFormatError, match="is inconsistent"):
         reconstruct(stack, checkpoint=tmp_path, **TINY)
 
 
@@ -313,6 +313,25 @@ def test_a_gpu_out_of_memory_is_tried_again_with_smaller_tiles_and_ends_once(sma
     assert "128 px" in caplog.text
     again = reconstruct(small_gpu, checkpoint=tmp_path, **TINY)  # the folder knows the size of the tiles
     assert same(again, result)
+
+
+def test_blocks_without_a_folder_are_trained_again_with_smaller_tiles(small_gpu, monkeypatch):
+    build, tried = EmgaussJob.build, []
+
+    def fail_at_the_second(job, block):
+        tried.append((job.setup.config.blocks.tile_px, block))
+        if tried[-1] == (160, 0):
+            small = job.setup.config.with_settings(tile_px=128)
+            return build(dataclasses.replace(job, setup=dataclasses.replace(job.setup, config=small)), block)
+        return build(job, block)
+
+    monkeypatch.setattr(EmgaussJob, "build", fail_at_the_second)
+    events = []
+    result = reconstruct(small_gpu, on_event=events.append, **{**TINY, "tile_px": 160})
+    assert [e.reason for e in events if isinstance(e, Finished)] == [FinishReason.COMPLETED]
+    assert result.config.blocks.tile_px == 128
+    assert (160, 1) in tried
+    assert {block for tile_px, block in tried if tile_px == 128} == set(range(len(result.models)))
 
 
 def test_a_checkpoint_of_larger_tiles_is_never_thrown_away(small_gpu, tmp_path):

@@ -101,7 +101,9 @@ class EmgaussJob:
             kept = model_of(state)
         if kept is None:
             return self.build(block).model.cpu().requires_grad_(requires_grad=False)
-        return model_from_state(self.setup.config, self.setup.block_shape(self.blocks[block]), *kept)
+        model = model_from_state(self.setup.config, self.setup.block_shape(self.blocks[block]), *kept)
+        store.release(block)
+        return model
 
     def _with_pseudo_sections(
         self, indices: list[int], block: Block

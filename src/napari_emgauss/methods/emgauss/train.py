@@ -114,6 +114,7 @@ def _walk(
     watch = Watch(control, emit, setup.n_iterations)
     with setup.torch_threads():
         examined = examine(setup, watch, store)
+        watch.n_iterations = examined.setup.n_iterations
         learned = study(examined.setup, watch, store)
         ready, earlier = _as_begun(examined.setup, store), watch.last
         while True:
@@ -126,10 +127,12 @@ def _walk(
                 smaller = ready.with_smaller_tiles()
                 tile_px = smaller.config.blocks.tile_px
                 # What was begun with the larger tiles is never thrown away.
-                begun = setup.start is not None or store.exists()
+                begun = setup.start is not None or (store.durable and store.exists())
                 if setup.device.type != "cuda" or begun or tile_px >= ready.largest_tile_px:
                     raise
                 LOGGER.warning("out of GPU memory; trying again with tiles of %d px", tile_px)
+                if not store.durable:
+                    store.clear()
                 store.save_record("tiles", {"tile_px": tile_px})
                 torch.cuda.empty_cache()
                 ready = smaller
@@ -165,7 +168,9 @@ class _Ending:
     def fail(self, error: BaseException) -> None:
         """Make a failure the end, unless a run said so itself."""
         if self._end is None or self._end.reason is not FinishReason.FAILED:
-            self._end = Finished(reason=FinishReason.FAILED, iteration=0, seconds=0.0, message=str(error))
+            self._end = Finished(
+                reason=FinishReason.FAILED, iteration=0, seconds=0.0, message=str(error) or type(error).__name__
+            )
 
     def tell(self) -> None:
         """Send the end."""

@@ -122,7 +122,7 @@ class _Run:
         if self.made == 0:
             self.first_made, self.first_seconds = made, seconds
         self.made += made
-        if trainer.iteration % self.config.validate_every < made or trainer.done:
+        if trainer.iteration % self.config.validate_every < made or trainer.done or not trainer.scores:
             trainer.score()
         now = time.monotonic()
         if (self.made > self.first_made and now - self.last_progress >= PROGRESS_EVERY_S) or trainer.done:

@@ -101,7 +101,9 @@ class DensityHook(Hook):
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Continue from a `state`."""
         self.generator.set_state(tensors["generator"])
-        self.rules.gradient_sum, self.rules.count = tensors.get("gradient_sum"), int(values["count"])
+        gathered, device = tensors.get("gradient_sum"), next(self._members.parameters()).device
+        self.rules.gradient_sum = None if gathered is None else gathered.to(device)
+        self.rules.count = int(values["count"])
 
     @property
     def _members(self) -> nn.Module:

@@ -75,29 +75,24 @@ def check_shapes(
     config: EmgaussConfig, block: BlockShape, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, Any]
 ) -> None:
     """Raise `ModelFileError` unless a model with these settings has tensors of these shapes; reads none of them."""
-
-    def check(name: str, expected: tuple[int, ...]) -> None:
-        if shapes.get(name) != expected:
-            held = f"shape {shapes[name]}" if name in shapes else "no value"
-            raise ModelFileError(f"{name} has {held}; expected shape {expected}.")
-
-    n = shapes.get("gaussians.mean_px", (0,))[0]
-    for name in PARAMETER_NAMES:
-        check(f"gaussians.{name}", (n, *GAUSSIAN_COLUMNS[name]))
+    n = (*shapes.get("gaussians.mean_px", ()), 0)[0]
+    expected = {f"gaussians.{name}": (n, *columns) for name, columns in GAUSSIAN_COLUMNS.items()} | {"background": ()}
     if isinstance(config.model, AnchoredModelConfig):
         anchors = _anchors(values, block.z)
         offsets = [int(v) for v in values.get("offsets") or []]
         if len(offsets) != len(anchors) + 1 or offsets[0] != 0 or offsets[-1] != n or sorted(offsets) != offsets:
             raise ModelFileError("the model's assignment of Gaussians to sections is inconsistent.")
-        expected = (len(anchors) - 1, 2, *motion_grid_shape(config.model, block.shape))
-        for name in ("field.up", "field.down"):
-            check(name, expected)
-        return
-    # The network is declared without memory, and allocated only once the file is known to hold its weights.
-    with torch.device("meta"):
-        network = mlp_field(config.model, (block.z[0], block.z[-1]), block.shape, np.random.default_rng(0))
-    for name, weights in network.state_dict().items():
-        check(f"field.{name}", tuple(weights.shape))
+        grid = (len(anchors) - 1, 2, *motion_grid_shape(config.model, block.shape))
+        expected |= {"field.up": grid, "field.down": grid}
+    else:
+        # Declared without memory: the network is allocated only once the file is known to hold its weights.
+        with torch.device("meta"):
+            network = mlp_field(config.model, (block.z[0], block.z[-1]), block.shape, np.random.default_rng(0))
+        expected |= {f"field.{name}": tuple(weights.shape) for name, weights in network.state_dict().items()}
+    for name in sorted({*expected, *shapes}):
+        if shapes.get(name) != expected.get(name):
+            held, wanted = (f"shape {of[name]}" if name in of else "no value" for of in (shapes, expected))
+            raise ModelFileError(f"{name} has {held}; expected {wanted}.")
 
 
 def _anchors(values: Mapping[str, Any], observed: Sequence[float]) -> list[float]:

@@ -38,7 +38,7 @@ def study(setup: Setup, watch: Watch, store: Store) -> Study:
     """
     teacher = _teacher(setup, watch, store)
     evidence = _evidence(setup, watch) if teacher is None else teacher.evidence
-    return Study(teacher, evidence, _spacing(setup, evidence, watch, store))
+    return Study(teacher, evidence, _spacing(setup, teacher, evidence, watch, store))
 
 
 def studied_sections(setup: Setup) -> FloatArray:
@@ -82,7 +82,9 @@ def _evidence(setup: Setup, watch: Watch) -> MixtureEvidence | None:
     return None if watch.stopped else evidence
 
 
-def _spacing(setup: Setup, evidence: MixtureEvidence | None, watch: Watch, store: Store) -> float | None:
+def _spacing(
+    setup: Setup, teacher: MixtureTeacher | None, evidence: MixtureEvidence | None, watch: Watch, store: Store
+) -> float | None:
     """Spacing of Gaussians as dense as the sections ask for."""
     if not setup.config.model.adapt_spacing or setup.start is not None:
         return None
@@ -91,14 +93,17 @@ def _spacing(setup: Setup, evidence: MixtureEvidence | None, watch: Watch, store
         return float(saved[1]["spacing_px"])
     if evidence is None or watch.held():
         return None
-    # Those of a teacher from a checkpoint are gone.
-    examples = evidence.examples or gather_evidence(studied_sections(setup), None, seed=setup.seed).examples
+    examples = evidence.examples
+    if not examples:  # a teacher's in a checkpoint are not kept: they are made again
+        network = None if teacher is None else teacher.network
+        sections = studied_sections(setup)
+        examples = gather_evidence(sections, network, seed=setup.seed, should_stop=watch.held).examples
     try:
         spacing_px = choose_spacing(setup.config, examples, seed=setup.seed, stop=watch.held)
     except (MemoryError, torch.cuda.OutOfMemoryError):
         own = setup.config.model.spacing_px
         LOGGER.warning("no memory is left to try finer Gaussians; the spacing stays %g px", own)
-        return None
+        spacing_px = own
     if not watch.stopped:
         store.save_record("spacing", {"spacing_px": spacing_px})
     return spacing_px
