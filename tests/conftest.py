@@ -27,8 +27,8 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.fixture(autouse=True)
 def annotations_as_advice(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let a test marked `misuse` pass what annotations forbid, as a user may."""
-    forbidding = not request.node.get_closest_marker("misuse")
+    """Check no annotations in a test marked `misuse` (it passes what they forbid) or `slow` (it trains for long)."""
+    forbidding = not any(request.node.get_closest_marker(mark) for mark in ("misuse", "slow"))
     jaxtyping.config.update("jaxtyping_disable", not forbidding)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)

@@ -127,6 +127,7 @@ def test_copied_blocks_stand_in_their_file_word_for_word(block):
     assert block.text.strip() in (ROOT / block.source).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [b for b in SHELL if "napari-emgauss " in b.text], ids=str)
 def test_commands_run_one_after_the_other(block, folder):
     commands = [words[1:] for words in block.commands() if words[0] == "napari-emgauss"]

@@ -70,6 +70,7 @@ def test_denser_gaussians_come_in_shorter_bundles():
     assert with_denser_gaussians(CONFIG, CONFIG.model.spacing_px) == CONFIG
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset_name", ["fast", "balanced"])
 @pytest.mark.parametrize(
     "truth",
