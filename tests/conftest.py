@@ -76,3 +76,33 @@ def fib25() -> np.ndarray:
     import tifffile
 
     return np.asarray(tifffile.imread(path)[:37, :128, :128])
+
+
+@pytest.fixture
+def counted_zarr(tmp_path, monkeypatch):
+    """Make an OME-Zarr of 40 × 4 × 4 nm that is empty but for a window, and a list of the chunks read of it."""
+    import zarr
+    from zarr.storage import LocalStore
+
+    chunks: list[tuple[int, ...]] = []
+
+    class CountingStore(LocalStore):
+        async def get(self, key, *args, **kwargs):
+            if key.startswith("c/"):
+                chunks.append(tuple(int(v) for v in key.split("/")[1:]))
+            return await super().get(key, *args, **kwargs)
+
+    def make(shape, chunk_shape, window):
+        path = tmp_path / "wide.ome.zarr"
+        axes = [{"name": a, "type": "space", "unit": "nanometer"} for a in "zyx"]
+        scale = [{"type": "scale", "scale": [40, 4, 4]}]
+        image = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
+        group = zarr.create_group(path, attributes={"ome": {"version": "0.5", "multiscales": [image]}})
+        array = group.create_array("0", shape=shape, chunks=chunk_shape, dtype="uint8")
+        y0, y1, x0, x1 = window
+        size = (shape[0], y1 - y0, x1 - x0)
+        array[:, y0:y1, x0:x1] = np.random.default_rng(0).integers(0, 255, size, np.uint8)
+        monkeypatch.setattr("napari_emgauss.io.ome_zarr.LocalStore", CountingStore)
+        return path, array, chunks
+
+    return make

@@ -3,8 +3,6 @@
 import h5py
 import numpy as np
 import pytest
-import zarr
-from zarr.storage import LocalStore
 
 from napari_emgauss.io import read
 from napari_emgauss.sections import Corrections, corrected
@@ -14,30 +12,11 @@ SHAPE, CHUNKS = (20, 8192, 8192), (4, 256, 256)
 REGION = (4000, 4300, 1000, 1200)
 
 
-class CountingStore(LocalStore):
-    """Remembers the chunks that are read."""
-
-    chunks: list
-
-    async def get(self, key, *args, **kwargs):
-        if key.startswith("c/"):
-            self.chunks.append(key)
-        return await super().get(key, *args, **kwargs)
-
-
 @pytest.fixture
-def wide(tmp_path, monkeypatch):
+def wide(counted_zarr):
     """A stack of wide sections that was written here and there, and the chunks read of it."""
-    path = tmp_path / "wide.ome.zarr"
-    axes = [{"name": a, "type": "space", "unit": "nanometer"} for a in "zyx"]
-    scale = [{"type": "scale", "scale": [40, 4, 4]}]
-    image = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
-    group = zarr.create_group(path, attributes={"ome": {"version": "0.5", "multiscales": [image]}})
-    array = group.create_array("0", shape=SHAPE, chunks=CHUNKS, dtype="uint8")
-    array[:, 3900:4400, 900:1300] = np.random.default_rng(0).integers(0, 255, (20, 500, 400), np.uint8)
-    monkeypatch.setattr(CountingStore, "chunks", [], raising=False)
-    monkeypatch.setattr("napari_emgauss.io.ome_zarr.LocalStore", CountingStore)
-    return read(path), array, CountingStore.chunks
+    path, array, chunks = counted_zarr(SHAPE, CHUNKS, (3900, 4400, 900, 1300))
+    return read(path), array, chunks
 
 
 def test_a_region_of_an_ome_zarr_reads_the_chunks_it_touches(wide):
@@ -45,7 +24,7 @@ def test_a_region_of_an_ome_zarr_reads_the_chunks_it_touches(wide):
     image = volume.section(9, REGION)
     np.testing.assert_array_equal(image, array[9, 4000:4300, 1000:1200])
     assert image.any()
-    assert set(chunks) == {f"c/2/{y}/{x}" for y in (15, 16) for x in (3, 4)}
+    assert set(chunks) == {(2, y, x) for y in (15, 16) for x in (3, 4)}
     assert len(chunks) == 4
 
 
@@ -55,7 +34,7 @@ def test_a_correction_reads_a_margin_and_no_more(wide):
     shifts = np.random.default_rng(1).uniform(-3, 3, (n, 2))
     corrections = Corrections(gains=np.full(n, 1.1), offsets=np.zeros(n), shifts_px=shifts)
     part = corrected(volume, corrections).section(9, (4100, 4300, 1000, 1020))
-    assert set(chunks) == {f"c/2/{y}/{x}" for y in (15, 16) for x in (3, 4)}  # the margin reaches column 1024
+    assert set(chunks) == {(2, y, x) for y in (15, 16) for x in (3, 4)}  # the margin reaches column 1024
     inside = corrected(Volume(volume.data[:, 3900:4400, 900:1300], (40, 4, 4)), corrections)
     np.testing.assert_allclose(part, inside.section(9, (200, 400, 100, 120)), atol=0.05)
 

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import zarr
-from zarr.storage import LocalStore
 
 import napari_emgauss as eg
 from napari_emgauss.methods.emgauss.job import EmgaussJob
@@ -16,30 +14,11 @@ from napari_emgauss.training import BlockTrainer
 SHAPE, CHUNK_PX, TILE_PX = (20, 8192, 8192), 256, 300
 
 
-class CountingStore(LocalStore):
-    """Remembers the chunks that are read."""
-
-    chunks: list
-
-    async def get(self, key, *args, **kwargs):
-        if key.startswith("c/"):
-            self.chunks.append(tuple(int(v) for v in key.split("/")[1:]))
-        return await super().get(key, *args, **kwargs)
-
-
 @pytest.fixture
-def wide(tmp_path, monkeypatch):
+def wide(counted_zarr):
     """A stack of wide sections, empty but for its corner, and the chunks read of it."""
-    path = tmp_path / "wide.ome.zarr"
-    axes = [{"name": a, "type": "space", "unit": "nanometer"} for a in "zyx"]
-    scale = [{"type": "scale", "scale": [40, 4, 4]}]
-    image = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
-    group = zarr.create_group(path, attributes={"ome": {"version": "0.5", "multiscales": [image]}})
-    array = group.create_array("0", shape=SHAPE, chunks=(1, CHUNK_PX, CHUNK_PX), dtype="uint8")
-    array[:, :320, :320] = np.random.default_rng(0).integers(0, 255, (20, 320, 320), np.uint8)
-    monkeypatch.setattr(CountingStore, "chunks", [], raising=False)
-    monkeypatch.setattr("napari_emgauss.io.ome_zarr.LocalStore", CountingStore)
-    return eg.read(path), CountingStore.chunks
+    path, _, chunks = counted_zarr(SHAPE, (1, CHUNK_PX, CHUNK_PX), (0, 320, 0, 320))
+    return eg.read(path), chunks
 
 
 def test_a_tile_is_trained_without_any_whole_section_being_read(wide):
@@ -80,3 +59,13 @@ def test_opening_a_hundred_blocks_takes_the_memory_of_those_in_view(tmp_path):
     assert np.array_equal(again.render(0.5), result.render(0.5))
     assert again.models.n_kept == 5
     assert torch.equal(again.models[99].gaussians.mean_px, result.models[99].gaussians.mean_px)
+
+
+def test_saving_a_model_reads_each_block_once(stack, tmp_path):
+    settings = {"preset": "fast", "joint": 1, "bootstrap": 0, "tile_px": 20, "tile_overlap_px": 4}
+    again = eg.load(eg.reconstruct(stack, **settings).save(tmp_path / "m.emgauss"))
+    again.models.cache_bytes = 0
+    read, made = again.models._read, []
+    again.models._read = lambda block: made.append(block) or read(block)
+    again.save(tmp_path / "copy.emgauss")
+    assert made == list(range(len(again.models)))

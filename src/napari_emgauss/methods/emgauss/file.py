@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from napari_emgauss.blocks import Block, Plan
+from napari_emgauss.blocks import Plan
 from napari_emgauss.errors import ConfigError, ModelFileError, VolumeError
 from napari_emgauss.forward import SectionModel
 from napari_emgauss.io.container import Container
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
-from napari_emgauss.methods.emgauss.model import BlockShape, StoredModels, model_from_state
+from napari_emgauss.methods.emgauss.model import BlockShape, StoredModels, model_from_state, plan_of
 from napari_emgauss.methods.emgauss.model.state import check_shapes
 from napari_emgauss.methods.emgauss.reconstruction import UNCERTAINTY, Reconstruction
 from napari_emgauss.methods.emgauss.uncertainty_map import UncertaintyMap
@@ -53,13 +53,7 @@ def _parse(container: Container) -> Reconstruction:
     observed = [int(v) for v in header["observed"]]
     if len(observed) < 2 or observed[0] != 0 or observed[-1] != shape[0] - 1 or sorted(set(observed)) != observed:
         raise ModelFileError("the model's list of observed sections is inconsistent with its shape.")
-    plan = Plan.of(
-        (len(observed), *shape[1:]),
-        bundle_sections=config.blocks.bundle_sections,
-        bundle_overlap=config.blocks.bundle_overlap,
-        tile_px=config.blocks.tile_px,
-        tile_overlap_px=config.blocks.tile_overlap_px,
-    )
+    plan = plan_of(config, len(observed), (shape[1], shape[2]))
     scaling = Scaling(_finite(header["scaling"]["low"]), _finite(header["scaling"]["high"]))
     origin = tuple(_finite(v) for v in header["origin_nm"])
     return Reconstruction(
@@ -94,7 +88,7 @@ def _models(container: Container, config: EmgaussConfig, plan: Plan, observed: l
         if container.dtype(name) != "F32":
             raise ModelFileError(f"tensor {name} must hold float32 numbers, got {container.dtype(name)}.")
         shapes[int(number)][own_name] = container.shape(name)
-    places = [_place(plan, block, observed) for block in plan.blocks]
+    places = [BlockShape.of(plan, block, observed) for block in plan.blocks]
     for place, own, values in zip(places, shapes, blocks, strict=True):
         check_shapes(config, place, own, values)
 
@@ -104,7 +98,7 @@ def _models(container: Container, config: EmgaussConfig, plan: Plan, observed: l
         except (ModelFileError, KeyError, ValueError, RuntimeError) as error:
             raise ModelFileError(f"block {block + 1} of {container.path} is not usable: {error}") from error
 
-    return StoredModels(read, [own["gaussians.mean_px"][0] for own in shapes])
+    return StoredModels(read, [own["gaussians.mean_px"][0] for own in shapes], blocks)
 
 
 def _block_values(container: Container) -> list[dict[str, Any]]:
@@ -112,14 +106,10 @@ def _block_values(container: Container) -> list[dict[str, Any]]:
     header = container.header
     if container.version > FLAT_SETTINGS:
         return [_object(values) for values in header["blocks"]]
-    # The first version had no pseudo-sections: its anchors were the observed sections.
+    # The first version had no pseudo-sections: its anchors were the observed sections. Networks have neither.
     anchors = header.get("anchors") or [None] * len(header["offsets"])
-    return [{"anchors": own, "offsets": offsets} for own, offsets in zip(anchors, header["offsets"], strict=True)]
-
-
-def _place(plan: Plan, block: Block, observed: list[int]) -> BlockShape:
-    y0, y1, x0, x1 = plan.region(block)
-    return BlockShape(tuple(float(v) for v in observed[slice(*plan.z[block.z])]), (y1 - y0, x1 - x0))
+    named = [{"anchors": own, "offsets": offsets} for own, offsets in zip(anchors, header["offsets"], strict=True)]
+    return [{name: value for name, value in values.items() if value is not None} for values in named]
 
 
 def _uncertainty(container: Container, n_gaps: int, shape: tuple[int, int]) -> UncertaintyMap | None:

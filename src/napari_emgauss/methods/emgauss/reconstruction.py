@@ -20,7 +20,7 @@ from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.drawing.coarse import Merged, merged
 from napari_emgauss.methods.emgauss.drawing.composite import BlockModel, compose
 from napari_emgauss.methods.emgauss.drawing.cuts import cut
-from napari_emgauss.methods.emgauss.model import Models, model_state, model_values
+from napari_emgauss.methods.emgauss.model import Models, model_state
 from napari_emgauss.methods.emgauss.uncertainty_map import UncertaintyMap
 from napari_emgauss.resampling.box import check_region, check_z
 from napari_emgauss.resampling.planes import Planes
@@ -231,7 +231,7 @@ class Reconstruction:
             "scaling": {"low": self.scaling.low, "high": self.scaling.high},
             "config": self.config.to_json(),
             "observed": list(self.observed),
-            "blocks": [model_values(model) for model in self.models],
+            "blocks": [dict(values) for values in self.models.values],
             "record": dict(self.record),
             UNCERTAINTY: None if self.uncertainty_map is None else self.uncertainty_map.header(),
         }

@@ -19,7 +19,7 @@ from napari_emgauss.blocks import Block, Plan
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.methods.emgauss import presets
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
-from napari_emgauss.methods.emgauss.model import BlockShape
+from napari_emgauss.methods.emgauss.model import BlockShape, plan_of
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.schedule import schedule
 from napari_emgauss.resampling.scaling import Scaling
@@ -127,14 +127,7 @@ class Setup:
     @cached_property
     def plan(self) -> Plan:
         """Division of the observed sections; ``z`` counts observed sections."""
-        c = self.config.blocks
-        return Plan.of(
-            (len(self.observed), *self.volume.shape[1:]),
-            bundle_sections=c.bundle_sections,
-            bundle_overlap=c.bundle_overlap,
-            tile_px=c.tile_px,
-            tile_overlap_px=c.tile_overlap_px,
-        )
+        return plan_of(self.config, len(self.observed), (self.volume.shape[1], self.volume.shape[2]))
 
     @property
     def can_hide(self) -> bool:
@@ -182,8 +175,7 @@ class Setup:
 
     def block_shape(self, block: Block) -> BlockShape:
         """Return the place of a block's model."""
-        y0, y1, x0, x1 = self.plan.region(block)
-        return BlockShape(tuple(float(i) for i in self.sections_of(block)), (y1 - y0, x1 - x0))
+        return BlockShape.of(self.plan, block, self.observed)
 
     def read(self, indices: list[int], region: Region, *, denoise: bool = False) -> FloatArray:
         """Read normalised sections (n, Y, X) within ``region``, denoised as the settings say if asked for."""

@@ -1,7 +1,7 @@
 """Models of blocks: built, kept as tensors and numbers, and rebuilt."""
 
 from napari_emgauss.methods.emgauss.model.building import build_model
-from napari_emgauss.methods.emgauss.model.state import BlockShape, model_from_state, model_state, model_values
+from napari_emgauss.methods.emgauss.model.state import BlockShape, model_from_state, model_state, model_values, plan_of
 from napari_emgauss.methods.emgauss.model.stored import MemoryModels, Models, StoredModels
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "model_from_state",
     "model_state",
     "model_values",
+    "plan_of",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_emgauss.blocks import Block, Plan
 from napari_emgauss.errors import ModelFileError
 from napari_emgauss.forward import AnchoredField, DeformationField, SectionModel
 from napari_emgauss.gaussians import Gaussians
@@ -29,6 +30,24 @@ class BlockShape:
     z: tuple[float, ...]
     shape: tuple[int, int]
     """(Y, X) in pixels."""
+
+    @classmethod
+    def of(cls, plan: Plan, block: Block, observed: Sequence[int]) -> BlockShape:
+        """Return the place of a block of ``plan``, which counts the ``observed`` sections."""
+        y0, y1, x0, x1 = plan.region(block)
+        return cls(tuple(float(i) for i in observed[slice(*plan.z[block.z])]), (y1 - y0, x1 - x0))
+
+
+def plan_of(config: EmgaussConfig, n_observed: int, shape: tuple[int, int]) -> Plan:
+    """Return how ``n_observed`` sections (Y, X) are cut into blocks."""
+    c = config.blocks
+    return Plan.of(
+        (n_observed, *shape),
+        bundle_sections=c.bundle_sections,
+        bundle_overlap=c.bundle_overlap,
+        tile_px=c.tile_px,
+        tile_overlap_px=c.tile_overlap_px,
+    )
 
 
 def model_state(model: SectionModel) -> tuple[dict[str, Tensor], dict[str, Any]]:

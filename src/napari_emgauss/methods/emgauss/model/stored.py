@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import overload
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, overload
 
 from napari_emgauss.forward import SectionModel
+from napari_emgauss.methods.emgauss.model.state import model_values
 
 CACHE_BYTES = 512 * 2**20
 """Models read from a file are kept up to this size together; at least one is."""
@@ -18,6 +19,8 @@ class Models(Sequence[SectionModel]):
 
     n_gaussians: int
     """Gaussians of all blocks."""
+    values: Sequence[Mapping[str, Any]]
+    """Numbers that belong to each block's tensors (`model_values`)."""
 
     @overload
     def __getitem__(self, block: int) -> SectionModel: ...
@@ -43,6 +46,7 @@ class MemoryModels(Models):
     def __init__(self, models: Iterable[SectionModel]) -> None:
         self._models = tuple(models)
         self.n_gaussians = sum(len(model.gaussians) for model in self._models)
+        self.values = [model_values(model) for model in self._models]
 
     def __len__(self) -> int:
         return len(self._models)
@@ -61,15 +65,22 @@ class StoredModels(Models):
         Returns the model of a block, read anew.
     n_gaussians
         Gaussians of each block.
+    values
+        Numbers that belong to each block's tensors.
     cache_bytes
         Most that is kept in memory.
     """
 
     def __init__(
-        self, read: Callable[[int], SectionModel], n_gaussians: Sequence[int], *, cache_bytes: int = CACHE_BYTES
+        self,
+        read: Callable[[int], SectionModel],
+        n_gaussians: Sequence[int],
+        values: Sequence[Mapping[str, Any]],
+        *,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._read, self._n_blocks, self.cache_bytes = read, len(n_gaussians), cache_bytes
-        self.n_gaussians = sum(n_gaussians)
+        self.n_gaussians, self.values = sum(n_gaussians), values
         self._kept: OrderedDict[int, SectionModel] = OrderedDict()
         self._lock = threading.Lock()
 
