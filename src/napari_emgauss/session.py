@@ -163,7 +163,7 @@ class Session:
         try:
             prepared = self._method.prepare(self._inputs, **self._settings)
             if self._checkpoints_in is not None:
-                self._take_folder(prepared.fingerprint())
+                self._take_folder(prepared.fingerprint)
             result = self._method.train(
                 prepared,
                 on_event=self._on_event,

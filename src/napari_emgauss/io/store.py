@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,10 @@ class JobFolder:
     def is_done(self, block: int) -> bool:
         """Whether a block is finished; raises as `load_done`, but reads no tensors."""
         path = self._block(block) / "done"
-        return path.exists() and bool(self._header(path))
+        if not path.exists():
+            return False
+        with self._opened(path):
+            return True
 
     def clear(self) -> None:
         """Remove what was saved, and the folders if nothing else is in them."""
@@ -124,22 +128,22 @@ class JobFolder:
             save_file(own, temporary, metadata={KEY: json.dumps(header)})
 
     def _read(self, path: Path) -> _State:
-        values = dict(self._header(path)["values"])
-        try:
-            with safe_open(path, framework="pt") as file:
-                return {name: file.get_tensor(name) for name in file.keys()}, values  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise self._unusable(path, error) from error
+        with self._opened(path) as (file, values):
+            return {name: file.get_tensor(name) for name in file.keys()}, values  # noqa: SIM118
 
-    def _header(self, path: Path) -> dict[str, Any]:
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """Open a file of this job and read its values; its tensors are read on demand."""
         try:
             with safe_open(path, framework="pt") as file:
                 header = dict(json.loads((file.metadata() or {})[KEY]))
-                header["values"] = dict(header["values"])
+                values = dict(header["values"])
+                self._check(path, header)
+                yield file, values
+        except FileFormatError:
+            raise
         except (SafetensorError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
             raise self._unusable(path, error) from error
-        self._check(path, header)
-        return header
 
     def _unusable(self, path: Path, error: Exception) -> FileFormatError:
         return FileFormatError(

@@ -13,8 +13,9 @@ from napari_emgauss.training import Control, Event, RunConfig
 class Prepared(Protocol):
     """Checked inputs with their settings, before anything was learned."""
 
+    @property
     def fingerprint(self) -> str:
-        """Return a hash of inputs and settings, which a half-done training is known by."""
+        """Hash of inputs and settings, which a half-done training is known by."""
         ...
 
 

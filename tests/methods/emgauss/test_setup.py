@@ -18,8 +18,8 @@ def test_the_fingerprint_tells_stacks_settings_and_seeds_apart(stack):
         prepare(eg.Volume(other, stack.voxel_size_nm)),
         prepare(eg.Volume(stack.data, (50.0, *stack.voxel_size_nm[1:]))),
     ]
-    assert len({each.fingerprint() for each in setups}) == 5
-    assert setups[0].fingerprint() == prepare(stack).fingerprint()
+    assert len({each.fingerprint for each in setups}) == 5
+    assert setups[0].fingerprint == prepare(stack).fingerprint
 
 
 def test_smaller_tiles_stay_longer_than_their_overlaps(stack):
@@ -34,8 +34,8 @@ def test_a_seed_is_a_whole_number(stack, seed):
 
 def test_the_fingerprint_walks_through_sections_in_bands(monkeypatch):
     stack = eg.Volume(np.random.default_rng(0).integers(0, 255, (3, 700, 32), np.uint8), (48, 8, 8))
-    whole, sizes, read = prepare(stack, device="cpu").fingerprint(), [], eg.Volume.recorded
+    whole, sizes, read = prepare(stack, device="cpu").fingerprint, [], eg.Volume.recorded
     monkeypatch.setattr("napari_emgauss.volume.BAND_BYTES", 1)
     monkeypatch.setattr(eg.Volume, "recorded", lambda self, *of: sizes.append((part := read(self, *of)).size) or part)
-    assert prepare(stack, device="cpu").fingerprint() == whole
+    assert prepare(stack, device="cpu").fingerprint == whole
     assert max(sizes) == 256 * 32

@@ -195,8 +195,9 @@ class Setup:
         kernels = self.device.type == "cpu" and not self.config.model.has_network
         return one_torch_thread() if kernels else nullcontext()
 
+    @cached_property
     def fingerprint(self) -> str:
-        """Return a hash of settings, seed, shape, voxel size and a sample of the intensities."""
+        """Hash of settings, seed, shape, voxel size and a sample of the intensities."""
         digest = hashlib.sha256()
         stack = [self.volume.shape, self.volume.dtype.name, self.volume.voxel_size_nm]
         digest.update(json.dumps([self.config.to_json(), self.seed, *stack], sort_keys=True).encode())

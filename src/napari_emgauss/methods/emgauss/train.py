@@ -148,7 +148,7 @@ def _as_begun(setup: Setup, store: Store) -> Setup:
 
 
 def _store(setup: Setup, checkpoint: str | Path | None) -> Store:
-    return JobMemory() if checkpoint is None else JobFolder(checkpoint, setup.fingerprint())
+    return JobMemory() if checkpoint is None else JobFolder(checkpoint, setup.fingerprint)
 
 
 class _Ending:
