@@ -134,9 +134,13 @@ class Volume:
             bad = int((~np.isfinite(image)).sum())
             raise VolumeError(
                 f"section {index} has {bad} NaN or infinite values; intensities must be finite. "
-                "Replace them (for example with numpy.nan_to_num) or leave the section out."
+                f"Replace them (for example with numpy.nan_to_num) or {self.without(index)}."
             )
         return image
+
+    def without(self, index: int) -> str:
+        """Return what a user can do to be rid of a section: an end of the stack cannot be left out."""
+        return "crop the stack" if index in (0, self.n_sections - 1) else "leave the section out"
 
     def recorded(self, index: int, region: Region | None = None) -> AnyArray:
         """Return what `section` returns, NaN and infinite values included: for those who judge them."""

@@ -16,8 +16,10 @@ from napari_emgauss.sections.quality.noise import (
     noise_level,
     psnr_ceiling_db,
 )
+from napari_emgauss.sections.quality.standard import FAR
 
 __all__ = [
+    "FAR",
     "MAX_ROUNDS",
     "CorrectedSections",
     "CorrectionEstimate",

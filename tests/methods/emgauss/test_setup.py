@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import napari_emgauss as eg
-from napari_emgauss.errors import ConfigError
+from napari_emgauss.errors import ConfigError, VolumeError
 from napari_emgauss.methods.emgauss.setup import prepare
 
 
@@ -39,3 +39,13 @@ def test_the_fingerprint_walks_through_sections_in_bands(monkeypatch):
     monkeypatch.setattr(eg.Volume, "recorded", lambda self, *of: sizes.append((part := read(self, *of)).size) or part)
     assert prepare(stack, device="cpu").fingerprint == whole
     assert max(sizes) == 256 * 32
+
+
+@pytest.mark.parametrize(("index", "remedy"), [(0, "crop the stack"), (2, "leave the section out")])
+@pytest.mark.parametrize("value", [3e38, -3e38, 1e9, np.inf, np.nan])
+def test_values_that_are_no_intensities_are_refused_with_what_can_be_done(stack, index, remedy, value):
+    data = np.asarray(stack.data, np.float32)
+    data[index, 5, 5] = value
+    setup = prepare(eg.Volume(data, stack.voxel_size_nm), device="cpu")
+    with pytest.raises(VolumeError, match=f"section {index} has 1 .*{remedy}"):
+        setup.read([index], (0, 48, 0, 40))

@@ -96,3 +96,32 @@ def test_real_sections_raise_no_alarm_and_their_damage_is_found(fib25, shift):
     assert left_out(inspect(volume(stack))) == ()
     stack[5] = np.roll(stack[5], 50, axis=1) if shift else 0
     assert left_out(inspect(volume(stack))) == (5,)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-7, 0), (1e-9, 0), (1e-35, 0), (1e-6, 3), (1e28, 0), (1, 1e4)])
+def test_intensities_of_any_scale_are_judged_by_their_own_spread(healthy, scale, offset):
+    # Parentheses: a scale so small has to meet an integer in double precision.
+    stack = (healthy * np.float64(scale) + offset).astype(np.float32)
+    assert not any(q.damage for q in inspect(volume(stack)))
+    stack[AT] = stack[AT].mean()
+    stack[AT + 2] = stack[AT + 2, ::-1]
+    qualities = inspect(volume(stack))
+    assert left_out(qualities) == (AT, AT + 2)
+    assert "blank" in qualities[AT].damage
+    assert qualities[0].spread == pytest.approx(scale * healthy[0].std(), rel=0.02)
+
+
+@pytest.mark.parametrize("value", [3e38, -3e38, 1e12, np.inf, -np.inf, np.nan])
+def test_pixels_far_beyond_all_others_make_a_section_unusable(healthy, value):
+    stack = healthy.astype(np.float32)
+    stack[AT, 3, 3] = value
+    qualities = inspect(volume(stack))
+    assert left_out(qualities) == (AT,)
+    assert [q.index for q in qualities if q.damage] == [AT]
+    assert all(np.isfinite([q.mean, q.spread, q.noise, q.suspicion]).all() for q in qualities)
+
+
+def test_a_bright_pixel_within_reason_is_no_damage(healthy):
+    stack = healthy.astype(np.float32)
+    stack[AT, 3, 3] = 20 * stack.max()
+    assert left_out(inspect(volume(stack))) == ()

@@ -4,6 +4,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_emgauss.phantoms import phantom
 from napari_emgauss.sections import denoise_lightly, estimate_noise, noise_level, psnr_ceiling_db
+from napari_emgauss.volume import Volume
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +37,22 @@ def test_a_noisier_volume_has_a_lower_ceiling():
     quiet, loud = (estimate_noise(phantom((7, 64, 64), noise=noise)) for noise in (0.02, 0.1))
     assert quiet.sigma < loud.sigma
     assert quiet.psnr_ceiling_db > loud.psnr_ceiling_db + 6
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38, -3e38])
+@pytest.mark.parametrize("at", [0, 3])
+def test_a_pixel_that_is_no_intensity_does_not_change_the_estimate(value, at):
+    clean = phantom((7, 64, 64))
+    data = np.asarray(clean.data, np.float32)
+    expected = estimate_noise(Volume(data, clean.voxel_size_nm))
+    spoilt = data.copy()
+    spoilt[at, 30, 30] = value
+    found = estimate_noise(Volume(spoilt, clean.voxel_size_nm))
+    assert found.sigma == pytest.approx(expected.sigma, rel=0.1)
+    assert found.psnr_ceiling_db == pytest.approx(expected.psnr_ceiling_db, abs=1)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_stack_without_a_finite_section_has_no_noise_that_could_be_told(value):
+    found = estimate_noise(Volume(np.full((3, 32, 32), value, np.float32), (40, 4, 4)))
+    assert (found.sigma, found.psnr_ceiling_db) == (0, np.inf)

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_emgauss._types import FloatArray, Region
 from napari_emgauss.blocks import Block, Plan
-from napari_emgauss.errors import ConfigError
+from napari_emgauss.errors import ConfigError, VolumeError
 from napari_emgauss.methods.emgauss import presets
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.model import BlockShape, plan_of
@@ -25,7 +25,7 @@ from napari_emgauss.methods.emgauss.schedule import schedule
 from napari_emgauss.resampling.scaling import Scaling
 from napari_emgauss.runtime.device import choose_device
 from napari_emgauss.runtime.torch_threads import one_torch_thread
-from napari_emgauss.sections import denoise_lightly
+from napari_emgauss.sections import FAR, denoise_lightly
 from napari_emgauss.training import Schedule
 from napari_emgauss.volume import Volume
 
@@ -178,17 +178,34 @@ class Setup:
         return BlockShape.of(self.plan, block, self.observed)
 
     def read(self, indices: list[int], region: Region, *, denoise: bool = False) -> FloatArray:
-        """Read normalised sections (n, Y, X) within ``region``, denoised as the settings say if asked for."""
+        """Read normalised sections (n, Y, X) within ``region``, denoised as the settings say if asked for.
+
+        Raises
+        ------
+        VolumeError
+            A section has values that are no intensities: NaN, infinite, or absurdly far from all others.
+        """
         y0, y1, x0, x1 = region
         how = self.config.sections.denoise if denoise else "none"
         sections = np.empty((len(indices), y1 - y0, x1 - x0), np.float32)
         for out, index in zip(sections, indices, strict=True):
             out[:] = self.scaling.normalise(self.volume.section(index, region))
+            self._check_reach(out, index)
             if how == "light":
                 out[:] = denoise_lightly(out)
             elif how == "blur":
                 out[:] = gaussian_filter(out, DENOISING_BLUR_PX)
         return sections
+
+    def _check_reach(self, section: FloatArray, index: int) -> None:
+        far = ~(np.abs(section) <= FAR)
+        if far.any():
+            worst = float(section.flat[np.argmax(np.abs(section))]) * self.scaling.range + self.scaling.low
+            raise VolumeError(
+                f"section {index} has {int(far.sum())} values as far off as {worst:.3g}, while nearly all intensities "
+                f"lie within {self.scaling.low:.3g}..{self.scaling.high:.3g}; at most {FAR:g} times that range can be "
+                f"learned. Replace them (for example with numpy.clip) or {self.volume.without(index)}."
+            )
 
     def torch_threads(self) -> AbstractContextManager[None]:
         """Limit torch to one thread where the compiled kernels do the work; the published MLP's matrices use all."""

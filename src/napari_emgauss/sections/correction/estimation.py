@@ -153,6 +153,7 @@ def _brightness(
         if stopped():
             return Corrections.none(n)
         window = smoothed(read(index))
+        whole = float(window.std(dtype=np.float64))
         if not corners:
             side, corners, overlap = _tiles(window.shape)
             level = np.full((n, len(corners)), np.nan)
@@ -160,7 +161,8 @@ def _brightness(
         for k, (y, x) in enumerate(corners):
             tile = window[y : y + side, x : x + side]
             level[index, k] = tile.mean(dtype=np.float64)
-            log_spread[index, k] = math.log(max(float(tile.std(dtype=np.float64)), 1e-6 * max(abs(level[index, k]), 1)))
+            rounding = 1e-6 * max(abs(level[index, k]), whole, 1e-30)
+            log_spread[index, k] = math.log(max(float(tile.std(dtype=np.float64)), rounding))
         tell()
     if not corners:
         return Corrections.none(n)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from napari_emgauss.sections.quality.alignment import match
 from napari_emgauss.sections.quality.measures import SectionLook, SectionMeasures, look_at, odd_share
-from napari_emgauss.sections.quality.verdicts import Verdict, judge
+from napari_emgauss.sections.quality.verdicts import BLANK, NO_INTENSITIES, Verdict, judge
 from napari_emgauss.volume import Volume
 
 DEFAULT_MAX_SIDE_PX = 512
@@ -40,6 +40,9 @@ class SectionQuality:
 
     suspicion: float = 0.0
     """0 for a section like its neighbours; 0.5 and more for one with ``damage``, towards 1 the clearer it is."""
+
+    n_unusable_px: int = 0
+    """Pixels that are no intensities: NaN, infinite or absurdly far from all others."""
 
     unusable: bool = False
     """Whether any damage is worse than brightness, contrast or noise, which can be corrected or averaged away."""
@@ -93,7 +96,7 @@ def inspect(
     Returns
     -------
     tuple of SectionQuality
-        One for each section, in order. Sections with NaN or infinite values are reported, not refused.
+        One for each section, in order. Sections with NaN, infinite or absurd values are reported, not refused.
     """
     measured: list[SectionMeasures] = []
     walk = _Walk()
@@ -119,7 +122,7 @@ def left_out(qualities: Sequence[SectionQuality]) -> tuple[int, ...]:
     inner = qualities[1:-1]
     chosen = [q for q in inner if q.unusable]
     if len(chosen) > _MAX_LEFT_OUT_SHARE * len(qualities):
-        chosen = [q for q in chosen if "blank" in q.damage]
+        chosen = [q for q in chosen if {BLANK, NO_INTENSITIES} & set(q.damage)]
     return tuple(q.index for q in chosen)
 
 
@@ -140,5 +143,6 @@ def _quality(index: int, measures: SectionMeasures, found: list[Verdict], walk: 
         similarity=similarity,
         damage=tuple(f.words for f in sorted(flagged, key=lambda f: -f.score)),
         suspicion=1 - 0.5 ** max(0.0, strongest),
+        n_unusable_px=measures.n_unusable_px,
         unusable=any(f.unusable for f in flagged),
     )

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.sections.quality.alignment import smoothed
 from napari_emgauss.sections.quality.noise import noise_level
+from napari_emgauss.sections.quality.standard import standardised
 from napari_emgauss.sections.quality.windows import central_window, thumbnail
 
 CHANCE_PX = 16.0
@@ -37,7 +38,8 @@ class SectionMeasures:
     flat_share: float
     """Share of 8 × 8 px blocks without any texture."""
     is_blank: bool
-    is_finite: bool
+    n_unusable_px: int
+    """Pixels that are no intensities: NaN, infinite or absurdly far from all others."""
     side_px: float
     """Side of a square as large as the thumbnail."""
 
@@ -54,25 +56,23 @@ class SectionLook:
 
 
 def look_at(section: AnyArray, max_side_px: int) -> SectionLook:
-    """Measure one section (Y, X) of any type; NaN and infinite values count as the median of the others."""
-    finite = np.isfinite(section) if section.dtype.kind == "f" else None
-    is_finite = finite is None or bool(finite.all())
-    if finite is not None and not is_finite:
-        section = np.where(finite, section, np.median(section[finite]) if finite.any() else 0).astype(np.float32)
+    """Measure one section (Y, X) of any type; NaN, infinite and absurd values count as the median of the others."""
+    standard = standardised(section)
+    section, scale = standard.image, standard.scale
     window, small = central_window(section, max_side_px), thumbnail(section, max_side_px)
-    noise, spread, blurred = noise_level(window), float(small.std()), smoothed(small)
-    structure, flat_share = float(blurred.std()), _flat_share(small)
+    noise, spread, blurred = noise_level(window), float(small.std(dtype=np.float64)), smoothed(small)
+    structure, flat_share = float(blurred.std(dtype=np.float64)), _flat_share(small)
     magnitude = max(1e-6 * float(np.abs(small).max()), 1e-30)
     is_blank = flat_share > 0.9 or structure < max(2 * _WHITE_NOISE_LEFT * float(noise_level(small)), magnitude)
     measures = SectionMeasures(
-        mean=float(small.mean(dtype=np.float64)),
-        spread=spread,
-        noise=noise,
+        mean=standard.centre + scale * float(small.mean(dtype=np.float64)),
+        spread=scale * spread,
+        noise=scale * noise,
         sharpness=_sharpness(window),
         extreme_share=float(np.mean((section == section.min()) | (section == section.max()))),
         flat_share=flat_share,
         is_blank=is_blank,
-        is_finite=is_finite,
+        n_unusable_px=standard.n_unusable_px,
         side_px=math.sqrt(small.size),
     )
     return SectionLook(measures, blurred, _patches(small))
@@ -123,4 +123,4 @@ def _flat_share(small: FloatArray) -> float:
     height, width = (side // _BLOCK_PX * _BLOCK_PX for side in small.shape)
     blocks = small[:height, :width].reshape(height // _BLOCK_PX, _BLOCK_PX, width // _BLOCK_PX, _BLOCK_PX)
     texture = blocks.std(axis=(1, 3))
-    return float(np.mean(texture <= 1e-6 * max(1.0, float(np.abs(small).max()))))
+    return float(np.mean(texture <= 1e-6 * float(np.abs(small).max())))

@@ -12,6 +12,7 @@ from skimage.restoration import denoise_nl_means
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.metrics import psnr_from_mse
+from napari_emgauss.sections.quality.standard import standardised
 from napari_emgauss.sections.quality.windows import even_choice, read_window
 from napari_emgauss.volume import Volume
 
@@ -103,7 +104,8 @@ def estimate_noise(
     max_sections
         At most this many sections are read.
     max_side_px
-        Larger sections are looked at in a central window of this size.
+        Larger sections are looked at in a central window of this size. Pixels that are NaN, infinite or absurdly far
+        from all others are passed over.
 
     Raises
     ------
@@ -113,9 +115,10 @@ def estimate_noise(
     indices = even_choice(volume.n_sections, max_sections)
     levels, low, high = [], math.inf, -math.inf
     for index in indices:
-        window = read_window(volume, index, max_side_px)
-        levels.append(noise_level(window))
-        low, high = min(low, float(window.min())), max(high, float(window.max()))
+        window = standardised(read_window(volume, index, max_side_px))
+        levels.append(window.scale * noise_level(window.image))
+        ends = [window.centre + window.scale * float(end) for end in (window.image.min(), window.image.max())]
+        low, high = min(low, ends[0]), max(high, ends[1])
     data_range = intensity_range(volume.dtype, low, high)
     sigma = float(np.median([level for level in levels if level > 0] or [0.0]))
     return NoiseEstimate(

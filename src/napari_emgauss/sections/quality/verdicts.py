@@ -12,6 +12,8 @@ from napari_emgauss.sections.quality.measures import CHANCE_PX, SectionMeasures
 
 CLEAR = 10.0
 """Score of what leaves no doubt."""
+BLANK, NO_INTENSITIES = "blank", "NaN, infinite or absurd values"
+"""What is certain wherever it is found."""
 _DEVIATIONS = 5.0  # usual deviations, in units of a normal distribution's standard deviation
 _REACH, _WINDOW = 3, 10  # sections on each side that give the expected value, and the usual deviation from it
 _BRIGHTNESS_SPREADS = 0.6
@@ -58,9 +60,9 @@ def judge(
     found: list[list[Verdict]] = [[] for _ in sections]
     for index, section in enumerate(sections):
         if section.is_blank:
-            found[index].append(Verdict("blank", CLEAR, unusable=True))
-        if not section.is_finite:
-            found[index].append(Verdict("NaN or infinite values", CLEAR, unusable=True))
+            found[index].append(Verdict(BLANK, CLEAR, unusable=True))
+        if section.n_unusable_px:
+            found[index].append(Verdict(NO_INTENSITIES, CLEAR, unusable=True))
     chosen = [sections[index] for index in kept]
     chance = CHANCE_PX / min((section.side_px for section in chosen), default=math.inf)
     for at, (index, section) in enumerate(zip(kept, chosen, strict=True)):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_emgauss.errors import ConfigError, ModelFileError
+from napari_emgauss.errors import ConfigError, ModelFileError, VolumeError
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.setup import Setup, training_sections
 from napari_emgauss.sections import (
@@ -104,6 +104,8 @@ def find(volume: Volume, config: EmgaussConfig, watch: Watch) -> dict[str, Any]:
     ------
     ConfigError
         ``hold_out`` or ``leave_out`` is impossible.
+    VolumeError
+        A section that cannot be left out has values that are no intensities.
     """
     training_sections(config, volume.n_sections)
     wanted = config.sections
@@ -115,6 +117,7 @@ def find(volume: Volume, config: EmgaussConfig, watch: Watch) -> dict[str, Any]:
         qualities = inspect(volume, progress=reads.tell, stop=watch.held)
         found["damaged"] = _damage(qualities, config)
         exclude |= set(_indices(found))
+        _check_intensities(volume, [q for q in qualities if q.index not in exclude])
         # An unusable end stays, but says nothing about its neighbour.
         exclude |= {q.index for q in qualities if q.unusable and q.index in (0, volume.n_sections - 1)}
     if wants_corrections and not watch.held():
@@ -126,6 +129,17 @@ def find(volume: Volume, config: EmgaussConfig, watch: Watch) -> dict[str, Any]:
     found["noise"] = {"sigma": noise.sigma, "fraction": noise.sigma_fraction}
     found["psnr_ceiling_db"] = noise.psnr_ceiling_db if finite else None
     return found
+
+
+def _check_intensities(volume: Volume, kept: Sequence[SectionQuality]) -> None:
+    """Refuse a stack of which a section is needed that holds something else than intensities."""
+    for q in kept:
+        if q.n_unusable_px:
+            raise VolumeError(
+                f"section {q.index} has {q.n_unusable_px} values that are no intensities: NaN, infinite, or absurdly "
+                f"far from all others. Replace them (for example with numpy.nan_to_num and numpy.clip) or "
+                f"{volume.without(q.index)}."
+            )
 
 
 def _chosen(
