@@ -72,7 +72,7 @@ def test_values_that_are_not_finite_name_their_section(bad):
     data[3, 2, :4] = bad
     volume = Volume(data, (40, 4, 4))
     np.testing.assert_array_equal(volume.section(2), data[2])
-    with pytest.raises(VolumeError, match="section 3 has 4 NaN or infinite.*leave the section out"):
+    with pytest.raises(VolumeError, match=r"section 3 has 4 NaN or infinite.*leave the section out"):
         volume.section(3)
     with pytest.raises(VolumeError, match="section 3"):
         volume.as_float()

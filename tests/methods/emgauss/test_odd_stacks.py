@@ -83,7 +83,7 @@ def test_a_pixel_that_is_no_intensity_costs_its_section(tissue, value):
 def test_a_pixel_that_is_no_intensity_in_an_end_section_is_an_error_with_a_remedy(tissue, value):
     data = tissue.astype(np.float32)
     data[0, 5, 5] = value
-    with pytest.raises(VolumeError, match="section 0 has 1 .*Replace .* or crop the stack"):
+    with pytest.raises(VolumeError, match=r"section 0 has 1 .*Replace .* or crop the stack"):
         reconstructed(data)
 
 

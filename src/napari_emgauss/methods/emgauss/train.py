@@ -16,6 +16,7 @@ from napari_emgauss.errors import OutOfMemoryError
 from napari_emgauss.io.store import JobFolder, JobMemory
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.memory import check_memory
+from napari_emgauss.methods.emgauss.recognition import recognise
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.setup import Setup, prepare
 from napari_emgauss.methods.emgauss.study import examine, study
@@ -112,6 +113,7 @@ def _walk(
     check_memory(setup)
     store = _store(setup, checkpoint)
     watch = Watch(control, emit, setup.n_iterations)
+    recognise(setup.volume, store, watch)
     with setup.torch_threads():
         examined = examine(setup, watch, store)
         watch.n_iterations = examined.setup.n_iterations
