@@ -112,6 +112,7 @@ class Volume:
         return (
             f"{n} sections of {height} × {width}, {dz:g} × {dy:g} × {dx:g} nm, {dz / fine:.3g}× anisotropic "
             f"→ {planes} × {rows} × {columns}, {format_bytes(planes * rows * columns * self.dtype.itemsize)}"
+            + (f"; {missing}" if (missing := self.metadata.get("missing")) else "")
         )
 
     def section(self, index: int, region: Region | None = None) -> AnyArray:

@@ -6,6 +6,7 @@ import pytest
 
 from napari_emgauss.errors import FileFormatError, VolumeError, VoxelSizeError
 from napari_emgauss.io import read
+from napari_emgauss.io.source import LazyStack
 
 DATA = np.random.default_rng(0).integers(-100, 100, (5, 18, 20)).astype(np.int16)
 SIZE = (40, 4, 5)
@@ -64,7 +65,7 @@ def test_one_angstrom_is_what_nobody_set(tmp_path):
 
 
 def test_stacks_stay_on_disk(tmp_path):
-    assert isinstance(read(save(tmp_path / "a.mrc", DATA)).data, np.memmap)
+    assert isinstance(read(save(tmp_path / "a.mrc", DATA)).data, LazyStack)
 
 
 def test_a_header_that_declares_more_than_the_file_holds_is_refused(tmp_path):

@@ -6,6 +6,7 @@ import tifffile
 
 from napari_emgauss.errors import FileFormatError, OutOfMemoryError, VolumeError, VoxelSizeError
 from napari_emgauss.io import read, read_voxel_size
+from napari_emgauss.io.source import LazyStack
 from napari_emgauss.io.tiff import write_tiff_image
 
 RNG = np.random.default_rng(0)
@@ -101,7 +102,7 @@ def test_pages_written_one_by_one_are_a_stack(path):
 
 def test_uncompressed_stacks_stay_on_disk(path):
     tifffile.imwrite(path, DATA)
-    assert isinstance(read(path, voxel_size_nm=SIZE).data, np.memmap)
+    assert isinstance(read(path, voxel_size_nm=SIZE).data, LazyStack)
 
 
 @pytest.mark.parametrize(

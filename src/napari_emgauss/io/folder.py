@@ -11,7 +11,7 @@ import tifffile
 
 from napari_emgauss._types import AnyArray, ArrayLike3D
 from napari_emgauss.errors import FileFormatError, VolumeError
-from napari_emgauss.io.guard import array_bytes, check_fits_memory, foreign_errors
+from napari_emgauss.io.guard import InputFiles, array_bytes, check_fits_memory, foreign_errors
 from napari_emgauss.io.source import DECODED_AT_ONCE_BYTES, LazyStack, Source, supported_dtype, to_supported
 from napari_emgauss.io.tiff import opencv_pages, tag_pixel_size
 from napari_emgauss.io.voxel_size import PartialTriple
@@ -48,8 +48,10 @@ def open_folder(path: Path) -> Source:
 
 def _load(path: Path, files: list[Path], shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> ArrayLike3D:
     """Return the stack: decoded if it is small, otherwise image by image (whole ones, for they are compressed)."""
+    known = InputFiles(path, files)
 
     def section(file: Path) -> AnyArray:
+        known.check([file])
         image = _image(file)
         if image.shape != shape or supported_dtype(image.dtype, file) != dtype:
             raise VolumeError(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import math
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
@@ -29,6 +32,44 @@ def foreign_errors(path: Path, kind: str) -> Iterator[None]:
             f"{path} cannot be read as {kind}: {reason}. It is truncated, damaged or of another kind. "
             "Save or copy it again."
         ) from error
+
+
+class InputFiles:
+    """Files of a stack, which must stay what they were when it was opened.
+
+    Parameters
+    ----------
+    stack
+        Named in errors.
+    files
+        Those that are read, or that tell whether the stack is there.
+    """
+
+    def __init__(self, stack: Path, files: Iterable[Path]) -> None:
+        self._stack = stack
+        self._known = {file: _identity(file) for file in files}
+
+    def check(self, files: Iterable[Path] | None = None) -> None:
+        """Raise `FileFormatError` if one of ``files``, all by default, is gone, was replaced or written to."""
+        for file in self._known if files is None else files:
+            named = f"{self._stack}: {file.name} is" if file != self._stack else f"{file} is"
+            try:
+                now = _identity(file)
+            except OSError as error:
+                raise FileFormatError(
+                    f"{named} no longer there ({error.strerror or error}). It was deleted, or its disk is no longer "
+                    "connected. Bring it back and start again."
+                ) from error
+            if now != self._known[file]:
+                raise FileFormatError(
+                    f"{named} not what it was when it was opened: it has changed. Open it again, once nothing writes "
+                    "to it any more."
+                )
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def array_bytes(shape: tuple[int, ...], itemsize: int) -> int:
@@ -54,6 +95,75 @@ def check_fits_memory(path: Path, needed: int, *, what: str = "the stack") -> No
             f"{path}: {what} needs {format_bytes(needed)} of memory, {format_bytes(free)} are available. "
             "Crop it, or convert it to OME-Zarr, MRC or uncompressed TIFF, which are read piece by piece."
         )
+
+
+def check_decoded_size(file: BinaryIO, n_bytes: int, kind: str, *, at_most: int) -> None:
+    """Raise ``ValueError`` if what is packed would become more than ``at_most`` bytes, before it does.
+
+    Parameters
+    ----------
+    file, n_bytes
+        The packed bytes begin where the file stands.
+    kind
+        gzip, zlib, bz2, lzma, zstd, blosc or lz4, as numcodecs names them; others are not looked into.
+    at_most
+        `HARMLESS_BYTES` are always allowed.
+    """
+    at_most = max(at_most, HARMLESS_BYTES)
+    if kind in _DECLARED_BYTES and n_bytes >= _HEADER_BYTES:
+        decoded = _DECLARED_BYTES[kind](file.read(_HEADER_BYTES))
+    elif kind in _COUNTED_BYTES and n_bytes * _LARGEST_RATIO[kind] > at_most:
+        decoded = _COUNTED_BYTES[kind](file.read(n_bytes), at_most)
+    else:
+        return
+    if decoded > at_most:
+        raise ValueError(
+            f"{format_bytes(n_bytes)} of it unpack to {format_bytes(decoded)} or more, where at most "
+            f"{format_bytes(at_most)} can be"
+        )
+
+
+def _inflated(data: bytes, at_most: int) -> int:
+    """Count what zlib or gzip data become, piece by piece, until it is more than ``at_most``."""
+    inflating, decoded = zlib.decompressobj(_ZLIB_OR_GZIP), 0
+    while data and decoded <= at_most:
+        decoded += len(inflating.decompress(data, _PIECE_BYTES))
+        data = inflating.unconsumed_tail
+    return decoded
+
+
+def _unpacked(unpacking: Any, data: bytes, at_most: int) -> int:
+    """Count likewise, by a decompressor of bz2 or lzma."""
+    decoded = len(unpacking.decompress(data, _PIECE_BYTES))
+    while decoded <= at_most and not (unpacking.eof or unpacking.needs_input):
+        decoded += len(unpacking.decompress(b"", _PIECE_BYTES))
+    return decoded
+
+
+def _zstd_declared(data: bytes) -> int:
+    """Return the size that a zstd frame declares, 0 where it does not."""
+    flag, alone = data[4] >> 6, bool(data[4] & 0x20)
+    start = 5 + (0 if alone else 1) + (0, 1, 2, 4)[data[4] & 3]
+    n_bytes = (1 if alone else 0, 2, 4, 8)[flag]
+    return int.from_bytes(data[start : start + n_bytes], "little") + (256 if n_bytes == 2 else 0)
+
+
+HARMLESS_BYTES = 256 * 2**20
+_PIECE_BYTES = 2**20
+_HEADER_BYTES = 18
+_ZLIB_OR_GZIP = 47
+_DECLARED_BYTES: dict[str, Callable[[bytes], int]] = {
+    "zstd": _zstd_declared,
+    "blosc": lambda header: int.from_bytes(header[4:8], "little"),
+    "lz4": lambda header: int.from_bytes(header[:4], "little"),
+}
+_COUNTED_BYTES: dict[str, Callable[[bytes, int], int]] = {
+    "zlib": _inflated,
+    "gzip": _inflated,
+    "bz2": lambda data, at_most: _unpacked(bz2.BZ2Decompressor(), data, at_most),
+    "lzma": lambda data, at_most: _unpacked(lzma.LZMADecompressor(), data, at_most),
+}
+_LARGEST_RATIO = {"zlib": 1032, "gzip": 1032, "bz2": 10**6, "lzma": 10**4}
 
 
 def json_object(value: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import FileFormatError, VolumeError
-from napari_emgauss.io.guard import array_bytes, check_fits_memory, foreign_errors
+from napari_emgauss.io.guard import InputFiles, array_bytes, check_fits_memory, foreign_errors
 from napari_emgauss.io.source import LazyStack, Source
 from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
 from napari_emgauss.units import length_nm
@@ -38,6 +38,8 @@ def open_hdf5(path: Path, *, dataset: str | None = None) -> Source:
         if chunks:
             check_fits_memory(path, array_bytes(chunks, dtype.itemsize), what="one chunk")
 
+    files = InputFiles(path, [path])
+
     def load() -> ArrayLike3D:
         def fetch(*key: slice) -> AnyArray:
             index: list[int | slice] = [0] * len(full)
@@ -47,7 +49,9 @@ def open_hdf5(path: Path, *, dataset: str | None = None) -> Source:
             with h5py.File(path, "r") as file:
                 return np.asarray(_follow(file, name, path)[tuple(index)])
 
-        return LazyStack(fetch, shape=shape, stored_dtype=dtype, path=path, kind="HDF5", sections_per_read=depth)
+        return LazyStack(
+            fetch, shape=shape, stored_dtype=dtype, path=path, kind="HDF5", files=files, sections_per_read=depth
+        )
 
     metadata = {"format": "HDF5", "dataset": name}
     return Source(shape=shape, dtype=dtype, load=load, found_nm=found, origin_nm=origin, metadata=metadata)

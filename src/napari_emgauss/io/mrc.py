@@ -1,4 +1,4 @@
-"""MRC2014 files: memory-mapped in, streamed out.
+"""MRC2014 files: read in parts, streamed out.
 
 MRC has no unsigned 8-bit mode (mode 0 is signed), so uint8 is written as mode 6 (uint16): every program then reads the
 right intensities. The extended header remembers the type, and `open_mrc` gives uint8 back.
@@ -20,8 +20,15 @@ import numpy as np
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.io.atomic import replacing
-from napari_emgauss.io.guard import MAX_METADATA_BYTES, array_bytes, check_file_holds, foreign_errors, json_object
-from napari_emgauss.io.source import LazyStack, Source
+from napari_emgauss.io.guard import (
+    MAX_METADATA_BYTES,
+    InputFiles,
+    array_bytes,
+    check_file_holds,
+    foreign_errors,
+    json_object,
+)
+from napari_emgauss.io.source import LazyStack, PlainArray, Source
 from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
 from napari_emgauss.units import length_nm
 from napari_emgauss.volume import Volume
@@ -84,20 +91,18 @@ def _stored_dtype(header: Any) -> np.dtype[Any]:
 
 
 def _load(path: Path, shape: tuple[int, ...], stored: np.dtype[Any], offset: int, narrowed: bool) -> ArrayLike3D:
-    in_file = np.memmap(path, stored, "r", offset, shape)
-    if not narrowed and stored.isnative and stored.name in _MODES:
-        return in_file
+    files, in_file = InputFiles(path, [path]), PlainArray(path, offset, stored, shape)
 
     def fetch(*key: slice) -> AnyArray:
-        block = in_file[key]
+        block = in_file.fetch(*key)
         if not narrowed:
-            return np.asarray(block)
+            return block
         if block.size and int(block.max()) > 255:
             raise ValueError("it says that it holds 8-bit intensities but has larger ones")
         return block.astype(np.uint8)
 
     dtype = np.dtype(np.uint8) if narrowed else stored
-    return LazyStack(fetch, shape=shape, stored_dtype=dtype, path=path, kind="MRC")
+    return LazyStack(fetch, shape=shape, stored_dtype=dtype, path=path, kind="MRC", files=files)
 
 
 def _own_header(path: Path, header: Any) -> dict[str, Any]:

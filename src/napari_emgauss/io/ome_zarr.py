@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -14,7 +16,16 @@ from zarr.storage import LocalStore
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import FileFormatError, VolumeError
 from napari_emgauss.io.atomic import replacing
-from napari_emgauss.io.guard import MAX_METADATA_BYTES, array_bytes, check_fits_memory, foreign_errors, json_object
+from napari_emgauss.io.guard import (
+    HARMLESS_BYTES,
+    MAX_METADATA_BYTES,
+    InputFiles,
+    array_bytes,
+    check_decoded_size,
+    check_fits_memory,
+    foreign_errors,
+    json_object,
+)
 from napari_emgauss.io.pyramid import Level, plan_levels
 from napari_emgauss.io.source import LazyStack, Source
 from napari_emgauss.io.voxel_size import PartialTriple
@@ -28,6 +39,11 @@ _CODECS = frozenset(
     | {"quantize", "astype", "packbits", "crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3", "zfpy"}
     | {"pcodec", "bytes", "endian", "transpose", "sharding_indexed"}
 )
+
+
+MOST_LISTED_CHUNKS = 2**18
+"""Arrays of more chunks are not searched for missing ones when they are opened."""
+_METADATA = ("zarr.json", ".zarray")
 
 
 def is_zarr(path: Path) -> bool:
@@ -48,8 +64,8 @@ def open_ome_zarr(path: Path) -> Source:
             raise ValueError(f"{len(axes)} axes are declared for an array of shape {array.shape}")
         kept = _stack_axes(axes, array.shape, path)
         found, origin = _geometry(axes, kept, [dataset, image])
-        chunks = getattr(array, "shards", None) or array.chunks
-        check_fits_memory(path, array_bytes(chunks, np.dtype(array.dtype).itemsize), what="one chunk")
+        chunks = ChunkFiles(path, array, array.store.root)
+        check_fits_memory(path, chunks.n_bytes, what="one chunk")
 
     shape = tuple(int(array.shape[axis]) for axis in kept)
 
@@ -58,11 +74,17 @@ def open_ome_zarr(path: Path) -> Source:
             index: list[int | slice] = [0] * array.ndim
             for axis, part in zip(kept, key, strict=True):
                 index[axis] = part
-            return np.asarray(array[tuple(index)])
+            return chunks.read(tuple(index))
 
         depth = int(array.chunks[kept[0]])
         return LazyStack(
-            fetch, shape=shape, stored_dtype=array.dtype, path=path, kind="OME-Zarr", sections_per_read=depth
+            fetch,
+            shape=shape,
+            stored_dtype=array.dtype,
+            path=path,
+            kind="OME-Zarr",
+            files=chunks.files,
+            sections_per_read=depth,
         )
 
     own = json_object(attributes.get(KEY))
@@ -72,8 +94,110 @@ def open_ome_zarr(path: Path) -> Source:
         load=load,
         found_nm=found,
         origin_nm=origin,
-        metadata={**json_object(own.get("metadata")), "format": "OME-Zarr"},
+        metadata={**json_object(own.get("metadata")), "format": "OME-Zarr", **chunks.missing()},
     )
+
+
+class ChunkFiles:
+    """Files of an array's chunks: counted when it is opened, and looked at when they are read.
+
+    Zarr reads a chunk that is not there as its fill value, and what a chunk unpacks to whatever its size.
+
+    Parameters
+    ----------
+    store
+        Folder of the image: no chunk may lie outside.
+    array, folder
+        The array, and where its chunks are.
+    """
+
+    def __init__(self, store: Path, array: Any, folder: Path) -> None:
+        self._store, self._array, self._folder = store, array, folder
+        self._chunk = tuple(int(n) for n in getattr(array, "shards", None) or array.chunks)
+        self.grid = tuple(-(-int(n) // m) for n, m in zip(array.shape, self._chunk, strict=True))
+        self.n_bytes = array_bytes(self._chunk, np.dtype(array.dtype).itemsize)
+        """Of one chunk, unpacked."""
+        self.files = InputFiles(store, [folder / name for name in _METADATA if (folder / name).is_file()])
+        self._packing = _packing(array)
+        self._absent = self._find_absent() if array_bytes(self.grid, 1) <= MOST_LISTED_CHUNKS else None
+
+    def missing(self) -> dict[str, str]:
+        """Return what to tell of chunks that were not there from the beginning."""
+        if not self._absent:
+            return {}
+        count, of = len(self._absent), array_bytes(self.grid, 1)
+        fill = self._array.metadata.fill_value
+        return {"missing": f"{count} of {of} chunks are not in the file and read as {fill if fill is not None else 0}"}
+
+    def read(self, index: tuple[int | slice, ...]) -> AnyArray:
+        """Return what a NumPy array would at integers and forward slices."""
+        spans = [slice(i, i + 1) if isinstance(i, int) else i for i in index]
+        touched = [range(s.start // n, -(-s.stop // n)) for s, n in zip(spans, self._chunk, strict=True)]
+        places = list(product(*touched)) if all(s.stop > s.start for s in spans) else []
+        self._check_safe(places)
+        block = self._together(spans) if len(places) * self.n_bytes <= HARMLESS_BYTES else self._apart(spans, places)
+        self._check_there(places)
+        return block[tuple(0 if isinstance(i, int) else slice(None, None, i.step) for i in index)]
+
+    def _together(self, spans: Sequence[slice]) -> AnyArray:
+        return np.asarray(self._array[tuple(slice(s.start, s.stop) for s in spans)])
+
+    def _apart(self, spans: Sequence[slice], places: Sequence[tuple[int, ...]]) -> AnyArray:
+        # Zarr unpacks many chunks at once: more than may fit.
+        whole = np.empty([s.stop - s.start for s in spans], self._array.dtype)
+        for place in places:
+            own = [
+                slice(max(s.start, k * n), min(s.stop, (k + 1) * n))
+                for s, k, n in zip(spans, place, self._chunk, strict=True)
+            ]
+            into = tuple(slice(o.start - s.start, o.stop - s.start) for o, s in zip(own, spans, strict=True))
+            whole[into] = self._array[tuple(own)]
+        return whole
+
+    def _check_safe(self, places: Sequence[tuple[int, ...]]) -> None:
+        """Raise unless the chunks at these places lie inside the store and unpack to what they should."""
+        for place in places:
+            file = self._file(place)
+            if file.is_symlink() and not file.resolve().is_relative_to(self._store.resolve()):
+                raise FileFormatError(f"{self._store} links to {file.resolve()}, which lies outside and is not opened.")
+            if self._packing is not None and file.is_file():
+                with file.open("rb") as packed:
+                    check_decoded_size(packed, file.stat().st_size, self._packing, at_most=2 * self.n_bytes)
+
+    def _check_there(self, places: Sequence[tuple[int, ...]]) -> None:
+        """Raise unless all chunks at these places are there that were."""
+        if self._absent is None:
+            return
+        gone = sum(place not in self._absent and not self._file(place).is_file() for place in places)
+        if gone:
+            raise FileFormatError(
+                f"{self._store}: {gone} chunk{'s are' if gone > 1 else ' is'} no longer there. The array was deleted, "
+                "or its disk is no longer connected. Bring it back and start again."
+            )
+
+    def _find_absent(self) -> frozenset[tuple[int, ...]]:
+        held = {
+            (Path(folder) / name).relative_to(self._folder).as_posix()
+            for folder, _, names in os.walk(self._folder)
+            for name in names
+        }
+        return frozenset(place for place in np.ndindex(self.grid) if self._name(place) not in held)
+
+    def _file(self, place: tuple[int, ...]) -> Path:
+        return self._folder / self._name(place)
+
+    def _name(self, place: tuple[int, ...]) -> str:
+        return str(self._array.metadata.encode_chunk_key(place))
+
+
+def _packing(array: Any) -> str | None:
+    """Return the codec that packs a chunk's bytes last; None for shards, whose parts are packed one by one."""
+    if getattr(array, "shards", None):
+        return None
+    for codec in reversed(array.compressors):
+        name = getattr(codec, "codec_id", None) or str(codec.to_dict()["name"])
+        return str(name).removeprefix("numcodecs.")
+    return None
 
 
 def _json(path: Path) -> dict[str, Any]:

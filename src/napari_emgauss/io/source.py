@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.io.guard import array_bytes, check_fits_memory, foreign_errors
+from napari_emgauss.io.guard import InputFiles, array_bytes, check_fits_memory, foreign_errors
 from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
 
 DECODED_AT_ONCE_BYTES = 512 * 2**20
@@ -66,6 +66,65 @@ def to_supported(block: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
         return np.ascontiguousarray(block, dtype=dtype)
 
 
+Fetch = Callable[[slice, slice, slice], AnyArray]
+"""Returns the block that three forward slices stand for, as stored."""
+_SHORT_ROW_BYTES = 2**14
+"""Rows up to this length are read whole: as fast as a part of them."""
+
+
+class PlainArray:
+    """An array that lies in a file as it is, read by reading: a memory map of a file that shrinks ends the process.
+
+    Parameters
+    ----------
+    path, offset
+        Where it begins.
+    dtype
+        Type as stored, byte order included.
+    shape
+        Number of voxels (z, y, x).
+    """
+
+    def __init__(self, path: Path, offset: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        self._path, self._offset, self._dtype, self._shape = path, offset, dtype, shape
+
+    def fetch(self, sections: slice, rows: slice, columns: slice) -> AnyArray:
+        """Return a block, as stored."""
+        wide = self._shape[2] * self._dtype.itemsize > _SHORT_ROW_BYTES
+        cut = slice(columns.start, columns.stop) if wide else slice(0, self._shape[2])
+        within = slice(columns.start - cut.start, columns.stop - cut.start, columns.step)
+        chosen = range(sections.start, sections.stop, sections.step)
+        counts = [len(range(s.start, s.stop, s.step)) for s in (rows, columns)]
+        block = np.empty((len(chosen), *counts), self._dtype)
+        with self._path.open("rb", buffering=0) as file:
+            for out, z in zip(block, chosen, strict=True):
+                out[:] = self._section(file, z, rows, cut)[:: rows.step, within]
+        return block
+
+    def _section(self, file: Any, z: int, rows: slice, columns: slice) -> AnyArray:
+        """Read neighbouring rows of a section, at once if they are wanted whole."""
+        _, height, width = self._shape
+        n_rows, n_columns = max(rows.stop - rows.start, 0), max(columns.stop - columns.start, 0)
+        part = np.empty((n_rows, n_columns), self._dtype)
+        whole = n_columns == width
+        for row in range(0, n_rows, max(n_rows, 1) if whole else 1):
+            into = part if whole else part[row]
+            at = (z * height + rows.start + row) * width + columns.start
+            file.seek(self._offset + at * self._dtype.itemsize)
+            read_exactly(file, into.reshape(-1).view(np.uint8).data)
+        return part
+
+
+def read_exactly(file: Any, buffer: memoryview) -> None:
+    """Fill ``buffer`` from a file; raises ``ValueError`` where it ends before."""
+    done = 0
+    while done < len(buffer):
+        n = file.readinto(buffer[done:])
+        if not n:
+            raise ValueError(f"the file ends {len(buffer) - done} bytes too early")
+        done += n
+
+
 class LazyStack:
     """A (Z, Y, X) array that reads what is asked for: integers and slices on any axis.
 
@@ -79,18 +138,21 @@ class LazyStack:
         Type in the file; ``dtype`` is the supported one it is read as.
     path, kind
         Named in errors.
+    files
+        Watched: what is read while they change is an error.
     sections_per_read
         How many sections are cheapest to read at once (the chunk's depth).
     """
 
     def __init__(
         self,
-        fetch: Callable[[slice, slice, slice], AnyArray],
+        fetch: Fetch,
         *,
         shape: tuple[int, ...],
         stored_dtype: Any,
         path: Path,
         kind: str,
+        files: InputFiles | None = None,
         sections_per_read: int = 1,
     ) -> None:
         self._fetch = fetch
@@ -99,6 +161,7 @@ class LazyStack:
         self.chunks = (max(1, min(sections_per_read, self.shape[0])), *self.shape[1:])
         self._itemsize = max(self.dtype.itemsize, np.dtype(stored_dtype).itemsize)
         self._path = path
+        self._files = files
         self._kind = kind
 
     @property
@@ -124,10 +187,23 @@ class LazyStack:
         counts = tuple(len(range(*s.indices(n))) for s, n in zip(forward, self.shape, strict=True))
         check_fits_memory(self._path, array_bytes(counts, self._itemsize), what="this part of the stack")
         with foreign_errors(self._path, self._kind):
-            block = np.asarray(self._fetch(*forward))
+            block = np.asarray(self._read(forward))
             if block.shape != counts:
                 raise ValueError(f"got a block of shape {block.shape} where {counts} was declared")
             return np.asarray(to_supported(block, self.dtype)[after])
+
+    def _read(self, key: tuple[slice, ...]) -> AnyArray:
+        """Read a block, and make sure that it was there all the time: many libraries fill what is gone with zeros."""
+        files = self._files
+        if files is None:
+            return self._fetch(*key)
+        try:
+            block = self._fetch(*key)
+        except Exception:
+            files.check()  # says more than a library that met half a file
+            raise
+        files.check()
+        return block
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         if copy is False:

@@ -20,13 +20,14 @@ from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import FileFormatError, VolumeError
 from napari_emgauss.io.atomic import replacing
 from napari_emgauss.io.guard import (
+    InputFiles,
     array_bytes,
     check_file_holds,
     check_fits_memory,
     foreign_errors,
     json_object,
 )
-from napari_emgauss.io.source import DECODED_AT_ONCE_BYTES, LazyStack, Source, supported_dtype, to_supported
+from napari_emgauss.io.source import DECODED_AT_ONCE_BYTES, LazyStack, PlainArray, Source, supported_dtype, to_supported
 from napari_emgauss.io.tiff_segments import SegmentedPages
 from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
 from napari_emgauss.units import length_nm
@@ -171,14 +172,13 @@ def _load(path: Path, shape: tuple[int, ...]) -> ArrayLike3D:
         series = _stack_series(tif, path)
         stored = np.dtype(series[0].dtype)
         target = supported_dtype(stored, path)
+        files = InputFiles(path, [path])
         if len(series) == 1 and series[0].dataoffset is not None:
-            in_file = np.memmap(path, stored.newbyteorder(tif.byteorder), "r", int(series[0].dataoffset), shape)
-            if in_file.dtype.isnative and in_file.dtype == target:
-                return in_file
-            return LazyStack(lambda *key: in_file[key], shape=shape, stored_dtype=stored, path=path, kind="TIFF")
+            plain = PlainArray(path, int(series[0].dataoffset), stored.newbyteorder(tif.byteorder), shape)
+            return LazyStack(plain.fetch, shape=shape, stored_dtype=stored, path=path, kind="TIFF", files=files)
         large = array_bytes(shape, target.itemsize) > DECODED_AT_ONCE_BYTES
         if large and (pages := SegmentedPages.of(path, series)) is not None:
-            return LazyStack(pages.fetch, shape=shape, stored_dtype=stored, path=path, kind="TIFF")
+            return LazyStack(pages.fetch, shape=shape, stored_dtype=stored, path=path, kind="TIFF", files=files)
         per_voxel = target.itemsize + (stored.itemsize if stored != target else 0)
         check_fits_memory(path, array_bytes(shape, per_voxel))
         try:

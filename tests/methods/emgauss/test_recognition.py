@@ -25,9 +25,10 @@ def test_a_section_that_changed_anywhere_is_named(stack, tmp_path, index):
 
 
 def test_a_stack_is_known_from_the_first_moment(stack, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("napari_emgauss.methods.emgauss.train.study", interrupted)
-        eg.reconstruct(stack, checkpoint=tmp_path, **QUICK)
+        with pytest.raises(KeyboardInterrupt):
+            eg.reconstruct(stack, checkpoint=tmp_path, **QUICK)
     with pytest.raises(FileFormatError, match="not what they were"):
         eg.reconstruct(changed(stack, 3), checkpoint=tmp_path, **QUICK)
 
