@@ -41,5 +41,9 @@ class DiskSpaceError(OSError):
     """A file would not fit, or no longer fits, on its disk."""
 
 
+class FolderInUseError(OSError):
+    """A folder in which another process is at work."""
+
+
 class DownloadError(OSError):
     """Sample data did not arrive, or not as expected."""

@@ -13,7 +13,7 @@ from types import FrameType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from napari_emgauss.training import Control, Event
+from napari_emgauss.training import Control, Event, Notice
 from napari_emgauss.training import Progress as TrainingProgress
 from napari_emgauss.units import format_duration
 
@@ -52,6 +52,8 @@ class TrainingDisplay:
 
     def __call__(self, event: Event) -> None:
         """Show an event of the training."""
+        if isinstance(event, Notice):
+            self.console.print(f"Note: {event.message}")
         if not isinstance(event, TrainingProgress):
             return
         text = describe(event)

@@ -7,10 +7,11 @@ import json
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -59,6 +60,43 @@ def replacing(path: Path, *, overwrite: bool, n_bytes: int) -> Iterator[Path]:
         _take_place(temporary, path)
     finally:
         _remove(temporary)
+
+
+@contextmanager
+def locked_file(path: Path) -> Iterator[bool]:
+    """Hold a lock for other processes to see; yields whether it was to be had. A process that dies holds none.
+
+    The file is there as long as the lock is. Where its folder cannot be written, nobody can be kept out.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError:
+        yield True
+        return
+    with file:
+        own = _lock(file)
+        try:
+            yield own
+        finally:
+            if own:
+                path.unlink(missing_ok=True)
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Lock an open file without waiting; whether it worked."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+    return True
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from napari_emgauss.errors import FileFormatError
-from napari_emgauss.io.atomic import replacing
+from napari_emgauss.errors import FileFormatError, FolderInUseError
+from napari_emgauss.io.atomic import locked_file, replacing
 
-VERSION = 2
-KEY = "napari-emgauss-job"
+LOGGER = logging.getLogger(__name__)
+VERSION = 3
+KEY, DIGEST = "napari-emgauss-job", "sha256"
 _BLOCKS = ("block-[0-9]*/state", "block-[0-9]*/done")
 _OLDER = ("current.safetensors", "teacher.safetensors", "block-*.safetensors")
 """Files of development versions that kept everything in one folder."""
+_LEFT_OVER = ("block-[0-9]*/.*.part", "record/.*.part")
+"""Files in writing when a process was killed."""
 _State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 class JobFolder:
     """A job's folder: ``record/NAME.json``, ``block-00000/state`` and ``block-00000/done``.
 
-    Every file is replaced whole, so that other processes can read and write blocks of their own at the same time.
+    Every file is replaced whole, and carries a digest of what is in it. What cannot be written, because the disk is
+    full or gone, is kept in memory instead: a training does not fail for want of its checkpoints.
 
     Parameters
     ----------
@@ -34,13 +41,18 @@ class JobFolder:
         Created when something is first saved.
     fingerprint
         Identity of input and settings; a folder of another fingerprint is refused.
+    warn
+        Told, once, that the folder cannot be written.
     """
 
     durable = True
 
-    def __init__(self, folder: str | Path, fingerprint: str) -> None:
+    def __init__(self, folder: str | Path, fingerprint: str, warn: Callable[[str], object] = LOGGER.warning) -> None:
         self.folder = Path(folder)
         self.fingerprint = fingerprint
+        self._warn = warn
+        self._unwritten = JobMemory()
+        self._warned = False
         if next((p for pattern in _OLDER for p in self.folder.glob(pattern)), None) is not None:
             raise FileFormatError(
                 f"{folder} holds a half-done training of an earlier version of the program, which this one cannot "
@@ -51,54 +63,78 @@ class JobFolder:
         """Whether there is anything to resume from that took time to learn: a block, or tensors of a record."""
         return any(True for pattern in (*_BLOCKS, "record/*.safetensors") for _ in self.folder.glob(pattern))
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the folder.
+
+        Raises
+        ------
+        FolderInUseError
+            Another training is at work in it.
+        """
+        path = self.folder / "lock"
+        with locked_file(path) as own:
+            if not own:
+                raise FolderInUseError(
+                    f"another training is at work in {self.folder}. Wait for its end, or choose another folder for "
+                    "checkpoints."
+                )
+            yield
+
     def save_record(self, name: str, values: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> None:
         """Keep a finding of the whole job: plain JSON values, with tensors if it has any."""
-        if tensors:
-            self._write(self._record(name, "safetensors"), dict(tensors), {})
-        text = json.dumps({"version": VERSION, "fingerprint": self.fingerprint, "values": dict(values)}, indent=1)
-        path = self._record(name, "json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path, overwrite=True, n_bytes=len(text)) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        with self._keeping(lambda memory: memory.save_record(name, values, tensors)):
+            if tensors:
+                self._write(self._record(name, "safetensors"), dict(tensors), {})
+            header = {**self._header(values), DIGEST: _digest({}, values)}
+            _replace(self._record(name, "json"), json.dumps(header, indent=1).encode())
+            self._unwritten.forget_record(name)
 
     def load_record(self, name: str) -> _State | None:
         """Return tensors and values of a finding, or None."""
+        if (kept := self._unwritten.load_record(name)) is not None:
+            return kept
         path, tensors = self._record(name, "json"), self._record(name, "safetensors")
         if not path.exists():
             return None
-        try:
-            header = json.loads(path.read_text(encoding="utf-8"))
-            values = dict(header["values"])
-        except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-            raise self._unusable(path, error) from error
-        self._check(path, header)
+        with self._explained(path):
+            header = dict(json.loads(path.read_text(encoding="utf-8")))
+            values = self._values(path, header)
+            _check_digest({}, values, header)
         return (self._read(tensors)[0] if tensors.exists() else {}), values
 
     def save_state(self, block: int, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Replace the checkpoint of a block in training."""
-        self._write(self._block(block) / "state", tensors, values)
+        with self._keeping(lambda memory: memory.save_state(block, tensors, values)):
+            self._write(self._block(block) / "state", tensors, values)
+            self._unwritten.release(block)
 
     def load_state(self, block: int) -> _State | None:
         """Return the checkpoint of a block in training, or None."""
         path = self._block(block) / "state"
-        return self._read(path) if path.exists() else None
+        return self._unwritten.load_state(block) or (self._read(path) if path.exists() else None)
 
     def save_done(self, block: int, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Keep the model of a finished block, and drop its checkpoint."""
-        self._write(self._block(block) / "done", tensors, values)
-        (self._block(block) / "state").unlink(missing_ok=True)
+        with self._keeping(lambda memory: memory.save_done(block, tensors, values)):
+            self._write(self._block(block) / "done", tensors, values)
+            (self._block(block) / "state").unlink(missing_ok=True)
+            self._unwritten.release(block)
 
     def load_done(self, block: int) -> _State | None:
         """Return the model of a finished block, or None."""
         path = self._block(block) / "done"
-        return self._read(path) if path.exists() else None
+        return self._unwritten.load_done(block) or (self._read(path) if path.exists() else None)
 
     def release(self, block: int) -> None:
-        """Do nothing: blocks are on the disk."""
+        """Give back the memory of a block that could not be written; the others are on the disk."""
+        self._unwritten.release(block)
 
     def is_done(self, block: int) -> bool:
         """Whether a block is finished; raises as `load_done`, but reads no tensors."""
         path = self._block(block) / "done"
+        if self._unwritten.is_done(block):
+            return True
         if not path.exists():
             return False
         with self._opened(path):
@@ -106,7 +142,8 @@ class JobFolder:
 
     def clear(self) -> None:
         """Remove what was saved, and the folders if nothing else is in them."""
-        for pattern in (*_BLOCKS, "record/*.json", "record/*.safetensors"):
+        self._unwritten.clear()
+        for pattern in (*_BLOCKS, "record/*.json", "record/*.safetensors", "lock", *_LEFT_OVER):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
         for folder in (*self.folder.glob("block-[0-9]*"), self.folder / "record", self.folder):
@@ -119,43 +156,88 @@ class JobFolder:
     def _block(self, block: int) -> Path:
         return self.folder / f"block-{block:05d}"
 
+    @contextmanager
+    def _keeping(self, instead: Callable[[JobMemory], object]) -> Iterator[None]:
+        """Keep in memory what fails to be written."""
+        try:
+            yield
+        except OSError as error:
+            instead(self._unwritten)
+            if not self._warned:
+                self._warned = True
+                self._warn(
+                    f"checkpoints cannot be written to {self.folder} ({error.strerror or error}): the training goes on "
+                    "without, and its end depends on this process. Make room, or stop and choose another folder."
+                )
+
+    def _header(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {"version": VERSION, "fingerprint": self.fingerprint, "values": dict(values)}
+
     def _write(self, path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        header = {"version": VERSION, "fingerprint": self.fingerprint, "values": values}
         own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in own.values())
-        with replacing(path, overwrite=True, n_bytes=n_bytes) as temporary:
-            save_file(own, temporary, metadata={KEY: json.dumps(header)})
+        header = {**self._header(values), DIGEST: _digest(own, values)}
+        _replace(path, save(own, metadata={KEY: json.dumps(header)}))
 
     def _read(self, path: Path) -> _State:
-        with self._opened(path) as (file, values):
-            return {name: file.get_tensor(name) for name in file.keys()}, values  # noqa: SIM118
+        with self._opened(path) as (file, header):
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            _check_digest(tensors, header["values"], header)
+            return tensors, header["values"]
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
-        """Open a file of this job and read its values; its tensors are read on demand."""
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = dict(json.loads((file.metadata() or {})[KEY]))
-                values = dict(header["values"])
-                self._check(path, header)
-                yield file, values
-        except FileFormatError:
-            raise
-        except (SafetensorError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
-            raise self._unusable(path, error) from error
+        """Open a file of this job and read its header; its tensors are read on demand."""
+        with self._explained(path), safe_open(path, framework="pt") as file:
+            header = dict(json.loads((file.metadata() or {})[KEY]))
+            header["values"] = self._values(path, header)
+            yield file, header
 
-    def _unusable(self, path: Path, error: Exception) -> FileFormatError:
-        return FileFormatError(
-            f"{path} is not a usable checkpoint ({error}). Delete the folder {self.folder} to start anew."
-        )
-
-    def _check(self, path: Path, header: Mapping[str, Any]) -> None:
-        if header.get("version") != VERSION or header.get("fingerprint") != self.fingerprint:
+    def _values(self, path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values in a header that is this job's."""
+        version = header.get("version")
+        if version != VERSION:
+            raise FileFormatError(
+                f"{path} was written by another version of the program (format {version!r}; this one continues format "
+                f"{VERSION}). Continue it with that version, choose another folder, or delete {self.folder} to start "
+                "anew."
+            )
+        if header.get("fingerprint") != self.fingerprint:
             raise FileFormatError(
                 f"{path} belongs to another stack or other settings. Resume with the same ones, "
                 "or choose another folder."
             )
+        return dict(header["values"])
+
+    @contextmanager
+    def _explained(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except FileFormatError:
+            raise
+        except (SafetensorError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
+            raise FileFormatError(
+                f"{path} is not a usable checkpoint ({error}). Delete the folder {self.folder} to start anew."
+            ) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, overwrite=True, n_bytes=len(content)) as temporary:
+        temporary.write_bytes(content)
+
+
+def _digest(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> str:
+    """Return a hash by which damage is told."""
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tuple(tensors[name].shape)}".encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _check_digest(tensors: Mapping[str, Tensor], values: Mapping[str, Any], header: Mapping[str, Any]) -> None:
+    if header.get(DIGEST) != _digest(tensors, values):
+        raise ValueError("it is damaged: its contents are not what was written")
 
 
 class JobMemory:
@@ -175,6 +257,10 @@ class JobMemory:
     def save_record(self, name: str, values: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> None:
         """Keep a finding of the whole job."""
         self._records[name] = dict(tensors or {}), dict(values)
+
+    def forget_record(self, name: str) -> None:
+        """Forget a finding."""
+        self._records.pop(name, None)
 
     def load_record(self, name: str) -> _State | None:
         """Return tensors and values of a finding, or None."""

@@ -89,6 +89,14 @@ class Preview:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Notice:
+    """Something that a person should know while the training goes on."""
+
+    message: str
+    """One sentence or two, with what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finished:
     """The terminal event: exactly one per training."""
 
@@ -101,7 +109,7 @@ class Finished:
     """What went wrong, for a failure."""
 
 
-Event = Progress | Preview | Finished
+Event = Progress | Preview | Notice | Finished
 
 
 class TrainingSignals(SignalGroup):
@@ -109,6 +117,7 @@ class TrainingSignals(SignalGroup):
 
     progress = Signal(Progress)
     preview = Signal(Preview)
+    notice = Signal(Notice)
     finished = Signal(Finished)
 
     def send(self, event: Event) -> None:
@@ -117,5 +126,7 @@ class TrainingSignals(SignalGroup):
             self.progress.emit(event)
         elif isinstance(event, Preview):
             self.preview.emit(event)
+        elif isinstance(event, Notice):
+            self.notice.emit(event)
         else:
             self.finished.emit(event)

@@ -1,19 +1,20 @@
 import dataclasses
+import errno
+import os
 import threading
 from types import SimpleNamespace
 
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 
-from napari_emgauss.errors import ConfigError, FileFormatError, OutOfMemoryError
+from napari_emgauss.errors import ConfigError, FileFormatError, FolderInUseError, OutOfMemoryError
+from napari_emgauss.io.store import JobFolder
 from napari_emgauss.methods.emgauss import reconstruct
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.setup import prepare
 from napari_emgauss.methods.emgauss.study import Study
 from napari_emgauss.phantoms import phantom
-from napari_emgauss.training import BlockTrainer, Control, Finished, FinishReason, Preview, Progress, RunConfig
+from napari_emgauss.training import BlockTrainer, Control, Finished, FinishReason, Notice, Preview, Progress, RunConfig
 
 TINY = {"teacher": "ema", "joint": 3, "bootstrap": 3, "spacing_px": 4.0, "adapt_spacing": False}
 TINY_PAPER = {
@@ -182,9 +183,7 @@ def test_a_stop_before_the_start_gives_the_initial_model(stack):
 
 def test_checkpoints_that_do_not_fit_the_model_are_refused(stack, tmp_path):
     reconstruct(stack, checkpoint=tmp_path, **TINY)
-    (path,) = tmp_path.glob("block-*/done")
-    header = safe_open(path, framework="pt").metadata()
-    save_file({"foreign": torch.zeros(3)}, path, metadata=header)
+    JobFolder(tmp_path, prepare(stack, **TINY).fingerprint).save_done(0, {"foreign": torch.zeros(3)}, {})
     with pytest.raises(FileFormatError, match="is inconsistent"):
         reconstruct(stack, checkpoint=tmp_path, **TINY)
 
@@ -367,3 +366,50 @@ def test_an_iteration_moves_the_gaussians_of_one_section_only():
         assert changed.sum() > 0.5 * (offsets[1] - offsets[0])  # the others are beyond the border
         drawn += sections
     assert len(set(drawn)) > 1
+
+
+def test_a_training_goes_on_without_checkpoints_when_the_disk_is_full(stack, tmp_path, monkeypatch):
+    whole, events = reconstruct(stack, **TINY), []
+
+    def full(self, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    settings = {**TINY, "run_config": RunConfig(checkpoint_every_s=0)}
+    assert same(reconstruct(stack, checkpoint=tmp_path / "c", on_event=events.append, **settings), whole)
+    (notice,) = (event for event in events if isinstance(event, Notice))
+    assert "No space left" in notice.message
+    assert events[-1].reason is FinishReason.COMPLETED
+
+
+def test_a_stop_on_a_full_disk_keeps_what_was_learned(stack, tmp_path, monkeypatch):
+    control = Control()
+    stop_after(monkeypatch, control, 9)
+    monkeypatch.setattr("napari_emgauss.io.store.save", no_room)
+    kept = reconstruct(stack, checkpoint=tmp_path / "c", control=control, **TINY)
+    monkeypatch.undo()
+    assert not same(kept, reconstruct(stack, control=stopped(), **TINY))
+
+
+def no_room(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def stopped():
+    control = Control()
+    control.stop()
+    return control
+
+
+def test_two_trainings_in_one_checkpoint_folder_are_told_apart(stack, tmp_path):
+    refused = []
+
+    def second(event):
+        if not refused:
+            with pytest.raises(FolderInUseError) as error:
+                reconstruct(stack, checkpoint=tmp_path / "c", **TINY)
+            refused.append(error)
+
+    reconstruct(stack, checkpoint=tmp_path / "c", on_event=second, **TINY)
+    assert refused
+    assert reconstruct(stack, checkpoint=tmp_path / "c", **TINY)

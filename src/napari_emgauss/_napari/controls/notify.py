@@ -17,6 +17,7 @@ EXPLAINED = (
     errors.OutOfMemoryError,
     errors.DiskSpaceError,
     errors.DownloadError,
+    errors.FolderInUseError,
     FileNotFoundError,
     FileExistsError,
     PermissionError,
@@ -40,3 +41,11 @@ def report(error: BaseException) -> None:
 
     LOGGER.error("%s", error, exc_info=error)
     show_error(message_of(error))
+
+
+def show_notice(message: str) -> None:
+    """Show what a person should know although nothing failed, and write it to the log."""
+    from napari.utils.notifications import show_warning
+
+    LOGGER.warning("%s", message)
+    show_warning(message)

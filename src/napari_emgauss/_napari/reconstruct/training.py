@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from napari_emgauss._napari.controls.notify import show_notice
 from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.workers.gui_call import GuiCall
 from napari_emgauss.session import Session
-from napari_emgauss.training import Finished, Preview, Progress
+from napari_emgauss.training import Finished, Notice, Preview, Progress
 from napari_emgauss.volume import Volume
 
 TELL_EVERY_MS = 100
@@ -58,6 +59,7 @@ class TrainingRun:
         # The training thread appends, the GUI thread pops: a deque needs no lock for that.
         self._progress: deque[Progress] = deque(maxlen=5000)
         self._preview: deque[Preview] = deque(maxlen=1)
+        self._notices: deque[Notice] = deque()
         self._finished: deque[Finished] = deque(maxlen=1)
         self._news = GuiCall(self._deliver, every_ms=TELL_EVERY_MS)
         self._closed = False
@@ -65,6 +67,7 @@ class TrainingRun:
         for signal, events in (
             (signals.progress, self._progress),
             (signals.preview, self._preview),
+            (signals.notice, self._notices),
             (signals.finished, self._finished),
         ):
             signal.connect(events.append, check_nargs=False)
@@ -83,6 +86,8 @@ class TrainingRun:
             self.session.wait(CLOSING_S)
 
     def _deliver(self) -> None:
+        while self._notices:
+            show_notice(self._notices.popleft().message)
         finished = self._finished.popleft() if self._finished else None
         if records := [self._progress.popleft() for _ in range(len(self._progress))]:
             self._on_progress(records)

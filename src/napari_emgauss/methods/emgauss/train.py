@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from napari_emgauss.training import (
     Finished,
     FinishReason,
     LocalEngine,
+    Notice,
     RunConfig,
     Store,
     Watch,
@@ -109,9 +111,20 @@ def _walk(
     checkpoint: str | Path | None,
     run_config: RunConfig | None,
 ) -> Reconstruction:
-    """From a stack to its reconstruction; once more with smaller tiles where a GPU has no room for the blocks."""
+    """From a stack to its reconstruction, with its store open."""
     check_memory(setup)
-    store = _store(setup, checkpoint)
+    with _opened_store(setup, checkpoint, emit) as store:
+        return _steps(setup, control, emit, store, run_config)
+
+
+def _steps(
+    setup: Setup,
+    control: Control,
+    emit: Callable[[Event], None],
+    store: Store,
+    run_config: RunConfig | None,
+) -> Reconstruction:
+    """Step by step; the blocks once more with smaller tiles where a GPU has no room for them."""
     watch = Watch(control, emit, setup.n_iterations)
     recognise(setup.volume, store, watch)
     with setup.torch_threads():
@@ -149,8 +162,17 @@ def _as_begun(setup: Setup, store: Store) -> Setup:
     return replace(setup, config=setup.config.with_settings(tile_px=int(saved[1]["tile_px"])))
 
 
-def _store(setup: Setup, checkpoint: str | Path | None) -> Store:
-    return JobMemory() if checkpoint is None else JobFolder(checkpoint, setup.fingerprint)
+@contextmanager
+def _opened_store(
+    setup: Setup, checkpoint: str | Path | None, emit: Callable[[Event], None]
+) -> Iterator[JobFolder | JobMemory]:
+    """The folder, for this process alone, or memory."""
+    if checkpoint is None:
+        yield JobMemory()
+        return
+    store = JobFolder(checkpoint, setup.fingerprint, warn=lambda message: emit(Notice(message=message)))
+    with store.locked():
+        yield store
 
 
 class _Ending:
