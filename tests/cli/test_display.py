@@ -1,4 +1,4 @@
-"""Ctrl-C stops a training once, and quits when it is pressed again."""
+"""A request to end stops a training once, and quits when it comes again."""
 
 import os
 import signal
@@ -7,24 +7,40 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from napari_emgauss.cli.display import plain_console, stop_on_interrupt
-from napari_emgauss.training import Control
+from napari_emgauss.cli.display import TrainingDisplay, plain_console, stop_on_interrupt
+from napari_emgauss.training import Control, Notice
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
-def test_the_first_ctrl_c_stops_and_the_second_quits():
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_request_stops_and_the_second_quits(number, monkeypatch):
+    ended = []
+    monkeypatch.setattr("os._exit", ended.append)
     control, shown = Control(), StringIO()
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(number)
     with stop_on_interrupt(control, Console(file=shown, soft_wrap=True)):
         assert not control.stopped
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         assert control.stopped
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+        assert ended == []
+        signal.raise_signal(number)
+    assert ended == [130]
     assert "keeping what was learned" in shown.getvalue()
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
 
 
 def test_text_is_shown_as_it_is(capsys):
     plain_console().print("[0, 1] of /a/b.tif " + 200 * "x")
     assert capsys.readouterr().out == "[0, 1] of /a/b.tif " + 200 * "x" + "\n"
+
+
+def test_control_characters_do_not_reach_the_terminal(capsys):
+    plain_console().print("evil\x1b]0;title\x07.tif\nnext × line")
+    assert capsys.readouterr().out == "evil\\x1b]0;title\\x07.tif\nnext × line\n"
+
+
+def test_notices_are_shown_among_the_progress(capsys):
+    with TrainingDisplay(plain_console()) as display:
+        display(Notice(message="The disk is full."))
+    assert "Note: The disk is full." in capsys.readouterr().out

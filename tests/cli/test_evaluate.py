@@ -34,6 +34,12 @@ def interrupt_at_step(monkeypatch, n_step):
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
 def test_ctrl_c_during_evaluate_scores_nothing(folder, monkeypatch, capsys):
+    def leave(code):
+        raise KeyboardInterrupt  # the test's own process must not end
+
+    monkeypatch.setattr("os._exit", leave)
     interrupt_at_step(monkeypatch, 5)
     assert main(["evaluate", str(folder / "iso.tif"), "--methods", "linear", "emgauss:fast"]) == 130
-    assert "Best plain" not in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "Best plain" not in shown.out
+    assert "Interrupted" in shown.err

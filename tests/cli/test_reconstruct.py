@@ -1,5 +1,6 @@
 """A model beside its stack, and words that say what was done."""
 
+import errno
 import os
 import shlex
 import signal
@@ -12,6 +13,7 @@ import pytest
 import napari_emgauss as eg
 from napari_emgauss.cli import main
 from napari_emgauss.cli.reconstruct import default_output
+from napari_emgauss.methods.emgauss.study import examine
 
 
 def test_reconstruct_puts_the_model_beside_the_stack(folder, capsys, quick):
@@ -106,3 +108,78 @@ def test_ctrl_c_stops_and_keeps_the_model_and_a_checkpoint_continues(folder):
     assert "stopped early, kept" in text
     assert eg.load(output).record["blocks_trained"] == "0 of 1"
     assert list(checkpoint.iterdir())
+
+
+def stopped_at_once(monkeypatch, after):
+    """Stop the training after so many steps."""
+    from napari_emgauss.training import BlockTrainer
+
+    step, made = BlockTrainer.step, []
+
+    def counted(self):
+        step(self)
+        made.append(1)
+        if len(made) == after:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(BlockTrainer, "step", counted)
+
+
+def test_a_stopped_training_never_replaces_a_finished_model(folder, capsys, monkeypatch, quick):
+    finished = (folder / "stack.emgauss").read_bytes()
+    stopped_at_once(monkeypatch, 2)
+    assert (
+        main(["reconstruct", str(folder / "stack.tif"), "--overwrite", *quick, "joint=50", "adapt_spacing=false"])
+        == 130
+    )
+    assert (folder / "stack.emgauss").read_bytes() == finished
+    text = capsys.readouterr().out
+    assert f"Gaussians in {folder / 'stack.stopped.emgauss'}" in text
+    assert "was left as it was" in text
+    assert eg.load(folder / "stack.stopped.emgauss").record["blocks_trained"] == "0 of 1"
+
+
+def test_a_training_stopped_before_it_learned_anything_writes_no_model(folder, capsys, monkeypatch, quick):
+    monkeypatch.setattr(
+        "napari_emgauss.methods.emgauss.train.examine",
+        lambda setup, watch, store: signal.raise_signal(signal.SIGTERM) or examine(setup, watch, store),
+    )
+    output = folder / "nothing.emgauss"
+    assert main(["reconstruct", str(folder / "stack.tif"), "-o", str(output), *quick]) == 130
+    assert "before anything was learned: no model was written" in capsys.readouterr().out
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (["-o", "{}"], "is a folder"),
+        (["-o", "{}/missing/model.emgauss"], "does not exist. Create it first"),
+        (["-o", "{}/stack.tif"], "is the input"),
+        (["-o", "{}/new.emgauss", "--export", "{}/missing/iso.tif"], "does not exist. Create it first"),
+        (["-o", "{}/new.emgauss", "--export", "{}/stack.tif"], "is the input"),
+        (["-o", "{}/new.tif", "--export", "{}/new.tif"], "two outputs"),
+        (["-o", "/proc/model.emgauss"], "cannot be written to"),
+    ],
+)
+def test_outputs_are_tried_before_any_work(folder, capsys, monkeypatch, quick, output, message):
+    monkeypatch.setattr("napari_emgauss.io.read", lambda *a, **k: pytest.fail("the stack was read"))
+    outputs = [word.format(folder) for word in output]
+    assert main(["reconstruct", str(folder / "stack.tif"), *outputs, "--overwrite", *quick]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_be_saved_is_kept_with_the_checkpoints(folder, capsys, monkeypatch, quick):
+    save, target = eg.Reconstruction.save, folder / "full.emgauss"
+
+    def full(self, path):
+        if path == target:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return save(self, path)
+
+    monkeypatch.setattr(eg.Reconstruction, "save", full)
+    checkpoint = folder / "kept"
+    arguments = ["reconstruct", str(folder / "stack.tif"), "-o", str(target), "--checkpoint", str(checkpoint), *quick]
+    assert main(arguments) == 1
+    assert "No space left" in capsys.readouterr().out
+    assert eg.load(checkpoint / "full.emgauss").shape == (5, 48, 40)

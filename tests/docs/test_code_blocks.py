@@ -25,7 +25,8 @@ import pytest
 import tyro
 
 import napari_emgauss as eg
-from napari_emgauss.cli.main import Command, main
+from napari_emgauss.cli import main
+from napari_emgauss.cli.dispatch import Command
 from napari_emgauss.phantoms import phantom
 
 ROOT = Path(__file__).resolve().parents[2]

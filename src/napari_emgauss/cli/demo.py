@@ -36,7 +36,7 @@ class Demo:
     def run(self) -> int:
         """Draw a phantom, thin it sixfold, reconstruct it and compare it with the truth; name every output."""
         from napari_emgauss.cli.display import TrainingDisplay, plain_console
-        from napari_emgauss.cli.outputs import write_results
+        from napari_emgauss.cli.outputs import check_results_folder, write_results
         from napari_emgauss.evaluation import evaluate
         from napari_emgauss.io import write
         from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
@@ -44,7 +44,7 @@ class Demo:
 
         start = time.perf_counter()
         console = plain_console()
-        self.output.mkdir(parents=True, exist_ok=True)
+        check_results_folder(self.output)
         console.print(f"Drawing a synthetic EM volume and keeping every {FACTOR}th section ...")
         truth = phantom(seed=self.seed)
         made: list[Reconstruction] = []

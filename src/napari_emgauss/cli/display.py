@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from napari_emgauss.cli.terminal import Output, on_signals, printable, quit_at_once
 from napari_emgauss.training import Control, Event, Notice
 from napari_emgauss.training import Progress as TrainingProgress
 from napari_emgauss.units import format_duration
@@ -21,8 +21,16 @@ PLAIN_EVERY_S = 10.0
 
 
 def plain_console() -> Console:
-    """Return a console that prints text as it is."""
-    return Console(highlight=False, soft_wrap=True, markup=False)
+    """Return a console that prints text as it is, but for control characters."""
+    return PlainConsole(file=cast("TextIO", Output("stdout")), highlight=False, soft_wrap=True, markup=False)
+
+
+class PlainConsole(Console):
+    """A console whose text does not steer the terminal."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, with the control characters of texts written out."""
+        super().print(*(printable(o) if isinstance(o, str) else o for o in objects), **options)
 
 
 class TrainingDisplay:
@@ -79,19 +87,13 @@ def describe(event: TrainingProgress) -> str:
 
 @contextmanager
 def stop_on_interrupt(control: Control, console: Console) -> Iterator[None]:
-    """Stop and keep what was learned at the first Ctrl-C; quit at the second."""
+    """Stop and keep what was learned at the first Ctrl-C, or when the process is asked to end; quit at the second."""
 
     def handle(signum: int, frame: FrameType | None) -> None:
         if control.stopped:
-            raise KeyboardInterrupt
-        console.print("Stopping after this iteration and keeping what was learned; Ctrl-C again quits without.")
+            quit_at_once(signum, frame)
         control.stop()
+        console.print("Stopping after this iteration and keeping what was learned; Ctrl-C again quits without.")
 
-    if threading.current_thread() is not threading.main_thread():
+    with on_signals(handle):
         yield
-        return
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

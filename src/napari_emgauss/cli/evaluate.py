@@ -43,12 +43,14 @@ class Evaluate:
     def run(self) -> int:
         """Score methods on the withheld sections of an isotropic volume."""
         from napari_emgauss.cli.display import TrainingDisplay, plain_console
-        from napari_emgauss.cli.outputs import write_results
+        from napari_emgauss.cli.outputs import check_results_folder, write_results
         from napari_emgauss.cli.settings import parse_settings
         from napari_emgauss.evaluation import evaluate
         from napari_emgauss.io import read
 
         console = plain_console()
+        if self.output_dir is not None:
+            check_results_folder(self.output_dir)
         volume = read(self.volume, voxel_size_nm=self.voxel_size_nm, dataset=self.dataset)
         if self.crop is not None:
             volume = cropped(volume, self.crop)

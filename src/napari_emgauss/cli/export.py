@@ -25,9 +25,9 @@ class Export:
 
     def run(self) -> int:
         """Write the isotropic volume of a model."""
-        from napari_emgauss.cli.outputs import export_volume, refuse_existing
+        from napari_emgauss.cli.outputs import check_outputs, export_volume
         from napari_emgauss.methods.registry import load
 
-        refuse_existing([self.output], overwrite=self.overwrite)
+        check_outputs([self.output], inputs=[self.model], overwrite=self.overwrite)
         export_volume(load(self.model).lazy(self.voxel_size_nm), self.output, overwrite=self.overwrite)
         return 0

@@ -31,11 +31,11 @@ class Interpolate:
 
     def run(self) -> int:
         """Write the isotropic volume of a stack without a model."""
-        from napari_emgauss.cli.outputs import check_writable, export_volume, refuse_existing
+        from napari_emgauss.cli.outputs import check_outputs, check_writable, export_volume
         from napari_emgauss.evaluation import PlainStack
         from napari_emgauss.io import read
 
-        refuse_existing([self.output], overwrite=self.overwrite)
+        check_outputs([self.output], inputs=[self.stack], overwrite=self.overwrite)
         check_writable(self.output)
         volume = read(self.stack, voxel_size_nm=self.voxel_size_nm, dataset=self.dataset)
         plain = PlainStack(volume, self.method, leave_out=self.leave_out)

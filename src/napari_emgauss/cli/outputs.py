@@ -2,27 +2,77 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from napari_emgauss._types import ArrayLike3D
 from napari_emgauss.cli.display import plain_console
+from napari_emgauss.cli.terminal import on_signals, printable, quit_at_once
 from napari_emgauss.errors import FileFormatError
 from napari_emgauss.evaluation import Evaluation
-from napari_emgauss.io import WRITABLE_SUFFIXES, write
+from napari_emgauss.io import WRITABLE_SUFFIXES, WriteCancelled, write
+from napari_emgauss.io.atomic import check_target, try_writing
 from napari_emgauss.volume import Volume
 
 
-def refuse_existing(paths: Sequence[Path], *, overwrite: bool) -> None:
-    """Raise `FileExistsError` before any work is done, unless outputs may be replaced."""
-    for path in paths:
+def check_outputs(paths: Sequence[Path], *, inputs: Sequence[Path] = (), overwrite: bool) -> None:
+    """Try the outputs of a command before any work is done for them.
+
+    Raises
+    ------
+    FileExistsError
+        One exists and may not be replaced, or is an input, or the same as another.
+    OSError
+        One cannot be written: a folder is in its place, its own folder is missing or read-only, its name too long.
+    """
+    for n, path in enumerate(paths):
+        if any(_same(path, other) for other in inputs):
+            raise FileExistsError(f"{path} is the input; it is never replaced. Choose another name for the output.")
+        if any(_same(path, other) for other in paths[:n]):
+            raise FileExistsError(f"{path} is named for two outputs. Choose another name for one.")
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists. Choose another name, or add --overwrite to replace it.")
+        check_target(path, overwrite=True)
+        try_writing(path)
+
+
+def _same(first: Path, second: Path) -> bool:
+    return first.resolve() == second.resolve() or (first.exists() and second.exists() and first.samefile(second))
+
+
+def save_model(model: Any, path: Path, console: Console, *, otherwise: Sequence[Path]) -> Path:
+    """Save a model; where that fails, into the first folder of ``otherwise`` that takes it: hours may be in it.
+
+    Returns
+    -------
+    Where it is.
+
+    Raises
+    ------
+    OSError
+        It could be saved nowhere.
+    """
+    try:
+        return Path(model.save(path))
+    except OSError as error:
+        for folder in otherwise:
+            try:
+                kept = Path(model.save(folder / path.name))
+            except OSError:
+                continue
+            console.print(
+                f"The model could not be saved to {path} ({error.strerror or error}). It is kept: {kept}. "
+                "Move it to where it should be."
+            )
+            return kept
+        raise
 
 
 def check_writable(path: Path) -> None:
@@ -32,29 +82,52 @@ def check_writable(path: Path) -> None:
 
 
 def export_volume(volume: Volume, path: Path, *, overwrite: bool, console: Console | None = None) -> None:
-    """Stream the volume to ``path`` with a progress bar; Ctrl-C cancels and leaves nothing behind."""
+    """Stream the volume to ``path`` with a progress bar; Ctrl-C cancels at once and leaves nothing behind."""
     console = console or plain_console()
-    cancelled = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-    main_thread = threading.current_thread() is threading.main_thread()
-    if main_thread:
-        signal.signal(signal.SIGINT, lambda *_: cancelled.set())
-    try:
-        with Progress(console=console, transient=True) as bar:
-            task = bar.add_task(f"writing {escape(path.name)}", total=volume.shape[0])
-            write(
-                volume,
-                path,
-                overwrite=overwrite,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-                cancelled=cancelled.is_set,
-            )
-    finally:
-        if main_thread:
-            signal.signal(signal.SIGINT, before)
+    planes = _Interruptible(volume.data)
+    with on_signals(planes.cancel), Progress(console=console, transient=True) as bar:
+        task = bar.add_task(f"writing {escape(printable(path.name))}", total=volume.shape[0])
+        write(
+            replace(volume, data=planes),
+            path,
+            overwrite=overwrite,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            cancelled=lambda: planes.cancelled,
+        )
     z, y, x = volume.shape
     dz, dy, dx = volume.voxel_size_nm
     console.print(f"{z} × {y} × {x} voxels of {dz:g} × {dy:g} × {dx:g} nm: {path}")
+
+
+class _Interruptible:
+    """Planes whose drawing, which may take minutes, a signal ends; their writing comes to its end first."""
+
+    def __init__(self, data: ArrayLike3D) -> None:
+        self._data = data
+        self._drawing = self.cancelled = False
+        self.shape, self.dtype = data.shape, data.dtype
+        self.chunks = getattr(data, "chunks", None)
+
+    def __getitem__(self, key: Any) -> Any:
+        self._drawing = True
+        try:
+            return self._data[key]
+        finally:
+            self._drawing = False
+
+    def cancel(self, signum: int, frame: FrameType | None) -> None:
+        """Cancel once; quit when asked again."""
+        if self.cancelled:
+            quit_at_once(signum, frame)
+        self.cancelled = True
+        if self._drawing:
+            raise WriteCancelled("writing was cancelled; nothing was left behind.")
+
+
+def check_results_folder(folder: Path) -> None:
+    """Make a folder for results, and raise ``OSError`` unless it can be written to, before any work is done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try_writing(folder / "metrics.txt")
 
 
 def write_results(result: Evaluation, folder: Path) -> list[Path]:

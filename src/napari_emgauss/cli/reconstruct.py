@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import Positional
 
+from napari_emgauss.cli.terminal import INTERRUPTED
 from napari_emgauss.methods.emgauss.presets import PRESET_NOTES, PresetName
 from napari_emgauss.runtime.device import DeviceName
 from napari_emgauss.units import format_duration
@@ -60,7 +62,7 @@ class Reconstruct:
     def run(self) -> int:
         """Train on a stack and save the model; 130 when the user stopped it."""
         from napari_emgauss.cli.display import TrainingDisplay, plain_console, stop_on_interrupt
-        from napari_emgauss.cli.outputs import check_writable, export_volume, refuse_existing
+        from napari_emgauss.cli.outputs import check_outputs, check_writable, export_volume, save_model
         from napari_emgauss.cli.settings import parse_settings
         from napari_emgauss.io import read
         from napari_emgauss.methods.emgauss import describe_evidence, describe_sections, reconstruct
@@ -68,9 +70,12 @@ class Reconstruct:
 
         console = plain_console()
         output = self.output or default_output(self.stack)
-        refuse_existing([path for path in (output, self.export) if path is not None], overwrite=self.overwrite)
         if self.export is not None:
             check_writable(self.export)
+        outputs = [path for path in (output, self.export) if path is not None]
+        check_outputs(outputs, inputs=[self.stack], overwrite=self.overwrite)
+        if output.is_dir():
+            raise IsADirectoryError(f"{output} is a folder; a model is a file. Choose another name.")
         settings = parse_settings(self.set)
         volume = read(self.stack, voxel_size_nm=self.voxel_size_nm, dataset=self.dataset)
         console.print(volume.describe())
@@ -97,18 +102,34 @@ class Reconstruct:
                 leave_out=self.leave_out,
                 **settings,
             )
-        result.save(output)
         stopped = end[-1].reason is FinishReason.STOPPED
+        if stopped and not result.record["iterations"]:
+            console.print(f"Stopped before anything was learned: no model was written.{self._hint()}")
+            return INTERRUPTED
+        wanted = stopped_output(output) if stopped and output.exists() else output
+        saved = save_model(result, wanted, console, otherwise=self._other_places())
         state = "stopped early, kept" if stopped else "done"
-        console.print(f"{state} after {format_duration(end[-1].seconds)}: {result.n_gaussians} Gaussians in {output}")
+        console.print(f"{state} after {format_duration(end[-1].seconds)}: {result.n_gaussians} Gaussians in {saved}")
+        if wanted != output:
+            console.print(f"The model in {output} was left as it was.")
         for text in (describe_sections(result.record), describe_evidence(result.record), self._verdict(volume, result)):
             if text:
                 console.print(text)
         if self.export is not None and not stopped:
             export_volume(result.lazy(), self.export, overwrite=self.overwrite, console=console)
         else:
-            console.print(f"Next: napari-emgauss export {output} {output.with_suffix('.ome.tif')}")
-        return 130 if stopped else 0
+            console.print(f"Next: napari-emgauss export {saved} {saved.with_suffix('.ome.tif')}")
+        if stopped:
+            return INTERRUPTED
+        return 0 if saved == output else 1
+
+    def _hint(self) -> str:
+        return "" if self.checkpoint is None else f" What was found on the sections is in {self.checkpoint}."
+
+    def _other_places(self) -> list[Path]:
+        """Folders for a model that cannot be saved where it should be."""
+        folders = [self.checkpoint, Path(tempfile.gettempdir()), Path.home()]
+        return [folder for folder in folders if folder is not None]
 
     def _verdict(self, volume: Volume, result: Reconstruction) -> str:
         """Say whether the reconstruction pays on the sections held out; if not, how to have the better one."""
@@ -133,6 +154,11 @@ class Reconstruct:
         if result.config.sections.leave_out:
             words += ["--leave-out", *result.config.sections.leave_out]
         return shlex.join(map(str, words))
+
+
+def stopped_output(output: Path) -> Path:
+    """Return where a model goes whose training was stopped, and which must not replace a finished one."""
+    return output.with_name(f"{output.stem}.stopped{output.suffix}")
 
 
 def default_output(stack: Path) -> Path:

@@ -40,10 +40,10 @@ class Render:
     def run(self) -> int:
         """Draw one section to an image file."""
         from napari_emgauss.cli.display import plain_console
-        from napari_emgauss.cli.outputs import refuse_existing
+        from napari_emgauss.cli.outputs import check_outputs
         from napari_emgauss.methods.registry import load
 
-        refuse_existing([self.output], overwrite=self.overwrite)
+        check_outputs([self.output], inputs=[self.model], overwrite=self.overwrite)
         if (self.z is None) == (self.depth_nm is None):
             raise ConfigError("give either --z (section coordinate) or --depth-nm (depth below the first section).")
         model = load(self.model)

@@ -54,7 +54,7 @@ def replacing(path: Path, *, overwrite: bool, n_bytes: int) -> Iterator[Path]:
             errno.ENOSPC,
             f"{path} needs {format_bytes(n_bytes)}, the disk has {format_bytes(free)} left. Make room on it",
         )
-    temporary = path.with_name(f".{path.name[:120]}.{secrets.token_hex(6)}.part")
+    temporary = _beside(path, "part")
     try:
         yield temporary
         _take_place(temporary, path)
@@ -111,6 +111,23 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         raise FileExistsError(f"{path} is a folder but no zarr store; it is not overwritten. Choose another name.")
 
 
+def try_writing(path: Path) -> None:
+    """Raise ``OSError`` unless a file can be made beside ``path``; none is left."""
+    trial = _beside(path, "part")
+    try:
+        trial.touch(exist_ok=False)
+    except OSError as error:
+        raise type(error)(
+            error.errno, f"the folder {path.parent} cannot be written to ({error.strerror}). Choose another one"
+        ) from error
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def _beside(path: Path, kind: str) -> Path:
+    return path.with_name(f".{path.name[:120]}.{secrets.token_hex(6)}.{kind}")
+
+
 def _take_place(temporary: Path, path: Path) -> None:
     if temporary.is_file():
         with temporary.open("rb+") as handle:
@@ -121,7 +138,7 @@ def _take_place(temporary: Path, path: Path) -> None:
         os.replace(temporary, path)
         return
     # A folder cannot be replaced in one step: move it aside, and back if the second rename fails.
-    aside = path.with_name(f".{path.name[:120]}.{secrets.token_hex(6)}.old")
+    aside = _beside(path, "old")
     os.replace(path, aside)
     try:
         os.replace(temporary, path)

@@ -153,7 +153,7 @@ def test_what_cannot_act_is_named_with_its_reason():
 
 def test_settings_need_no_torch():
     code = (
-        "import sys; import napari_emgauss; assert 'pydantic' not in sys.modules; import napari_emgauss.cli.main; "
+        "import sys; import napari_emgauss; assert 'pydantic' not in sys.modules; import napari_emgauss.cli.dispatch; "
         "from napari_emgauss.methods.emgauss import preset; preset('paper'); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -202,6 +202,14 @@ class _Ending:
             self._send(self._end)
 
 
+def _iterations_made(job: EmgaussJob, store: Store, block: int) -> int:
+    """Return how far a block was trained."""
+    if store.is_done(block):
+        return job.iterations(block)
+    state = store.load_state(block)
+    return 0 if state is None else int(state[1]["iteration"])
+
+
 def assemble(job: EmgaussJob, store: Store, *, dtype: np.dtype[Any], found: Mapping[str, Any]) -> Reconstruction:
     """Return a `Reconstruction` of type ``dtype`` from what was learned, and what was found on the sections."""
     setup, volume = job.setup, job.setup.volume
@@ -218,6 +226,7 @@ def assemble(job: EmgaussJob, store: Store, *, dtype: np.dtype[Any], found: Mapp
         "sections_held_out": list(setup.config.sections.hold_out),
         "sections_left_out": list(setup.config.sections.leave_out),
         "blocks_trained": f"{n_trained} of {job.n_blocks}",
+        "iterations": sum(_iterations_made(job, store, block) for block in range(job.n_blocks)),
         **found,
     }
     if job.study.teacher is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TextIO, cast
 
 import tyro
 from rich.console import Console
@@ -19,8 +19,9 @@ from napari_emgauss.cli.export import Export
 from napari_emgauss.cli.interpolate import Interpolate
 from napari_emgauss.cli.reconstruct import Reconstruct
 from napari_emgauss.cli.render import Render
+from napari_emgauss.cli.terminal import INTERRUPTED, Output, printable
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, USAGE = 0, 1, 2
 
 Command = (
     Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")]
@@ -35,12 +36,9 @@ Command = (
 DESCRIPTION = "Isotropic volumes from anisotropic volume-EM stacks, learned from your own sections."
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
-
-    Errors in the input are printed in plain words; an unexpected error keeps its traceback.
-    """
-    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code, as `napari_emgauss.cli.main` says."""
+    errors = Console(file=cast("TextIO", Output("stderr")), soft_wrap=True, highlight=False)
     try:
         command = tyro.cli(
             Command,
@@ -66,5 +64,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _plain(error: BaseException) -> str:
-    """Return the message of ``error``, with rich's markup brackets escaped."""
-    return (str(error) or type(error).__name__).replace("[", r"\[")
+    """Return the message of ``error`` as it may be printed: no control characters, rich's markup brackets escaped."""
+    return printable(str(error) or type(error).__name__).replace("[", r"\[")

@@ -1,0 +1,54 @@
+"""Signals and output of a terminal that may be gone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from napari_emgauss.cli.terminal import Output, on_signals, printable
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
+
+
+def test_control_characters_are_written_out():
+    assert printable("a\x1b[2Jb\x9b\r\n\tµ × →") == "a\\x1b[2Jb\\x9b\\r\n\tµ × →"
+    assert printable("\u202eright to left") == "\\u202eright to left"
+
+
+def test_output_that_is_gone_is_no_error(monkeypatch):
+    class Gone:
+        def write(self, text):
+            raise BrokenPipeError
+
+        flush = write
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    output = Output("stdout")
+    assert output.write("abc") == 3
+    monkeypatch.undo()
+    assert output.encoding == sys.stdout.encoding
+
+
+def test_signals_that_were_ignored_stay_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with on_signals(lambda number, frame: pytest.fail("was told")):
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.15, 0.4, 0.8, 1.5])
+def test_ctrl_c_at_any_moment_of_the_start_leaves_no_traceback(delay_s, tmp_path):
+    code = "import sys; from napari_emgauss.cli import main; print('begun', flush=True); sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "evaluate", str(tmp_path / "missing.tif")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(delay_s)
+        process.send_signal(signal.SIGINT)
+        text = process.stderr.read()
+    assert "Traceback" not in text
+    assert process.returncode in (130, 1)  # 1: it came to its end, where the file is missing
