@@ -1,6 +1,8 @@
 """Writing finishes or leaves nothing behind, and asks for each plane exactly once."""
 
+import os
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -149,3 +151,51 @@ def test_lengths_that_mrc_cannot_hold_are_an_error(tmp_path):
     with pytest.raises(VolumeError, match="MRC cannot hold"):
         write(Volume(np.zeros((2, 16, 16), np.uint8), (1e38, 4, 4)), tmp_path / "a.mrc")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot exchange two names")
+def test_a_zarr_that_is_replaced_is_there_at_every_moment(tmp_path, monkeypatch):
+    target = write(volume(), tmp_path / "a.ome.zarr")
+    replace = os.replace
+
+    def watched(source, into):
+        assert source != target, "moved away for a moment"
+        replace(source, into)
+
+    monkeypatch.setattr("os.replace", watched)
+    write(Volume(np.ones(SHAPE, np.uint16), (8, 4, 4)), target, overwrite=True)
+    assert read(target).section(3).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.ome.zarr"]
+
+
+def test_a_zarr_is_replaced_in_two_steps_where_one_is_not_possible(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_emgauss.io.atomic._exchange", lambda *_: False)
+    target = write(volume(), tmp_path / "a.ome.zarr")
+    write(Volume(np.ones(SHAPE, np.uint16), (8, 4, 4)), target, overwrite=True)
+    assert read(target).section(3).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.ome.zarr"]
+
+
+def test_what_dead_processes_left_of_a_file_is_removed_with_its_next_writing(tmp_path):
+    old, new, foreign = ".a.tif.0123456789ab.part", ".a.tif.ba9876543210.part", ".a.tif.backup.part"
+    folder = tmp_path / ".a.tif.00112233aabb.old"
+    folder.mkdir()
+    (folder / "chunk").write_bytes(b"half")
+    for name in (old, new, foreign, ".b.tif.0123456789ab.part"):
+        (tmp_path / name).write_bytes(b"half")
+    for path in (tmp_path / old, folder / "chunk", folder, tmp_path / foreign):
+        os.utime(path, (0, 0))
+    write(volume(), tmp_path / "a.tif")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [new, foreign, ".b.tif.0123456789ab.part", "a.tif"]
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+@pytest.mark.parametrize("name", ["a.tif", "a.mrc"])
+def test_files_can_be_read_by_whom_the_umask_allows(tmp_path, name):
+    before = os.umask(0o022)
+    try:
+        assert write(volume(), tmp_path / name).stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(before)

@@ -1,4 +1,5 @@
 import json
+import os
 import struct
 
 import numpy as np
@@ -126,3 +127,13 @@ def test_a_header_that_could_not_be_read_again_is_not_written(tmp_path, monkeypa
     with pytest.raises(ModelFileError, match="larger tiles"):
         write_container(tmp_path / "m.emgauss", "toy", {"long": "x" * 300}, [])
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_a_model_can_be_read_by_whom_the_umask_allows(tmp_path):
+    before = os.umask(0o027)
+    try:
+        path = write_container(tmp_path / "m.emgauss", "toy", {}, [("a", torch.zeros(2))])
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,7 +30,12 @@ ReportPlanes = Callable[[int, int], None]
 IsCancelled = Callable[[], bool]
 """Asked before every plane; True stops."""
 
+LONG_AGO_S = 24 * 3600.0
+"""A file in writing that was not written to for so long is nobody's any more."""
 _MAX_BLOCK_BYTES = 128 * 2**20
+_LEFT_OVER = re.compile(r"[0-9a-f]{12}\.(part|data|old)")
+_HERE, _RENAME_EXCHANGE = -100, 2
+"""AT_FDCWD, and the flag of renameat2."""
 
 
 class WriteCancelled(RuntimeError):
@@ -54,6 +62,7 @@ def replacing(path: Path, *, overwrite: bool, n_bytes: int) -> Iterator[Path]:
             errno.ENOSPC,
             f"{path} needs {format_bytes(n_bytes)}, the disk has {format_bytes(free)} left. Make room on it",
         )
+    _remove_left_over(path)
     temporary = _beside(path, "part")
     try:
         yield temporary
@@ -137,7 +146,9 @@ def _take_place(temporary: Path, path: Path) -> None:
             path.unlink()
         os.replace(temporary, path)
         return
-    # A folder cannot be replaced in one step: move it aside, and back if the second rename fails.
+    if _exchange(temporary, path):
+        return  # the old one is now the temporary, which is removed
+    # Elsewhere a folder cannot be replaced in one step: move it aside, and back if the second rename fails.
     aside = _beside(path, "old")
     os.replace(path, aside)
     try:
@@ -146,6 +157,38 @@ def _take_place(temporary: Path, path: Path) -> None:
         os.replace(aside, path)
         raise
     _remove(aside)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two names change places in one step; False where the system cannot (Linux alone can)."""
+    if sys.platform != "linux":
+        return False
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    names = os.fsencode(first), os.fsencode(second)
+    return bool(rename(_HERE, names[0], _HERE, names[1], _RENAME_EXCHANGE) == 0)
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove what processes that died long ago left of their attempts to write ``path``."""
+    begins, long_ago = f".{path.name[:120]}.", time.time() - LONG_AGO_S
+    for entry in os.scandir(path.parent):
+        name = entry.name
+        ours = name.startswith(begins) and _LEFT_OVER.fullmatch(name[len(begins) :]) is not None
+        if ours and _last_written(Path(entry.path)) < long_ago:
+            _remove(Path(entry.path))
+
+
+def _last_written(path: Path) -> float:
+    """Return when a file, or the newest in a folder, was written."""
+    inside = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
+    times = []
+    for one in (path, *inside):
+        with suppress(OSError):
+            times.append(one.lstat().st_mtime)
+    return max(times, default=time.time())
 
 
 def _remove(path: Path) -> None:
