@@ -20,7 +20,7 @@ from napari_emgauss.errors import ModelFileError
 from napari_emgauss.io.atomic import replacing
 
 KEY = "napari-emgauss"
-VERSION = 4
+VERSION = 5
 OLDEST_VERSION = 1
 """Versions 1 to 3 named no method; they are all of this one:"""
 FIRST_METHOD = "emgauss"

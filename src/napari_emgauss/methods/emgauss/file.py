@@ -12,15 +12,26 @@ from napari_emgauss.errors import ConfigError, ModelFileError, VolumeError
 from napari_emgauss.forward import SectionModel
 from napari_emgauss.io.container import Container
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
-from napari_emgauss.methods.emgauss.model import BlockShape, StoredModels, model_from_state, plan_of
+from napari_emgauss.methods.emgauss.model import (
+    BlockShape,
+    Steps,
+    StoredModels,
+    check_packed,
+    model_from_state,
+    plan_of,
+    unpacked_model,
+)
 from napari_emgauss.methods.emgauss.model.state import check_shapes
 from napari_emgauss.methods.emgauss.reconstruction import UNCERTAINTY, Reconstruction
 from napari_emgauss.methods.emgauss.uncertainty_map import UncertaintyMap
 from napari_emgauss.resampling.scaling import Scaling
+from napari_emgauss.settings import from_json
 from napari_emgauss.volume import SUPPORTED_DTYPES, check_stack_shape, check_voxel_size
 
 FLAT_SETTINGS = 3
 """Last version whose settings were one flat list, and whose anchors and offsets were lists beside it."""
+EXACT = 4
+"""Last version whose models were all kept as they were trained, as float32."""
 MAX_SIDE = 2**20
 """Largest plausible number of voxels along an axis."""
 
@@ -72,33 +83,58 @@ def _parse(container: Container) -> Reconstruction:
 
 
 def _models(container: Container, config: EmgaussConfig, plan: Plan, observed: list[int]) -> StoredModels:
-    """Models of all blocks, whose tensors are known to have the right shapes."""
-    blocks = _block_values(container)
+    """Models of all blocks, whose tensors are known to have the right shapes, or sizes that can hold them."""
+    blocks, steps = _block_values(container), _steps(container)
     # Counted before they are listed: a tampered header can ask for billions.
     n_blocks = len(plan.z) * len(plan.y) * len(plan.x)
     if len(blocks) != n_blocks:
         raise ModelFileError(f"the model has {len(blocks)} blocks; its shape and settings need {n_blocks}.")
-    shapes: list[dict[str, tuple[int, ...]]] = [{} for _ in range(n_blocks)]
+    held: list[dict[str, tuple[str, tuple[int, ...]]]] = [{} for _ in range(n_blocks)]
     for name in container.names:
         number, _, own_name = name.partition("/")
         if name == UNCERTAINTY:
             continue
         if not number.isdecimal() or int(number) >= n_blocks:
             raise ModelFileError(f"the model holds a tensor {name!r} that belongs to no block.")
-        if container.dtype(name) != "F32":
-            raise ModelFileError(f"tensor {name} must hold float32 numbers, got {container.dtype(name)}.")
-        shapes[int(number)][own_name] = container.shape(name)
+        held[int(number)][own_name] = container.dtype(name), container.shape(name)
     places = [BlockShape.of(plan, block, observed) for block in plan.blocks]
-    for place, own, values in zip(places, shapes, blocks, strict=True):
-        check_shapes(config, place, own, values)
+    counts = [
+        _check(config, place, own, values, steps) for place, own, values in zip(places, held, blocks, strict=True)
+    ]
 
     def read(block: int) -> SectionModel:
+        tensors = container.under(f"{block}/")
         try:
-            return model_from_state(config, places[block], container.under(f"{block}/"), blocks[block])
+            if steps is None:
+                return model_from_state(config, places[block], tensors, blocks[block])
+            return unpacked_model(config, places[block], tensors, blocks[block], steps)
         except (ModelFileError, KeyError, ValueError, RuntimeError) as error:
             raise ModelFileError(f"block {block + 1} of {container.path} is not usable: {error}") from error
 
-    return StoredModels(read, [own["gaussians.mean_px"][0] for own in shapes], blocks)
+    return StoredModels(read, counts, blocks)
+
+
+def _check(
+    config: EmgaussConfig,
+    place: BlockShape,
+    held: dict[str, tuple[str, tuple[int, ...]]],
+    values: dict[str, Any],
+    steps: Steps | None,
+) -> int:
+    """Return the number of Gaussians of a block whose tensors can be those of a model with these settings."""
+    if steps is not None:
+        return check_packed(config, place, held, values)
+    for name, (dtype, _) in held.items():
+        if dtype != "F32":
+            raise ModelFileError(f"tensor {name} must hold float32 numbers, got {dtype}.")
+    check_shapes(config, place, {name: shape for name, (_, shape) in held.items()}, values)
+    return held["gaussians.mean_px"][1][0]
+
+
+def _steps(container: Container) -> Steps | None:
+    """What the numbers of the models are counted in; None if they are as they were trained."""
+    value = None if container.version <= EXACT else container.header["steps"]
+    return None if value is None else from_json(Steps, value)
 
 
 def _block_values(container: Container) -> list[dict[str, Any]]:

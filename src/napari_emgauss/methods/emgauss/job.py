@@ -15,7 +15,7 @@ from torch import Tensor
 from napari_emgauss._types import FloatArray
 from napari_emgauss.blocks import Block
 from napari_emgauss.forward import SectionModel
-from napari_emgauss.methods.emgauss.model import MemoryModels, build_model, model_from_state
+from napari_emgauss.methods.emgauss.model import MemoryModels, build_model, model_from_state, rounded
 from napari_emgauss.methods.emgauss.objective import SectionObjective, SectionTarget
 from napari_emgauss.methods.emgauss.schedule import density_rules, sections_per_step
 from napari_emgauss.methods.emgauss.setup import Setup
@@ -92,8 +92,8 @@ class EmgaussJob:
         )
 
     def models(self, store: Store) -> MemoryModels:
-        """Return the models of all blocks as far as they were trained: the others are at their start."""
-        return MemoryModels(self._model(block, store) for block in range(self.n_blocks))
+        """Return the models of all blocks as far as they were trained, rounded: the others are at their start."""
+        return MemoryModels(rounded(self._model(block, store), self.setup.config) for block in range(self.n_blocks))
 
     def _model(self, block: int, store: Store) -> SectionModel:
         kept = store.load_done(block)

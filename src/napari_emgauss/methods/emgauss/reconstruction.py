@@ -20,7 +20,7 @@ from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.drawing.coarse import Merged, merged
 from napari_emgauss.methods.emgauss.drawing.composite import BlockModel, compose
 from napari_emgauss.methods.emgauss.drawing.cuts import cut
-from napari_emgauss.methods.emgauss.model import Models, model_state
+from napari_emgauss.methods.emgauss.model import Models, model_state, packed_state, steps_of
 from napari_emgauss.methods.emgauss.uncertainty_map import UncertaintyMap
 from napari_emgauss.resampling.box import check_region, check_z
 from napari_emgauss.resampling.planes import Planes
@@ -219,7 +219,11 @@ class Reconstruction:
         return Planes(self, voxel_size_nm)
 
     def save(self, path: str | Path) -> Path:
-        """Write the model (``.emgauss``: safetensors with a JSON header); replaces an existing file whole."""
+        """Write the model (``.emgauss``: safetensors with a JSON header); replaces an existing file whole.
+
+        `load` returns what `reconstruct` returned, number for number; models of files of format 4 and before are
+        rounded when they are saved anew.
+        """
         return write_container(path, METHOD, self._header(), self._tensors())
 
     def _header(self) -> dict[str, Any]:
@@ -231,14 +235,17 @@ class Reconstruction:
             "scaling": {"low": self.scaling.low, "high": self.scaling.high},
             "config": self.config.to_json(),
             "observed": list(self.observed),
+            "steps": None if (steps := steps_of(self.config)) is None else steps.to_json(),
             "blocks": [dict(values) for values in self.models.values],
             "record": dict(self.record),
             UNCERTAINTY: None if self.uncertainty_map is None else self.uncertainty_map.header(),
         }
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        steps = steps_of(self.config)
         for block, model in enumerate(self.models):
-            for name, tensor in model_state(model)[0].items():
+            held = model_state(model)[0] if steps is None else packed_state(model, steps)
+            for name, tensor in held.items():
                 yield f"{block}/{name}", tensor
         if self.uncertainty_map is not None:
             yield UNCERTAINTY, torch.from_numpy(np.ascontiguousarray(self.uncertainty_map.middle))

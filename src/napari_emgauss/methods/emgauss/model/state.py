@@ -38,6 +38,30 @@ class BlockShape:
         return cls(tuple(float(i) for i in observed[slice(*plan.z[block.z])]), (y1 - y0, x1 - x0))
 
 
+@dataclass(frozen=True)
+class AnchoredLayout:
+    """What the settings and the numbers of an anchored block say of its tensors."""
+
+    anchors: list[float]
+    """Coordinates of its sets of Gaussians: its sections, and pseudo-sections between them."""
+    offsets: list[int]
+    """First Gaussian of each set, and the number of Gaussians."""
+    motion_shape: tuple[int, int, int, int]
+    """Shape (gaps, 2, gy, gx) of the motion up, and of the motion down."""
+
+    @classmethod
+    def of(cls, config: AnchoredModelConfig, block: BlockShape, values: Mapping[str, Any]) -> AnchoredLayout:
+        """Return the layout of a block; raises `ModelFileError` for ``values`` that no block has."""
+        anchors = [float(v) for v in values.get("anchors") or block.z]
+        rises = all(math.isfinite(v) for v in anchors) and all(above > below for below, above in pairwise(anchors))
+        if anchors[0] != block.z[0] or anchors[-1] != block.z[-1] or not rises:
+            raise ModelFileError("the model's anchors do not rise from a block's first section to its last.")
+        offsets = [int(v) for v in values.get("offsets") or []]
+        if len(offsets) != len(anchors) + 1 or offsets[0] != 0 or sorted(offsets) != offsets:
+            raise ModelFileError("the model's assignment of Gaussians to sections is inconsistent.")
+        return cls(anchors, offsets, (len(anchors) - 1, 2, *motion_grid_shape(config, block.shape)))
+
+
 def plan_of(config: EmgaussConfig, n_observed: int, shape: tuple[int, int]) -> Plan:
     """Return how ``n_observed`` sections (Y, X) are cut into blocks."""
     c = config.blocks
@@ -82,8 +106,9 @@ def model_from_state(
     if isinstance(config.model, MlpModelConfig):
         field = mlp_field(config.model, (block.z[0], block.z[-1]), block.shape, np.random.default_rng(0))
     else:
-        anchors, offsets = _anchors(values, block.z), [int(v) for v in values["offsets"]]
-        field = AnchoredField(anchors, offsets, block.shape, tensors["field.up"], tensors["field.down"])
+        layout = AnchoredLayout.of(config.model, block, values)
+        up, down = tensors["field.up"], tensors["field.down"]
+        field = AnchoredField(layout.anchors, layout.offsets, block.shape, up, down)
     gaussians = Gaussians({name: tensors[f"gaussians.{name}"] for name in PARAMETER_NAMES})
     model = SectionModel(gaussians, field, block.shape, mode=config.model.compositing)
     model.load_state_dict(dict(tensors), strict=True)
@@ -97,12 +122,10 @@ def check_shapes(
     n = (*shapes.get("gaussians.mean_px", ()), 0)[0]
     expected = {f"gaussians.{name}": (n, *columns) for name, columns in GAUSSIAN_COLUMNS.items()} | {"background": ()}
     if isinstance(config.model, AnchoredModelConfig):
-        anchors = _anchors(values, block.z)
-        offsets = [int(v) for v in values.get("offsets") or []]
-        if len(offsets) != len(anchors) + 1 or offsets[0] != 0 or offsets[-1] != n or sorted(offsets) != offsets:
+        layout = AnchoredLayout.of(config.model, block, values)
+        if layout.offsets[-1] != n:
             raise ModelFileError("the model's assignment of Gaussians to sections is inconsistent.")
-        grid = (len(anchors) - 1, 2, *motion_grid_shape(config.model, block.shape))
-        expected |= {"field.up": grid, "field.down": grid}
+        expected |= {"field.up": layout.motion_shape, "field.down": layout.motion_shape}
     else:
         # Declared without memory: the network is allocated only once the file is known to hold its weights.
         with torch.device("meta"):
@@ -112,12 +135,3 @@ def check_shapes(
         if shapes.get(name) != expected.get(name):
             held, wanted = (f"shape {of[name]}" if name in of else "no value" for of in (shapes, expected))
             raise ModelFileError(f"{name} has {held}; expected {wanted}.")
-
-
-def _anchors(values: Mapping[str, Any], observed: Sequence[float]) -> list[float]:
-    """Coordinates of a block's sets of Gaussians: its sections, and pseudo-sections between them."""
-    z = [float(v) for v in values.get("anchors") or observed]
-    rises = all(math.isfinite(v) for v in z) and all(above > below for below, above in pairwise(z))
-    if z[0] != observed[0] or z[-1] != observed[-1] or not rises:
-        raise ModelFileError("the model's anchors do not rise from a block's first section to its last.")
-    return z
