@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.render import kernels
+from napari_emgauss.render.ellipses import CHUNK
 from napari_emgauss.runtime.threads import even_ranges, for_each, get_threads
 
 PARTS_PER_THREAD = 4
@@ -20,10 +22,15 @@ BAND_ROWS = 32
 """Rows that one thread composites at a time; fixed, so that gradients do not depend on the number of threads."""
 
 
-def _array(tensor: Tensor) -> FloatArray:
+def as_array(tensor: Tensor) -> FloatArray:
     """Return the tensor's memory as a C-contiguous array (one layout, one compiled signature)."""
     array: FloatArray = tensor.detach().contiguous().numpy()
     return array
+
+
+def padded(shape: Sequence[int]) -> FloatArray:
+    """Return zeros (H, W + CHUNK), as the kernels of sums want their images."""
+    return np.zeros((shape[0], shape[1] + CHUNK), np.float32)
 
 
 def _gradients(*arrays: FloatArray) -> tuple[FloatArray, ...]:
@@ -36,21 +43,23 @@ class _CompiledSum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, means: Tensor, conics: Tensor, weights: Tensor, shape: tuple[int, int]) -> Tensor:
-        arrays = _array(means), _array(conics), _array(weights)
-        image = np.zeros(shape, np.float32)
+        arrays = as_array(means), as_array(conics), as_array(weights)
+        image = padded(shape)
         # One band per thread: every band looks at every Gaussian.
-        for_each(lambda rows: kernels.sum_forward(*arrays, *rows, image), even_ranges(shape[0], get_threads()))
+        bands = even_ranges(shape[0], get_threads())
+        for_each(lambda rows: kernels.sum_forward(*arrays, shape[1], *rows, image), bands)
         ctx.save_for_backward(means, conics, weights)
-        return torch.from_numpy(image)
+        return torch.from_numpy(image[:, : shape[1]].copy())
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, image_grad: Tensor) -> tuple[Tensor | None, ...]:
-        means, conics, weights = (_array(saved) for saved in ctx.saved_tensors)
-        upstream = _array(image_grad)
-        grads = _gradients(means, conics, weights)
-        parts = even_ranges(len(means), get_threads() * PARTS_PER_THREAD)
-        for_each(lambda part: kernels.sum_backward(means, conics, weights, upstream, *part, *grads), parts)
+        arrays = tuple(as_array(saved) for saved in ctx.saved_tensors)
+        width = image_grad.shape[1]
+        upstream, grads = padded(image_grad.shape), _gradients(*arrays)
+        upstream[:, :width] = as_array(image_grad)
+        parts = even_ranges(len(arrays[0]), get_threads() * PARTS_PER_THREAD)
+        for_each(lambda part: kernels.sum_backward(*arrays, upstream, width, *part, *grads), parts)
         return *map(torch.from_numpy, grads), None
 
 
@@ -85,7 +94,7 @@ class _CompiledAlpha(torch.autograd.Function):
     def forward(
         ctx: Any, means: Tensor, conics: Tensor, weights: Tensor, opacities: Tensor, shape: tuple[int, int]
     ) -> Tensor:
-        arrays = _array(means), _array(conics), _array(weights), _array(opacities)
+        arrays = as_array(means), as_array(conics), as_array(weights), as_array(opacities)
         bands = _Bands(arrays[0], arrays[1], arrays[3], shape[0])
         image, transmittance = np.zeros(shape, np.float32), np.ones(shape, np.float32)
 
@@ -102,10 +111,10 @@ class _CompiledAlpha(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, image_grad: Tensor) -> tuple[Tensor | None, ...]:
-        means, conics, weights, opacities, image = (_array(saved) for saved in ctx.saved_tensors)
+        means, conics, weights, opacities, image = (as_array(saved) for saved in ctx.saved_tensors)
         arrays = means, conics, weights, opacities
         bands: _Bands = ctx.bands
-        upstream, behind = _array(image_grad), image.copy()
+        upstream, behind = as_array(image_grad), image.copy()
         transmittance = np.ones_like(behind)
         member_grad = np.zeros((len(bands.members), 7), np.float32)
 
