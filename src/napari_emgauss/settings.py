@@ -9,7 +9,7 @@ import math
 import numbers
 import reprlib
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, TypeVar, cast, dataclass_transform, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast, dataclass_transform, get_args, get_origin
 
 from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -53,6 +53,23 @@ PositiveCount = Annotated[Whole, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
+
+
+class ActsWith(NamedTuple):
+    """The mark of a setting that acts only while another has a value; by default, while it is more than 0."""
+
+    setting: str
+    value: object = None
+
+    def met(self, values: Mapping[str, Any]) -> bool:
+        """Whether it acts among ``values``."""
+        other = values[self.setting]
+        if self.value is None:
+            return not isinstance(other, int | float) or other > 0
+        return bool(other == self.value)
+
+    def __str__(self) -> str:
+        return f"{self.setting} > 0" if self.value is None else f"{self.setting}={self.value!r}"
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))

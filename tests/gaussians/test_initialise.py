@@ -9,6 +9,7 @@ from napari_emgauss.gaussians import (
     conics_from,
     spacing_for,
 )
+from napari_emgauss.gaussians.initialise import density_for, dithered
 from napari_emgauss.render import splat
 
 
@@ -34,3 +35,31 @@ def test_a_fresh_grid_draws_a_flat_section_flat():
     image = 0.3 + splat(values["mean_px"][own], conics[own], values["intensity"][own], (40, 30))
     assert image.mean() == pytest.approx(0.8, abs=0.01)
     assert image.std() < 0.08
+
+
+def test_anchored_gaussians_are_denser_and_smaller_where_there_is_contrast():
+    rng = np.random.default_rng(0)
+    section = np.full((90, 90), 0.5, np.float32)
+    section[:, 45:] += 0.3 * rng.standard_normal((90, 45)).astype(np.float32)
+    values, _ = anchored_grid(section[None], spacing_px=3.0, background=0.5, rng=rng)
+    x, scale = values["mean_px"][:, 1].numpy(), values["log_scale"][:, 0].numpy()
+    assert ((x > 50) & (x < 85)).sum() > 1.5 * ((x > 4) & (x < 39)).sum()
+    assert scale[x > 50].mean() < scale[x < 39].mean()
+
+
+@pytest.mark.parametrize("density", [0.0625, 0.1, 0.64, 1.0])
+def test_dithering_keeps_the_density_everywhere(density):
+    chosen = dithered(np.full((80, 60), density))
+    assert len(np.unique(chosen, axis=0)) == len(chosen)
+    assert len(chosen) == pytest.approx(density * 4800, rel=0.1)
+    quarters = [((chosen // (40, 30)) == (i, j)).all(1).sum() for i in (0, 1) for j in (0, 1)]
+    assert min(quarters) > 0.75 * density * 1200
+
+
+def test_a_density_is_the_spacings_in_the_mean_and_never_more_than_one_a_pixel():
+    section = np.random.default_rng(1).random((50, 40), np.float32)
+    section[:20] = 0.5
+    assert density_for(section, 4.0).mean() == pytest.approx(1 / 16)
+    dense = density_for(section, 1.1)
+    assert dense.max() == 1.0
+    assert dense.min() > 0.1

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_emgauss.training import Hook, PlanePlacement, Preview, Rate, Schedule, Stage
+from napari_emgauss.training import Descent, Hook, PlanePlacement, Preview, Rate, Schedule, Stage
 
 SCHEDULE = Schedule(
     stages=(Stage(name="rough", iterations=20, resting=("detail",)), Stage(name="fine", iterations=40)),
@@ -46,6 +46,9 @@ class ToyObjective:
     def __init__(self, images: Tensor, origin: tuple[int, int], seed: int, hooks: Sequence[Hook] = ()) -> None:
         self.images, self.origin, self.seed, self.hooks = images, origin, seed, hooks
         self.model = MeanImage(tuple(images.shape[1:]))
+
+    def solver(self) -> Descent:
+        return Descent(self)
 
     def parameters(self) -> dict[str, Tensor]:
         return dict(self.model.named_parameters())

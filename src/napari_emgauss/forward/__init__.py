@@ -1,7 +1,8 @@
 """Models that predict the image at a section coordinate from Gaussians."""
 
 from napari_emgauss.forward.fields import AnchoredField, DeformationField, MlpField
+from napari_emgauss.forward.newton import newton_step
 from napari_emgauss.forward.sections import SectionModel
 from napari_emgauss.forward.view import View, draw
 
-__all__ = ["AnchoredField", "DeformationField", "MlpField", "SectionModel", "View", "draw"]
+__all__ = ["AnchoredField", "DeformationField", "MlpField", "SectionModel", "View", "draw", "newton_step"]

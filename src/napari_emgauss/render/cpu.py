@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from napari_emgauss._types import FloatArray
-from napari_emgauss.render import kernels
+from napari_emgauss.render import kernels, tangent_kernels
 from napari_emgauss.render.ellipses import CHUNK
 from napari_emgauss.runtime.threads import even_ranges, for_each, get_threads
 
@@ -54,12 +54,12 @@ class _CompiledSum(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, image_grad: Tensor) -> tuple[Tensor | None, ...]:
-        arrays = tuple(as_array(saved) for saved in ctx.saved_tensors)
+        means, conics, weights = (as_array(saved) for saved in ctx.saved_tensors)
         width = image_grad.shape[1]
-        upstream, grads = padded(image_grad.shape), _gradients(*arrays)
+        upstream, grads = padded(image_grad.shape), _gradients(means, conics, weights)
         upstream[:, :width] = as_array(image_grad)
-        parts = even_ranges(len(arrays[0]), get_threads() * PARTS_PER_THREAD)
-        for_each(lambda part: kernels.sum_backward(*arrays, upstream, width, *part, *grads), parts)
+        parts = even_ranges(len(means), get_threads() * PARTS_PER_THREAD)
+        for_each(lambda part: kernels.sum_backward(means, conics, weights, upstream, width, *part, *grads), parts)
         return *map(torch.from_numpy, grads), None
 
 
@@ -158,3 +158,28 @@ def splat_alpha(
         opacities = torch.ones_like(means_px[:, 0])
     inputs = means_px, conics
     return _channels_last([_CompiledAlpha.apply(*inputs, channel, opacities, shape) for channel in weights.unbind(1)])  # type: ignore[no-untyped-call]
+
+
+def draw_changes(
+    means_px: Float[Tensor, "n 2"],
+    conics: Float[Tensor, "n 3"],
+    coefficients: Float[Tensor, "n 6"],
+    shape: tuple[int, int],
+) -> Float[Tensor, "h w"]:
+    """Draw Σ e · (coefficients · basis), see `Tangent`."""
+    arrays, image = (as_array(means_px), as_array(conics), as_array(coefficients)), padded(shape)
+    bands = even_ranges(shape[0], get_threads())
+    for_each(lambda rows: tangent_kernels.draw_changes(*arrays, shape[1], *rows, image), bands)
+    return torch.from_numpy(image[:, : shape[1]].copy())
+
+
+def project(
+    means_px: Float[Tensor, "n 2"], conics: Float[Tensor, "n 3"], image: Float[Tensor, "h w"]
+) -> Float[Tensor, "n 6"]:
+    """Sum the products of ``image`` with every column, see `Tangent`."""
+    arrays, width = (as_array(means_px), as_array(conics)), image.shape[1]
+    seen, moments = padded(image.shape), np.zeros((len(means_px), 6), np.float32)
+    seen[:, :width] = as_array(image)
+    parts = even_ranges(len(means_px), get_threads() * PARTS_PER_THREAD)
+    for_each(lambda part: tangent_kernels.project(*arrays, seen, width, *part, moments), parts)
+    return torch.from_numpy(moments)

@@ -122,6 +122,42 @@ class _PatchedSum(torch.autograd.Function):
         return *grads, None
 
 
+def _basis(patches: _Patches, geometry: _Geometry, conics: Tensor) -> tuple[Tensor, Tensor]:
+    """Return p (m, ky, 1) and q (m, ky, kx) of the pixels of patches (see ``tangent``)."""
+    members = patches.members
+    p = torch.sqrt(2 * geometry.depth[members, None]) * patches.dy
+    return p.to(conics.dtype)[:, :, None], torch.sqrt(conics[members, 2])[:, None, None] * patches.u
+
+
+def draw_changes(
+    means_px: Float[Tensor, "n 2"],
+    conics: Float[Tensor, "n 3"],
+    coefficients: Float[Tensor, "n 6"],
+    shape: tuple[int, int],
+) -> Float[Tensor, "h w"]:
+    """Draw Σ e (a0 + a1 p + a2 q + a3 (p² - ½) + a4 (q² - ½) + a5 p q)."""
+    image = coefficients.new_zeros(shape[0] * shape[1])
+    for patches, geometry in _all_patches(means_px, conics, shape):
+        p, q = _basis(patches, geometry, conics)
+        a0, a1, a2, a3, a4, a5 = coefficients[patches.members, :, None, None].unbind(1)
+        values = a0 + p * (a1 + a3 * p) + q * (a2 + a5 * p + a4 * q) - 0.5 * (a3 + a4)
+        image.index_add_(0, patches.pixels.flatten(), (values * patches.exponentials).flatten())
+    return image.reshape(shape)
+
+
+def project(
+    means_px: Float[Tensor, "n 2"], conics: Float[Tensor, "n 3"], image: Float[Tensor, "h w"]
+) -> Float[Tensor, "n 6"]:
+    """Sum the products of ``image`` with e times 1, p, q, p² - ½, q² - ½ and p q."""
+    moments = means_px.new_zeros((len(means_px), 6))
+    for patches, geometry in _all_patches(means_px, conics, (image.shape[0], image.shape[1])):
+        p, q = _basis(patches, geometry, conics)
+        seen = image.reshape(-1)[patches.pixels] * patches.exponentials
+        columns = (seen, seen * p, seen * q, seen * (p * p - 0.5), seen * (q * q - 0.5), seen * p * q)
+        moments[patches.members] = torch.stack([column.sum((1, 2)) for column in columns], 1)
+    return moments
+
+
 def splat_sum(
     means_px: Float[Tensor, "n 2"],
     conics: Float[Tensor, "n 3"],

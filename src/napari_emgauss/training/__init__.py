@@ -4,6 +4,7 @@ It knows of no Gaussian, section or depth; `protocol` says what a method gives i
 """
 
 from napari_emgauss.training.control import Control
+from napari_emgauss.training.descent import Descent
 from napari_emgauss.training.engines import LocalEngine, RunConfig
 from napari_emgauss.training.events import (
     Event,
@@ -16,13 +17,26 @@ from napari_emgauss.training.events import (
     TrainingSignals,
 )
 from napari_emgauss.training.loop import BlockTrainer, model_of
-from napari_emgauss.training.protocol import Emit, Engine, Hook, Job, Objective, Sample, SavedState, Store
+from napari_emgauss.training.protocol import (
+    Descended,
+    Emit,
+    Engine,
+    Hook,
+    Job,
+    Objective,
+    Sample,
+    SavedState,
+    Solver,
+    Store,
+)
 from napari_emgauss.training.schedule import Rate, Schedule, Stage
 from napari_emgauss.training.watch import Watch
 
 __all__ = [
     "BlockTrainer",
     "Control",
+    "Descended",
+    "Descent",
     "Emit",
     "Engine",
     "Event",
@@ -41,6 +55,7 @@ __all__ = [
     "Sample",
     "SavedState",
     "Schedule",
+    "Solver",
     "Stage",
     "Store",
     "TrainingSignals",

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from napari_emgauss.training.control import Control
-from napari_emgauss.training.optimiser import Optimiser
 from napari_emgauss.training.protocol import Objective, SavedState
 
 SMOOTHING = 0.95
@@ -33,7 +32,7 @@ class BlockTrainer:
         self.scores: dict[str, float] = {}
         """Latest scores."""
         self.rng = np.random.default_rng(objective.seed)
-        self.optimiser = Optimiser(objective.parameters(), objective.schedule)
+        self.solver = objective.solver()
 
     @property
     def done(self) -> bool:
@@ -41,41 +40,17 @@ class BlockTrainer:
         return self.iteration >= self.objective.schedule.total
 
     def step(self) -> None:
-        """Make one step of the optimiser: an iteration for each sample that the objective chose."""
-        objective, i = self.objective, self.iteration
-        self.optimiser.begin(i)
-        samples = objective.sample(i, self.rng)
-        losses = objective.loss(samples, i)
-        if len(losses) != len(samples):
-            raise ValueError(f"loss must give a scalar for each of {len(samples)} samples, got {len(losses)}.")
-        for hook in objective.hooks:
-            hook.before_backward(samples, losses)
-        weights = [loss.new_tensor(sample.weight) for loss, sample in zip(losses, samples, strict=True)]
-        torch.autograd.backward(list(losses), weights)
-        for loss, sample in zip(losses, samples, strict=True):
-            value = float(loss.detach())
-            self._check_finite(value)
+        """Make one step: an iteration for each sample that the objective chose."""
+        samples = self.objective.sample(self.iteration, self.rng)
+        for value, sample in zip(self.solver.step(samples, self.iteration), samples, strict=True):
             before = self.losses.get(sample.name)
             self.losses[sample.name] = value if before is None else SMOOTHING * before + (1 - SMOOTHING) * value
-        for hook in objective.hooks:
-            hook.after_backward(samples)
-        self.optimiser.step()
-        for hook in objective.hooks:
-            hook.after_step(i, len(samples), self.optimiser)
         self.iteration += len(samples)
 
     def score(self) -> None:
         """Take the objective's scores."""
         with torch.no_grad():
             self.scores = dict(self.objective.scores())
-
-    def _check_finite(self, loss: float) -> None:
-        if not np.isfinite(loss):
-            stage = self.objective.schedule.stage(self.iteration).name
-            raise FloatingPointError(
-                f"the loss became {loss} at iteration {self.iteration} of stage {stage!r}; it must stay finite. "
-                "Lower the learning rates."
-            )
 
     def result(self) -> SavedState:
         """Return the model as it is kept: its tensors on the CPU, and the values that belong to them."""
@@ -86,7 +61,7 @@ class BlockTrainer:
         """Return tensors and JSON values from which `restore` continues exactly."""
         model, about = self.result()
         tensors = {f"model/{n}": t for n, t in model.items()}
-        tensors |= {f"optimiser/{n}": t for n, t in self.optimiser.state().items()}
+        tensors |= {f"optimiser/{n}": t for n, t in self.solver.state().items()}
         hooks: dict[str, Any] = {}
         for hook in self.objective.hooks:
             own, hooks[hook.name] = hook.state()
@@ -104,8 +79,8 @@ class BlockTrainer:
         """Continue from a `state`; raises ``KeyError`` or ``RuntimeError`` when it is not this objective's."""
         objective = self.objective
         objective.model.load_state_dict(_under("model/", tensors), strict=True)
-        self.optimiser = Optimiser(objective.parameters(), objective.schedule)
-        self.optimiser.restore(_under("optimiser/", tensors))
+        self.solver = objective.solver()
+        self.solver.restore(_under("optimiser/", tensors))
         for hook in objective.hooks:
             hook.restore(_under(f"{hook.name}/", tensors), values["hooks"][hook.name])
         self.rng.bit_generator.state = values["rng"]

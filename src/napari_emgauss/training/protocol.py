@@ -64,6 +64,28 @@ class Hook:
         """Continue from a `state`; raises ``KeyError``, ``ValueError`` or ``RuntimeError`` for another's."""
 
 
+class Solver(Protocol):
+    """What moves the model of a block, step by step: `training.descent.Descent`, or a method's own."""
+
+    def step(self, samples: Sequence[Any], iteration: int) -> Sequence[float]:
+        """Draw the samples, compare them and move the model; return the loss of each as it was before.
+
+        Raises
+        ------
+        FloatingPointError
+            A loss is not finite.
+        """
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what it remembers between steps, all that `restore` needs to continue exactly."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a `state`; raises ``KeyError`` when it is of another model."""
+        ...
+
+
 class Objective(Protocol):
     """All that the loop needs to train one block."""
 
@@ -87,16 +109,12 @@ class Objective(Protocol):
         """Seed of the generator that `sample` gets."""
         ...
 
-    def parameters(self) -> dict[str, Tensor]:
-        """Return what the optimiser moves, by name; called at the start and after a checkpoint was read."""
+    def solver(self) -> Solver:
+        """Return what makes the steps, at its start; called at the start and after a checkpoint was read."""
         ...
 
     def sample(self, iteration: int, rng: np.random.Generator) -> Sequence[Sample]:
         """Choose what is drawn in a step from ``iteration`` on: one sample per iteration that the step makes."""
-        ...
-
-    def loss(self, samples: Sequence[Any], iteration: int) -> Sequence[Tensor]:
-        """Draw the samples and return a scalar loss for each, with gradients."""
         ...
 
     def scores(self) -> Mapping[str, float]:
@@ -109,6 +127,18 @@ class Objective(Protocol):
 
     def values(self) -> dict[str, Any]:
         """Return the JSON values that belong to the model's tensors; both together are what is kept of a block."""
+        ...
+
+
+class Descended(Objective, Protocol):
+    """An objective whose steps follow gradients: `Descent` is its solver."""
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return what the optimiser moves, by name; called when a `Descent` is made."""
+        ...
+
+    def loss(self, samples: Sequence[Any], iteration: int) -> Sequence[Tensor]:
+        """Draw the samples and return a scalar loss for each, with gradients."""
         ...
 
 

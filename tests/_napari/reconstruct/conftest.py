@@ -30,7 +30,7 @@ def told(monkeypatch):
 @pytest.fixture
 def widget(viewer, stack_layer, monkeypatch):
     """A docked Reconstruct."""
-    monkeypatch.setitem(PRESETS, "balanced", {**PRESETS["balanced"], "joint": 6, "bootstrap": 4})
+    monkeypatch.setitem(PRESETS, "balanced", {**PRESETS["balanced"], "newton_steps": 3})
     widget = ReconstructWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Reconstruct")
     widget.view.settings._fields["teacher"].setChecked(False)
@@ -47,7 +47,7 @@ class Training:
         self._widget.view.settings._fields[name].setValue(value)
 
     def make_long(self):
-        self.set("joint", 100_000)
+        self.set("newton_steps", 100_000)
 
     def wait_until_begun(self):
         self._qtbot.waitUntil(lambda: self._widget.view.panel.bar.value() > 0, timeout=WAIT_MS)

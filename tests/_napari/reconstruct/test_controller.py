@@ -108,7 +108,7 @@ def test_asking_for_cuda_where_there_is_none_is_explained(widget, training, qtbo
 def test_held_out_sections_draw_a_curve_beside_plain_interpolation(widget, training, viewer, qtbot):
     widget.view.stack.hold_out_choice.setCurrentText("Every 4th section")
     assert widget.controller.stack.hold_out == (2,)
-    training.set("joint", 60)
+    training.set("newton_steps", 60)
     widget.controller.train()
     training.wait_until_finished()
     qtbot.waitUntil(lambda: widget.view.panel.curves._plain is not None, timeout=WAIT_MS)
@@ -164,7 +164,7 @@ def test_a_model_of_another_stack_is_refused_in_plain_words(widget, training, vi
 def test_choices_are_remembered(widget, training, viewer, qtbot):
     widget.view.settings.preset.setCurrentText("fast")
     widget.view.settings.device.setCurrentText("CPU")
-    training.set("joint", 2)
+    training.set("newton_steps", 2)
     widget.controller.train()
     training.wait_until_finished()
     again = ReconstructWidget(viewer)
@@ -174,7 +174,7 @@ def test_choices_are_remembered(widget, training, viewer, qtbot):
 
 
 def test_a_half_done_training_is_gone_on_with(widget, training, viewer, qtbot, own_folders):
-    training.set("joint", 400)
+    training.set("newton_steps", 400)
     widget.controller.train()
     training.wait_until_begun()
     run = widget.controller.run

@@ -78,9 +78,9 @@ def test_a_setting_that_cannot_act_is_disabled_and_not_passed(form):
 def test_the_published_network_offers_no_settings_of_the_other_field(form):
     form.preset.setCurrentText("paper")
     disabled = {name for name in ADVANCED if not editor(form, name).isEnabled()}
-    assert disabled == {"teacher", "lateral_steps", "adapt_spacing", "motion"}
+    assert disabled == {"teacher", "lateral_steps", "newton_steps", "adapt_spacing", "motion"}
     assert all("Not used" in editor(form, name).toolTip() for name in disabled)
-    assert not any(editor(form, name).isChecked() for name in disabled - {"lateral_steps"})
+    assert not any(editor(form, name).isChecked() for name in disabled - {"lateral_steps", "newton_steps"})
     form.preset.setCurrentText("balanced")
     assert editor(form, "motion").isChecked()
     assert "Not used" not in editor(form, "motion").toolTip()
@@ -98,7 +98,7 @@ def test_the_note_counts_what_was_changed_until_another_preset_is_taken(form, qt
 def test_preset_and_device_are_remembered_but_not_the_advanced_settings(form, qtbot):
     form.preset.setCurrentText("fast")
     form.device.setCurrentText("CPU")
-    editor(form, "joint").setValue(3)
+    editor(form, "newton_steps").setValue(3)
     form.remember()
     again = SettingsForm()
     qtbot.addWidget(again)

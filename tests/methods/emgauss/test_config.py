@@ -42,7 +42,7 @@ def test_no_two_concerns_have_a_setting_of_one_name():
     names = [name for concern in concerns for name in fields_of(concern)]
     names += {*fields_of(AnchoredModelConfig), *fields_of(MlpModelConfig), "uncertainty"}
     assert sorted(names) == sorted(FIELDS)
-    assert len(FIELDS) == 57
+    assert len(FIELDS) == 58
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,7 @@ def test_no_two_concerns_have_a_setting_of_one_name():
         ({"field": "mlp"}, {"adapt_spacing": False}),
         ({"field": "mlp"}, {"motion": "none"}),
         ({"field": "mlp"}, {"sections_per_step": 4}),
+        ({"field": "mlp"}, {"newton_steps": 2}),
         ({"field": "mlp"}, {"densify_start": 5}),
         ({"preset": "paper", "densify": False}, {"densify_start": 5}),
     ],
@@ -104,6 +105,8 @@ def test_the_network_has_its_own_average_as_the_teacher_unless_told():
 def test_nested_settings_are_held_to_the_same_rules():
     with pytest.raises(ConfigError, match="teacher='lateral' acts only with field='anchored'"):
         EmgaussConfig(model=MlpModelConfig())
+    with pytest.raises(ConfigError, match="at least one must be positive with field='mlp'"):
+        EmgaussConfig(model=MlpModelConfig(), teacher=TeacherConfig(teacher="ema"))
     with pytest.raises(ConfigError, match="lateral_steps=5 acts only with teacher='lateral'"):
         EmgaussConfig(teacher=TeacherConfig(teacher="ema", lateral_steps=5))
     with pytest.raises(ConfigError, match="mlp_depth does not stand at model"):
@@ -126,7 +129,10 @@ def test_settings_of_an_old_model_that_could_not_act_are_dropped():
     everything = {name: info.default for name, info in FIELDS.items()}
     old = {**everything, "mlp_depth": 500, "ema_decay": 7, "densify_start": -3, "compositing": "alpha"}
     assert EmgaussConfig.from_flat(old) == EmgaussConfig()
-    network = EmgaussConfig.from_flat({**everything, "field": "mlp", "teacher": "lateral", "motion_grid_px": 0})
+    stages = {"joint": 30, "bootstrap": 20}
+    network = EmgaussConfig.from_flat(
+        {**everything, **stages, "field": "mlp", "teacher": "lateral", "motion_grid_px": 0}
+    )
     assert network == preset(field="mlp")
     assert EmgaussConfig.from_flat({**everything, "pseudo_sections": 0}).teacher.averages_student
     with pytest.raises(ConfigError, match="unknown setting"):

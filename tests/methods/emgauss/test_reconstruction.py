@@ -180,7 +180,7 @@ def test_a_section_held_out_is_not_trained_on(stack):
         ({"hold_out": (0,)}, "end of the stack"),
         ({"leave_out": (9,)}, r"within 0\.\.4"),
         ({"field": "anchored", "compositing": "alpha"}, "field='mlp'"),
-        ({"joint": 0, "bootstrap": 0}, "at least one"),
+        ({"newton_steps": 0}, "at least one"),
         ({"joint": 2.5}, "joint must be a whole number"),
         ({"joint": "3"}, "joint must be a whole number"),
         ({"joint": True}, "joint must be a whole number"),

@@ -31,7 +31,7 @@ def test_the_field_rests_during_warm_up_and_its_rate_falls_as_published(paper):
 
 
 def test_sections_are_counted_where_each_has_its_own_gaussians():
-    assert curriculum("fast").schedule.total == 3 * (20 + 10)
+    assert curriculum("fast").schedule.total == 3 * (3 + 10)
 
 
 def test_a_gpu_draws_several_sections_per_step():
@@ -68,3 +68,11 @@ def test_noise_on_z_stays_within_the_neighbouring_gaps():
     assert min(drawn) >= 0
     assert max(drawn) <= 3
     assert curriculum("balanced").jittered(0, [0.0, 1.0, 3.0], 1, rng) == 1.0
+
+
+def test_gauss_newton_steps_come_first_for_every_section_of_an_anchored_model():
+    schedule = curriculum("balanced", newton_steps=4, joint=2).schedule
+    assert [schedule.stage(i).name for i in (0, 11, 12)] == ["solve", "solve", "joint"]
+    assert schedule.total == 3 * (4 + 2)
+    paper = curriculum("paper").schedule
+    assert "solve" not in {paper.stage(i).name for i in range(paper.total)}

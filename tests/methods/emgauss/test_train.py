@@ -16,7 +16,11 @@ from napari_emgauss.methods.emgauss.study import Study
 from napari_emgauss.phantoms import phantom
 from napari_emgauss.training import BlockTrainer, Control, Finished, FinishReason, Notice, Preview, Progress, RunConfig
 
-TINY = {"teacher": "ema", "joint": 3, "bootstrap": 3, "spacing_px": 4.0, "adapt_spacing": False}
+TINY = {
+    "teacher": "ema", "newton_steps": 0, "joint": 3, "bootstrap": 3, "spacing_px": 4.0, "adapt_spacing": False
+}  # fmt: skip
+SOLVED = {**TINY, "newton_steps": 4, "joint": 0, "bootstrap": 2}
+"""Gauss-Newton steps, and bootstrapping after them."""
 TINY_PAPER = {
     "preset": "paper", "mlp_width": 16, "mlp_depth": 2, "warmup": 10, "joint": 10, "bootstrap": 30, "spacing_px": 5.0,
     "densify_start": 5, "densify_stop": 45, "max_gaussians_per_px": 0.3, "bundle_sections": 8,
@@ -61,13 +65,17 @@ def test_events_tell_a_whole_run_and_end_exactly_once(stack):
     assert preview.placement.origin[1:] == (0, 0)
 
 
-@pytest.mark.parametrize("settings", [TINY, TINY_PAPER], ids=["anchored", "paper"])
+@pytest.mark.parametrize("settings", [TINY, SOLVED, TINY_PAPER], ids=["anchored", "solved", "paper"])
 def test_the_same_seed_gives_the_same_result_and_another_seed_another(stack, settings):
     assert same(reconstruct(stack, seed=1, **settings), reconstruct(stack, seed=1, **settings))
     assert not same(reconstruct(stack, seed=1, **settings), reconstruct(stack, seed=2, **settings))
 
 
-@pytest.mark.parametrize(("settings", "steps"), [(TINY, 17), (TINY_PAPER, 27)], ids=["anchored", "paper"])
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [(TINY, 17), (SOLVED, 3), (SOLVED, 17), (SOLVED, 27), (TINY_PAPER, 27)],
+    ids=["anchored", "intensities", "solved", "solved-then-descended", "paper"],
+)
 def test_resuming_from_a_checkpoint_equals_an_uninterrupted_run(stack, settings, steps, tmp_path, monkeypatch):
     whole = reconstruct(stack, **settings)
     control, events = Control(), []
@@ -103,7 +111,7 @@ def test_an_opacity_reset_forgets_the_moments(small_stack, monkeypatch):
         if self.iteration in (149, 150):
             logits = self.objective.model.gaussians.opacity_logit
             opacities.append(float(torch.sigmoid(logits.detach()).max()))
-            moments.append(float(self.optimiser.adam.state[logits]["exp_avg"].abs().max()))
+            moments.append(float(self.solver.optimiser.adam.state[logits]["exp_avg"].abs().max()))
         if self.iteration == 150:
             control.stop()
 

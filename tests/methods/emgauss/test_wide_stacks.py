@@ -55,9 +55,9 @@ def test_opening_a_hundred_blocks_takes_the_memory_of_those_in_view(tmp_path):
     part = again.render(0.5, region=(0, 10, 0, 10))
     assert again.models.n_kept == 1
     assert np.array_equal(part, result.render(0.5, region=(0, 10, 0, 10)))
-    again.models.cache_bytes = 5 * n_bytes(again.models[0])
+    again.models.cache_bytes = 5 * max(map(n_bytes, result.models))
     assert np.array_equal(again.render(0.5), result.render(0.5))
-    assert again.models.n_kept == 5
+    assert 5 <= again.models.n_kept < 10
     assert torch.equal(again.models[99].gaussians.mean_px, result.models[99].gaussians.mean_px)
 
 

@@ -14,6 +14,7 @@ STAGE_NAMES = {
     "teacher": "Studying your sections",
     "pseudo-sections": "Predicting between them",
     "uncertainty": "Mapping the uncertainty",
+    "solve": "Learning",
     "warm-up": "Warm-up",
     "joint": "Learning",
     "bootstrap": "Refining",

@@ -87,10 +87,11 @@ ADVANCED = {
         note="Training steps of the network that studies the tissue. 'best' takes 10000.",
         unit=" steps",
     ),
-    "joint": AdvancedSetting(
+    "newton_steps": AdvancedSetting(
         label="Effort of the training",
-        note="Iterations of the Gaussians for each section, observed or predicted; 'paper' counts them for each block.",
-        unit=" iterations",
+        note="How often the Gaussians of each section, observed or predicted, are moved towards it. More steps keep "
+        "finer detail, and more noise.",
+        unit=" steps",
     ),
     "tile_px": AdvancedSetting(
         label="Tile size",

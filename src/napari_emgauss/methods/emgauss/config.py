@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.settings import (
+    ActsWith,
     Count,
     Flag,
     Indices,
@@ -26,28 +27,11 @@ from napari_emgauss.settings import (
 )
 
 
-class ActsWith(NamedTuple):
-    """The mark of a setting that acts only while another has a value; by default, while it is more than 0."""
-
-    setting: str
-    value: object = None
-
-    def met(self, values: Mapping[str, Any]) -> bool:
-        """Whether it acts among ``values``."""
-        other = values[self.setting]
-        if self.value is None:
-            return not isinstance(other, int | float) or other > 0
-        return bool(other == self.value)
-
-    def __str__(self) -> str:
-        return f"{self.setting} > 0" if self.value is None else f"{self.setting}={self.value!r}"
-
-
 @settings
 class ModelConfig:
     """Settings of any model of a block."""
 
-    spacing_px: Positive = 3.5
+    spacing_px: Positive = 4.0
     """Initial distance between Gaussians of one set; larger removes more noise and detail."""
     max_gaussians: PositiveCount = 4_000_000
     """Cap on the number of Gaussians of a block; initial grids are widened to respect it."""
@@ -78,7 +62,7 @@ class AnchoredModelConfig(ModelConfig):
     """Take a finer spacing where hidden sections are drawn better with it."""
     motion: Literal["flow", "none"] = "flow"
     """Where the motion grid starts: optical flow between neighbouring sections, or no motion."""
-    motion_grid_px: PositiveCount = 4
+    motion_grid_px: PositiveCount = 8
     """Distance between nodes of the motion grid."""
     motion_blur_px: Annotated[NonNegative, ActsWith("motion", "flow")] = 2.0
     """Gaussian σ that smooths the optical flow before the motion grid samples it."""
@@ -154,11 +138,13 @@ class MlpModelConfig(ModelConfig):
 class TrainingConfig:
     """Stages, loss and learning rates."""
 
+    newton_steps: Annotated[Count, ActsWith("field", "anchored")] = 5
+    """Gauss-Newton steps of every observed or pseudo-section, before stages that descend along gradients."""
     warmup: Count = 0
     """Iterations of the canonical warm-up, Φ frozen, per block."""
-    joint: Count = 30
+    joint: Count = 0
     """Iterations of the joint stage per observed or pseudo-section of the block ('anchored') or per block ('mlp')."""
-    bootstrap: Count = 20
+    bootstrap: Count = 0
     """Iterations of the bootstrapping stage, counted as in ``joint``."""
     z_jitter_start: NonNegative = 0.0
     """Noise on the coordinate of an observed section, in gaps, at the start: smooths the MLP along z (0: none)."""
@@ -188,8 +174,8 @@ class TrainingConfig:
     """Final over initial learning rate of scales, rotations, opacities and intensities."""
 
     def __post_init__(self) -> None:
-        if self.warmup + self.joint + self.bootstrap == 0:
-            raise ConfigError("warmup, joint and bootstrap are all 0; at least one must be positive.")
+        if not any((self.newton_steps, self.warmup, self.joint, self.bootstrap)):
+            raise ConfigError("newton_steps, warmup, joint and bootstrap are all 0; at least one must be positive.")
         for name in ("rate_mean", "rate_field"):
             if getattr(self, name) > 0 and not getattr(self, f"{name}_end") > 0:
                 raise ConfigError(
@@ -300,6 +286,9 @@ class EmgaussConfig:
                 raise ConfigError(reason)
         if self.model.has_network and self.teacher.predicts_sections:
             raise ConfigError(_reason("teacher", "lateral", ActsWith("field", "anchored"), self.model.field))
+        t = self.training
+        if self.model.has_network and not any((t.warmup, t.joint, t.bootstrap)):
+            raise ConfigError("warmup, joint and bootstrap are all 0; at least one must be positive with field='mlp'.")
 
     def flat(self) -> dict[str, Any]:
         """Settings by name, without those of the other deformation."""
@@ -345,6 +334,8 @@ class EmgaussConfig:
 
 
 MODELS = {"anchored": AnchoredModelConfig, "mlp": MlpModelConfig}
+OF_THE_NETWORK = {"teacher": "ema", "joint": 30, "bootstrap": 20}
+"""Defaults where the deformation is a network's: it is descended to, and has no pseudo-sections."""
 FIELDS = fields_of(EmgaussConfig)
 """Every setting by its name."""
 _DEFAULTS = {name: info.default for name, info in FIELDS.items()}
@@ -369,8 +360,9 @@ def combined(base: Mapping[str, Any], given: Mapping[str, Any]) -> EmgaussConfig
     field = values.get("field", "anchored")
     if field not in [*MODELS]:
         raise ConfigError(f"field must be one of {', '.join(MODELS)}, got {field!r}.")
-    if field == "mlp" and "teacher" not in given:
-        values["teacher"] = "ema"
+    if field == "mlp":
+        own = {"teacher"} if base.get("field") == "mlp" else {*OF_THE_NETWORK}
+        values |= {name: OF_THE_NETWORK[name] for name in own - {*given}}
     for name, reason in inert(values).items():
         if name in given and given[name] != _DEFAULTS[name]:
             raise ConfigError(reason)
@@ -384,7 +376,7 @@ def combined(base: Mapping[str, Any], given: Mapping[str, Any]) -> EmgaussConfig
 
 def inert(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the settings that cannot act with the others of ``values``, and for each what it takes."""
-    complete = {**_DEFAULTS, **({"teacher": "ema"} if values.get("field") == "mlp" else {}), **values}
+    complete = {**_DEFAULTS, **(OF_THE_NETWORK if values.get("field") == "mlp" else {}), **values}
     found = {}
     for name in _NEEDS:
         need = _NEEDS.get(name)

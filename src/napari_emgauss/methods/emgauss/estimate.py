@@ -155,7 +155,8 @@ def _try_stage(trainer: BlockTrainer, stage: Stage, stop: Callable[[], bool]) ->
     if stage.iterations == 0:
         return None
     schedule = trainer.objective.schedule
-    trainer.iteration = max(schedule.start_of(stage.name), 1)
+    # A stage's first iterations may be cheaper than the others.
+    trainer.iteration = max(schedule.start_of(stage.name) + stage.iterations // 2, 1)
     times: list[float] = []
     while len(times) < TRIAL_ITERATIONS and (sum(times) < TRIAL_S or len(times) < 2) and not stop():
         if trainer.done or schedule.stage(trainer.iteration) is not stage:

@@ -148,6 +148,6 @@ class EmgaussJob:
 
         weights = weights or [None] * len(coordinates)
         return [
-            SectionTarget(z, tensor(section), None if weight is None else tensor(weight))
+            SectionTarget(z, tensor(section), None if weight is None else tensor(weight), predicted=weight is not None)
             for z, section, weight in zip(coordinates, sections, weights, strict=True)
         ]

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from napari_emgauss._types import FloatArray
-from napari_emgauss.forward import SectionModel
+from napari_emgauss.forward import SectionModel, newton_step
 from napari_emgauss.gaussians import DensityConfig, DensityControl
 from napari_emgauss.losses import photometric_loss
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.model import model_values
-from napari_emgauss.methods.emgauss.schedule import Curriculum, schedule
-from napari_emgauss.training import Hook, PlanePlacement, Preview
+from napari_emgauss.methods.emgauss.schedule import SOLVE, Curriculum, schedule
+from napari_emgauss.training import Descent, Hook, PlanePlacement, Preview
 from napari_emgauss.training.hooks import DensityHook, MovingAverage
 
 LOSS, PSEUDO = "loss", "pseudo"
@@ -32,6 +32,8 @@ class SectionTarget:
     image: Tensor
     weight: Tensor | None = None
     """Importance of each pixel within the image, at least 0; all the same if None."""
+    predicted: bool = False
+    """Whether a teacher predicted it: it then has no noise of its own."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,40 @@ class SectionSample:
     target: SectionTarget
     name: str = LOSS
     weight: float = 1.0
+
+
+class SectionSolver(Descent):
+    """Gauss-Newton steps of section after section in the stage `SOLVE`, descent along gradients in the others.
+
+    Parameters
+    ----------
+    objective
+        Of an anchored model, where its schedule has that stage.
+    """
+
+    def __init__(self, objective: SectionObjective) -> None:
+        super().__init__(objective)
+        self._model, self._n_sections = objective.model, len(objective.observed)
+        self._lambda_dssim = objective.config.training.lambda_dssim
+
+    def step(self, samples: Sequence[SectionSample], iteration: int) -> Sequence[float]:
+        """Make one step; the loss of a Gauss-Newton step is the mean absolute difference before it."""
+        if self.objective.schedule.stage(iteration).name != SOLVE:
+            return super().step(samples, iteration)
+        losses = [
+            newton_step(
+                self._model,
+                sample.z,
+                sample.target.image,
+                weight=sample.target.weight,
+                lambda_dssim=None if sample.target.predicted else self._lambda_dssim,
+                first=iteration < self._n_sections,
+            )
+            for sample in samples
+        ]
+        for loss in losses:
+            self.check_finite(loss, iteration)
+        return losses
 
 
 class SectionObjective:
@@ -99,6 +135,10 @@ class SectionObjective:
         self._at_once = at_once
         self._sets = model.field.split(model.gaussians)
 
+    def solver(self) -> SectionSolver:
+        """Return a solver at its start."""
+        return SectionSolver(self)
+
     def parameters(self) -> dict[str, Tensor]:
         """Return the model's parameters, the Gaussians split into the sets of which an iteration draws only some."""
         self._sets = self.model.field.split(self.model.gaussians)
@@ -109,7 +149,13 @@ class SectionObjective:
         return own | {name: values for name, values in named.items() if not name.startswith("gaussians.")}
 
     def sample(self, iteration: int, rng: np.random.Generator) -> Sequence[SectionSample]:
-        """Choose sections: one where all iterations draw the same Gaussians, which need their steps one by one."""
+        """Choose sections: one where all iterations draw the same Gaussians, which need their steps one by one.
+
+        Gauss-Newton steps go through all sections in turn.
+        """
+        if self.schedule.stage(iteration).name == SOLVE:
+            index = iteration % len(self.observed)
+            return [SectionSample(self._z[index], self.observed[index])]
         if self.average is not None and self.curriculum.bootstraps(iteration):
             self.average.start()
         n = 1 if self._sets is None else self._at_once

@@ -49,7 +49,7 @@ PRESETS: dict[PresetName, dict[str, Any]] = {
         "bundle_sections": 3,
         "bundle_overlap": 1,
     },
-    "fast": {"teacher": "ema", "joint": 20, "bootstrap": 10},
+    "fast": {"teacher": "ema", "newton_steps": 3, "bootstrap": 10},
     "balanced": {},
     "best": {"lateral_steps": 10_000},
 }

@@ -11,7 +11,7 @@ from napari_emgauss.gaussians import DensityConfig
 from napari_emgauss.methods.emgauss.config import EmgaussConfig, MlpModelConfig
 from napari_emgauss.training import Rate, Schedule, Stage
 
-WARM_UP, JOINT, BOOTSTRAP = "warm-up", "joint", "bootstrap"
+SOLVE, WARM_UP, JOINT, BOOTSTRAP = "solve", "warm-up", "joint", "bootstrap"
 INTERLEAVED = (0.25, 0.5, 0.75)
 """Positions in a gap once targets leave its middle."""
 GPU_SECTIONS_PER_STEP = 4
@@ -21,9 +21,10 @@ GPU_SECTIONS_PER_STEP = 4
 def schedule(config: EmgaussConfig, n_sections: int, extent_px: int) -> Schedule:
     """Return the stages of a block with ``n_sections`` observed and pseudo-sections whose larger side is ``extent_px``.
 
-    Canonical warm-up (Φ rests), joint training, bootstrapping by a teacher.
+    Gauss-Newton steps, canonical warm-up (Φ rests), joint training, bootstrapping by a teacher.
     """
     t, unit_px = config.training, config.model.unit_px(extent_px)
+    solved = t.newton_steps * n_sections if config.model.field == "anchored" else 0
     per = n_sections if config.model.iterations_per_section else 1
 
     def falling(start: float) -> Rate:
@@ -31,6 +32,7 @@ def schedule(config: EmgaussConfig, n_sections: int, extent_px: int) -> Schedule
 
     return Schedule(
         stages=(
+            Stage(name=SOLVE, iterations=solved),
             Stage(name=WARM_UP, iterations=t.warmup * per, resting=("field",)),
             Stage(name=JOINT, iterations=t.joint * per),
             Stage(name=BOOTSTRAP, iterations=t.bootstrap * per),

@@ -78,7 +78,7 @@ def test_cells_wider_than_the_tiles_overlap_leave_no_seam(result):
         model.gaussians.angle_rad.data.zero_()
     flat = replace(result, models=tuple(models))
     picture, truth = flat.sketch(0.0, zoom=0.04, sharp=0.04, known={}), flat.render(0.0, zoom=0.04)
-    assert np.abs(picture - truth).max() < 0.15 * truth.mean()
+    assert np.abs(picture - truth).max() < 0.2 * truth.mean()
 
 
 def test_few_widths_of_cells_are_kept(result):

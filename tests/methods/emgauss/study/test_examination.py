@@ -205,7 +205,7 @@ def test_progress_is_told_while_sections_are_read(uneven, monkeypatch):
     eg.reconstruct(uneven, **QUICK, on_event=told.append)
     stages = [event.stage for event in told if isinstance(event, Progress)]
     assert stages[0] == STAGE
-    assert stages.index("joint") == stages.count(STAGE)
+    assert stages.index("solve") == stages.count(STAGE)
 
 
 def test_a_session_finds_its_checkpoints_again(uneven, tmp_path):

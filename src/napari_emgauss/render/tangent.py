@@ -1,0 +1,60 @@
+"""The image of a ``sum`` splat to first order in its Gaussians: what small changes of them draw.
+
+Let Σ⁻¹ be written as p² + q² = dᵀΣ⁻¹d, with q = √c (dx + (b / c) dy), p = √(det / c) dy and the conic (a, b, c). A
+small change of a Gaussian's weight, mean or covariance draws e = exp(-½ (p² + q²)) times a polynomial of degree two.
+The basis used here is {1, p, q, p² - ½, q² - ½, p q}: its products with e are orthogonal for a Gaussian alone, their
+squared norms on pixels much smaller than it are A (1, ½, ½, ½, ½, ¼) with A = π √det Σ.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+SQUARED_NORMS = (1.0, 0.5, 0.5, 0.5, 0.5, 0.25)
+"""Of the columns of one Gaussian, in units of π √det Σ."""
+_HOME = {"cpu": "cpu", "torch": "patches"}
+
+
+class Tangent:
+    """Linear map from coefficients (N, 6) of the basis above to an image, and its transpose.
+
+    Drawn by the same rules as `splat`: nothing beyond its cut-off, and nothing of degenerate Gaussians.
+
+    Parameters
+    ----------
+    means_px, conics
+        The Gaussians at which the image is linearised, as for `splat`.
+    shape
+        Height and width of the image, in pixels.
+    backend
+        ``cpu``: compiled kernels; ``torch``: any device; ``auto``: ``cpu`` for tensors in main memory.
+    """
+
+    def __init__(
+        self,
+        means_px: Float[Tensor, "n 2"],
+        conics: Float[Tensor, "n 3"],
+        shape: tuple[int, int],
+        *,
+        backend: Literal["auto", "cpu", "torch"] = "auto",
+    ) -> None:
+        self.means_px, self.conics, self.shape = means_px, conics, shape
+        if backend == "auto":
+            backend = "cpu" if means_px.device.type == "cpu" else "torch"
+        # As for `splat`, imported when first used.
+        self._home: ModuleType = importlib.import_module(f"napari_emgauss.render.{_HOME[backend]}")
+
+    def draw(self, coefficients: Float[Tensor, "n 6"]) -> Float[Tensor, "h w"]:
+        """Return the image Σ e · (coefficients · basis)."""
+        image: Tensor = self._home.draw_changes(self.means_px, self.conics, coefficients, self.shape)
+        return image
+
+    def project(self, image: Float[Tensor, "h w"]) -> Float[Tensor, "n 6"]:
+        """Return the products of ``image`` with every column: the transpose of `draw`."""
+        moments: Tensor = self._home.project(self.means_px, self.conics, image)
+        return moments
