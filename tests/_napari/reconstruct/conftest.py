@@ -47,7 +47,7 @@ class Training:
         self._widget.view.settings._fields[name].setValue(value)
 
     def make_long(self):
-        self.set("newton_steps", 100_000)
+        self.set("newton_steps", 10_000)
 
     def wait_until_begun(self):
         self._qtbot.waitUntil(lambda: self._widget.view.panel.bar.value() > 0, timeout=WAIT_MS)
