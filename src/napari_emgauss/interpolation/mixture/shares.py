@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from napari_emgauss.interpolation.lateral.fusion import CANDIDATES, LATERAL
+from napari_emgauss.interpolation.mixture.fusion import LATERAL
 
 _SOLVER_STEPS = 20_000
 
@@ -43,13 +43,15 @@ def _onto_simplex(point: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.maximum(point - level, 0), np.float64)
 
 
-def evened(shares: npt.NDArray[np.float64], gram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def evened(
+    shares: npt.NDArray[np.float64], gram: npt.NDArray[np.float64], names: Sequence[str]
+) -> npt.NDArray[np.float64]:
     """Move the division of shares between the lateral candidates halfway from the best to an even one.
 
     Flow across the doubled gap is poorer than across the gap itself, so the hidden sections undervalue alignment. The
     best division is the unlimited one: where it is far outside 0..1, the better candidate still keeps everything.
     """
-    straight, aligned = (CANDIDATES.index(name) for name in LATERAL)
+    straight, aligned = (names.index(name) for name in LATERAL)
     whole = shares[straight] + shares[aligned]
     difference = np.zeros(len(shares))
     difference[[straight, aligned]] = 1, -1

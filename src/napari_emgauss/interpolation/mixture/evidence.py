@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.interpolation.lateral.calibration import COMPARED, Calibration, GapMiddle, calibrate
-from napari_emgauss.interpolation.lateral.fusion import CANDIDATES, PLAIN, FusedInterpolator, learned_detail
-from napari_emgauss.interpolation.lateral.network import LateralNetwork
-from napari_emgauss.interpolation.lateral.shares import best_shares, error_products, evened
 from napari_emgauss.interpolation.lateral.training import adapt
+from napari_emgauss.interpolation.mixture.calibration import COMPARED, Calibration, GapMiddle, calibrate
+from napari_emgauss.interpolation.mixture.fusion import FusedInterpolator, Learned, Stack, learned_detail
+from napari_emgauss.interpolation.mixture.shares import best_shares, error_products, evened
 from napari_emgauss.metrics import psnr_from_mse
 
 N_EXAMPLES = 4
@@ -26,8 +25,8 @@ TOLERATED_DB = 0.1
 """What sharpening may cost at hidden sections."""
 _SAMPLE_PX = 256
 """Side of the part of every hidden section that the calibration looks at."""
-_HIDDEN_WITHOUT_NETWORK = 16
-"""Most sections to hide when there is no network to say."""
+HIDDEN = 16
+"""Most sections to hide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,24 +56,24 @@ class MixtureEvidence:
 
 
 def gather_evidence(
-    sections: FloatArray,
-    network: LateralNetwork | None,
+    stack: Stack,
+    learned: Learned = Learned(),
     *,
     seed: int = 0,
     should_stop: Callable[[], bool] | None = None,
 ) -> MixtureEvidence:
-    """Hide every other section, predict it from the rest and fit the shares of `CANDIDATES` to it.
+    """Hide every other section, predict it from the rest and fit the shares of the candidates to it.
 
-    The network is first adapted, in a copy, to the doubled gap. Where tissue along z is unlike tissue along y and x,
-    the lateral candidates fit the hidden sections badly and lose their shares. The network has seen the hidden sections
-    themselves, but only their rows: nothing of what lies above or below.
+    The prior is told the doubled gap; the lateral network is first adapted to it, in a copy. Where tissue does not
+    continue as a network thinks, it fits the hidden sections badly and loses its share. The lateral network has seen the
+    hidden sections themselves, but only their rows: nothing of what lies above or below.
 
     Parameters
     ----------
-    sections
-        Stack (n, Y, X) with at least three sections, as the network was trained on.
-    network
-        The network of `train_lateral`; None to weigh only the plain candidates.
+    stack
+        At least three sections, as the lateral network was trained on.
+    learned
+        The networks to weigh beside the plain candidates.
     seed
         Seed of the adaptation.
     should_stop
@@ -85,16 +84,17 @@ def gather_evidence(
     VolumeError
         There are fewer than three sections, or they are too small to hide rows at twice the gap.
     """
+    sections, lateral = stack.sections, learned.lateral
     if len(sections) < 3:
         raise VolumeError(f"it takes at least 3 sections to hide one, got {len(sections)}. Trust no evidence of fewer.")
-    doubled, wanted = None, _HIDDEN_WITHOUT_NETWORK
-    names: tuple[str, ...] = PLAIN
-    if network is not None:
-        doubled = adapt(network, sections, 2 * network.factor, seed=seed, should_stop=should_stop)
-        names, wanted = CANDIDATES, network.config.evidence_sections
+    names, wanted = learned.candidates, HIDDEN
+    if lateral is not None:
+        doubled = adapt(lateral, sections, 2 * lateral.factor, seed=seed, should_stop=should_stop)
+        learned, wanted = replace(learned, lateral=doubled), lateral.config.evidence_sections
     everything = dict.fromkeys(names, 1 / len(names))
     halves = {
-        start: FusedInterpolator(doubled, sections[start::2], everything) for start in (0, 1)[: len(sections) - 2]
+        start: FusedInterpolator(stack.every_other(start), everything, learned)
+        for start in (0, 1)[: len(sections) - 2]
     }
     gram = np.zeros((len(names), len(names)))
     samples = []
@@ -110,8 +110,8 @@ def gather_evidence(
             break
     gram /= len(samples)
     shares = best_shares(gram)
-    if network is not None:
-        shares = evened(shares, gram)
+    if lateral is not None:
+        shares = evened(shares, gram, names)
     psnr_db = {name: psnr_from_mse(gram[i, i]) for i, name in enumerate(names)}
     psnr_db["fused"] = psnr_from_mse(float(shares @ gram @ shares))
     known = [(_known(parts, around, shares, names), around[1]) for parts, around in samples]
@@ -121,7 +121,7 @@ def gather_evidence(
         psnr_db=psnr_db,
         n_hidden=len(samples),
         calibration=calibrate(known),
-        sharpening=0.0 if network is None else _harmless_sharpening(samples, shares, names),
+        sharpening=0.0 if lateral is None else _harmless_sharpening(samples, shares, names),
         examples=tuple(HiddenSection(known[i][0].prediction, known[i][1]) for i in kept),
     )
 

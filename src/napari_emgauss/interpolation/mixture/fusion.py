@@ -1,0 +1,138 @@
+"""Predictions of a section, mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.interpolation.lateral.network import LateralInterpolator, LateralNetwork
+from napari_emgauss.interpolation.plain import Interpolator
+from napari_emgauss.interpolation.prior import Contrast, PriorInterpolator, PriorNetwork
+
+PRIOR = "prior"
+"""The network that has learned from other volumes."""
+LATERAL = ("straight", "aligned")
+"""The lateral network on the sections as they are, and on sections carried to z by optical flow."""
+PLAIN = ("flow", "linear", "flow+blur0.7", "linear+blur0.7")
+"""The baselines; blurred ones too, since a network that only denoises must not look good for want of them."""
+CANDIDATES = (PRIOR, *LATERAL, *PLAIN)
+"""What is mixed."""
+
+SHARPENING_PX = 1.5
+"""Gaussian σ that separates detail from the rest."""
+_SUM_TOLERANCE = 1e-3
+
+
+def learned_detail(parts: Mapping[str, FloatArray], shares: Mapping[str, float]) -> FloatArray:
+    """Return the detail (Y, X) finer than `SHARPENING_PX` in what the network contributes to a mixture."""
+    learned = sum(np.float32(shares[name]) * parts[name] for name in LATERAL if name in parts)
+    return np.asarray(learned - gaussian_filter(learned, SHARPENING_PX), np.float32)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Learned:
+    """The networks that predict sections; None where there is none."""
+
+    prior: PriorNetwork | None = None
+    lateral: LateralNetwork | None = None
+    views: int = 1
+    """Views that the prior averages; see `PriorInterpolator`."""
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Names of what can be mixed."""
+        prior, lateral = (PRIOR,) if self.prior is not None else (), LATERAL if self.lateral is not None else ()
+        return (*prior, *lateral, *PLAIN)
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Observed sections, and what predicting between them takes to know."""
+
+    sections: FloatArray
+    """Sections (n, Y, X), at least two."""
+    factor: float
+    """Anisotropy dz / dx."""
+    z: Sequence[float] | None = None
+    """Section coordinates (n,); 0, 1, 2, ... by default."""
+    contrast: Contrast | None = None
+    """Of the whole stack, where these are a part of it."""
+
+    def every_other(self, start: int) -> Stack:
+        """Every second section from ``start`` on, where it is."""
+        z = np.arange(len(self.sections), dtype=np.float64) if self.z is None else np.asarray(self.z)
+        contrast = Contrast.of(self.sections) if self.contrast is None else self.contrast
+        return Stack(self.sections[start::2], self.factor, z[start::2].tolist(), contrast)
+
+
+class FusedInterpolator:
+    """Sections at any real z as a mixture of networks, flow and linear interpolation.
+
+    Parameters
+    ----------
+    stack
+        The sections; z counts them.
+    shares
+        Share of each of `CANDIDATES`, as in `MixtureEvidence.shares`; one that is missing is 0.
+    learned
+        The networks of the candidates that have a share.
+    sharpening
+        How much of the lateral candidates' detail finer than `SHARPENING_PX` is added to them once more: where that
+        network is unsure it blurs, since that has the least squared error.
+    """
+
+    def __init__(
+        self, stack: Stack, shares: Mapping[str, float], learned: Learned = Learned(), *, sharpening: float = 0.0
+    ) -> None:
+        unknown = set(shares) - set(CANDIDATES)
+        if unknown:
+            raise ValueError(f"shares must be among {', '.join(CANDIDATES)}, got {', '.join(sorted(unknown))}.")
+        self.shares = {name: float(shares.get(name, 0.0)) for name in CANDIDATES}
+        if min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > _SUM_TOLERANCE:
+            raise ValueError(f"shares must be at least 0 and sum to 1, got {dict(shares)}. See MixtureEvidence.shares.")
+        self._sections, self._sharpening = stack.sections, sharpening
+        if missing := sorted({name for name, share in self.shares.items() if share > 0} - set(learned.candidates)):
+            raise ValueError(f"{', '.join(missing)} need a network, got none and shares {dict(shares)}.")
+        self._plain = {name: Interpolator(stack.sections, name) for name in PLAIN if self.shares[name] > 0}
+        self._lateral, self._prior = None, None
+        if learned.lateral is not None and any(self.shares[name] > 0 for name in LATERAL):
+            self._lateral = LateralInterpolator(learned.lateral, stack.sections)
+        if self.shares[PRIOR] > 0:
+            self._prior = PriorInterpolator(
+                stack.sections,
+                stack.factor,
+                z=stack.z,
+                contrast=stack.contrast,
+                views=learned.views,
+                network=learned.prior,
+            )
+
+    def section(self, z: float) -> FloatArray:
+        """Return the image (Y, X) at ``z``; the observed section itself at a whole one.
+
+        Raises
+        ------
+        SectionRangeError
+            ``z`` is outside 0..n-1.
+        """
+        if z in range(len(self._sections)):
+            return np.array(self._sections[int(z)], np.float32)
+        parts = self.candidates(z)
+        shares = np.array([self.shares[name] for name in parts], np.float32)
+        fused = np.tensordot(shares, np.stack(list(parts.values())), 1)
+        if self._sharpening and any(name in LATERAL for name in parts):
+            fused += np.float32(self._sharpening) * learned_detail(parts, self.shares)
+        return fused.astype(np.float32)
+
+    def candidates(self, z: float) -> dict[str, FloatArray]:
+        """Return the images (Y, X) that have a share, by name."""
+        images = {name: plain.section(z) for name, plain in self._plain.items()}
+        if self._prior is not None:
+            images[PRIOR] = self._prior.section(z)
+        if self._lateral is not None:
+            images |= zip(LATERAL, self._lateral.straight_and_aligned(z), strict=True)
+        return {name: image for name, image in images.items() if self.shares[name] > 0}

@@ -1,0 +1,195 @@
+"""The prior's network: sections around a gap in, a section at any phase of the gap out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_TYPICAL_FACTOR = 6.0
+_LEAK = 0.1
+_PHASE_FEATURES = 10
+_PHASE_UNITS = 48
+_CONDITION_UNITS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorConfig:
+    """Architecture of a `PriorNetwork`."""
+
+    reach: int = 2
+    """Observed sections on each side of the gap."""
+    shuffle: int = 2
+    """Side of the squares of pixels that the first layer takes as channels."""
+    widths: tuple[int, ...] = (64, 96, 128)
+    """Channels of each level; each has half the resolution of the one before."""
+    blocks: tuple[int, ...] = (2, 2, 2)
+    """Residual blocks of each level, on the way down and again on the way up."""
+    coefficients: int = 8
+    """Functions of the phase that make up the residual."""
+    motion: bool = False
+    """Whether sections are carried to the phase by a motion that the network finds, before they are blended."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, for a file."""
+        return asdict(self)
+
+    @property
+    def multiple_px(self) -> int:
+        """Sides of images have to be multiples of this."""
+        return int(self.shuffle * 2 ** (len(self.widths) - 1))
+
+
+class PriorNetwork(nn.Module):
+    """A blend of the sections around a gap plus a learned residual Σⱼ wⱼ(phase, factor) · cⱼ(sections, factor).
+
+    The coefficients cⱼ come from a U-Net (Ronneberger et al. 2015) of residual blocks; they do not depend on the phase,
+    so that all planes of a gap cost one pass, and the result is smooth in the phase.
+    """
+
+    def __init__(self, config: PriorConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths, n_levels = config.widths, len(config.widths)
+        condition = 1 + 2 * (2 * config.reach - 2)
+        self.condition = nn.Sequential(nn.Linear(condition, _CONDITION_UNITS), nn.SiLU())
+        self.entry = nn.Conv2d(2 * config.reach * config.shuffle**2, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(
+            nn.Sequential(*(_Block(width) for _ in range(n))) for width, n in zip(widths, config.blocks, strict=True)
+        )
+        self.shrink = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 2, stride=2) for i in range(n_levels - 1))
+        self.grow = nn.ModuleList(nn.Conv2d(widths[i + 1], widths[i], 1) for i in range(n_levels - 1))
+        self.up = nn.ModuleList(
+            nn.Sequential(*(_Block(widths[i]) for _ in range(config.blocks[i]))) for i in range(n_levels - 1)
+        )
+        self.exit = nn.Conv2d(widths[0], config.coefficients * config.shuffle**2, 3, padding=1)
+        self.phase = nn.Sequential(
+            nn.Linear(_PHASE_FEATURES + 1, _PHASE_UNITS), nn.SiLU(), nn.Linear(_PHASE_UNITS, config.coefficients)
+        )
+        if config.motion:
+            self.motion = nn.Conv2d(widths[0], 4, 3, padding=1)
+        for zero in (self.exit, *([self.motion] if config.motion else [])):
+            nn.init.zeros_(zero.weight)
+            nn.init.zeros_(zero.bias)
+
+    def forward(self, sections: Tensor, gaps_px: Tensor, phases: Tensor) -> Tensor:
+        """Predict images (batch, phases, Y, X).
+
+        Parameters
+        ----------
+        sections
+            Observed sections (batch, 2·reach, Y, X), lowest first, with mean 0 and standard deviation 1 in the stack;
+            Y and X are multiples of `PriorConfig.multiple_px`. One that does not exist repeats its neighbour.
+        gaps_px
+            Distances (batch, 2·reach - 1) between them in px, the gap's own in the middle; 0 to one that does not exist.
+        phases
+            Places (batch, phases) within the gap, 0..1.
+        """
+        coefficients, motion = self.analyse(sections, gaps_px)
+        return self.compose(sections, coefficients, motion, gaps_px, phases)
+
+    def analyse(self, sections: Tensor, gaps_px: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what does not depend on the phase, nearly all of the work.
+
+        Returns
+        -------
+        The cⱼ (batch, coefficients, Y, X), and the displacements (batch, 4, Y, X) in px, (y, x) from below to above and
+        from above to below; None where the network finds no motion.
+        """
+        condition = self.condition(self._condition(gaps_px))
+        state = self.entry(functional.pixel_unshuffle(sections, self.config.shuffle))
+        kept = []
+        for level, blocks in enumerate(self.down):
+            for block in blocks:
+                state = block(state, condition)
+            if level < len(self.shrink):
+                kept.append(state)
+                state = self.shrink[level](state)
+        for level in reversed(range(len(self.up))):
+            grown = functional.interpolate(self.grow[level](state), scale_factor=2.0, mode="nearest")
+            state = kept[level] + grown
+            for block in self.up[level]:
+                state = block(state, condition)
+        state = functional.leaky_relu(state, _LEAK)
+        coefficients = functional.pixel_shuffle(self.exit(state), self.config.shuffle)
+        if not self.config.motion:
+            return coefficients, None
+        motion = functional.interpolate(self.motion(state), scale_factor=float(self.config.shuffle), mode="bilinear")
+        return coefficients, motion
+
+    def compose(
+        self, sections: Tensor, coefficients: Tensor, motion: Tensor | None, gaps_px: Tensor, phases: Tensor
+    ) -> Tensor:
+        """Return images (batch, phases, Y, X) from what `analyse` found; the other parameters as in `forward`."""
+        reach = self.config.reach
+        below, above = sections[:, reach - 1 : reach], sections[:, reach : reach + 1]
+        shares = phases[..., None, None]
+        if motion is None:
+            base = torch.lerp(below, above, shares)
+        else:
+            up, down = motion.float().split(2, 1)
+            base = _carried_blend(below, above, up, down, phases)
+        weights = self.phase(_phase_features(phases, _log_factor(self._own_gap(gaps_px))))
+        return base + torch.einsum("bpj,bjyx->bpyx", weights, coefficients.to(weights.dtype))
+
+    def _own_gap(self, gaps_px: Tensor) -> Tensor:
+        return gaps_px[:, self.config.reach - 1]
+
+    def _condition(self, gaps_px: Tensor) -> Tensor:
+        own = self._own_gap(gaps_px)[:, None]
+        others = torch.cat([gaps_px[:, : self.config.reach - 1], gaps_px[:, self.config.reach :]], 1)
+        missing = (others <= 0).to(others.dtype)
+        relative = torch.where(others > 0, torch.log2(others.clamp(min=1e-3) / own), torch.zeros_like(others))
+        return torch.cat([_log_factor(own), relative, missing], 1)
+
+
+class _Block(nn.Module):
+    """Two convolutions, the first scaled and shifted by the condition, added to the state."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.modulation = nn.Linear(_CONDITION_UNITS, 2 * width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+        with torch.no_grad():
+            self.second.weight.mul_(0.2)
+
+    def forward(self, state: Tensor, condition: Tensor) -> Tensor:
+        scale, shift = self.modulation(condition)[..., None, None].chunk(2, 1)
+        inner = self.first(functional.leaky_relu(state, _LEAK))
+        inner = functional.leaky_relu(inner * (1 + scale) + shift, _LEAK)
+        return state + self.second(inner)
+
+
+def _carried_blend(below: Tensor, above: Tensor, up: Tensor, down: Tensor, phases: Tensor) -> Tensor:
+    images = []
+    for i in range(phases.shape[1]):
+        t = phases[:, i, None, None, None]
+        images.append((1 - t) * _carried(below, -t * up) + t * _carried(above, (t - 1) * down))
+    return torch.cat(images, 1)
+
+
+def _carried(images: Tensor, displacement_px: Tensor) -> Tensor:
+    """Sample images (batch, 1, Y, X) at every pixel plus its displacement (batch, 2, Y, X) in px as (y, x)."""
+    height, width = images.shape[-2:]
+    y = torch.arange(height, device=images.device, dtype=torch.float32)[:, None] + displacement_px[:, 0]
+    x = torch.arange(width, device=images.device, dtype=torch.float32)[None, :] + displacement_px[:, 1]
+    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)
+    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _log_factor(gap_px: Tensor) -> Tensor:
+    return torch.log2(gap_px / _TYPICAL_FACTOR)
+
+
+def _phase_features(phases: Tensor, log_factor: Tensor) -> Tensor:
+    """Return features (batch, phases, 11): cosines of the phase, that of the mirrored phase among them, and the factor."""
+    orders = torch.arange(1, _PHASE_FEATURES + 1, device=phases.device, dtype=phases.dtype)
+    waves = torch.cos(math.pi * phases[..., None] * orders)
+    return torch.cat([waves, log_factor[:, None, None].expand(*phases.shape, 1).to(phases.dtype)], -1)
