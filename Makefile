@@ -11,7 +11,7 @@ SCREEN := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]
 SCREEN_PACKAGES := xvfb xauth libfontconfig1 libglib2.0-0 libdbus-1-3 libgl1 libegl1 libxkbcommon0 libxkbcommon-x11-0 \
 	libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0
 
-.PHONY: demo test lint docs screen screenshots bench results downstream sizes ablation clean
+.PHONY: demo test lint docs screen screenshots bench results downstream sizes ablation prior clean
 
 demo: $(VENV)/.installed
 	$(BIN)/napari-emgauss demo --output demo_output
@@ -60,6 +60,10 @@ sizes: $(VENV)/.installed-dev
 # make ablation VOLUME=fib.tif            one element of the published method changed at a time (half an hour and more)
 ablation: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.ablation $(VOLUME) --output benchmark_output/ablation.md
+
+# make prior VOLUME=isotropic.tif         weights of the prior, as those that ship were trained (ten minutes on a large GPU)
+prior: $(VENV)/.installed
+	$(BIN)/python -m prior_training.train $(VOLUME) --output weights.safetensors --checkpoint training.safetensors
 
 clean:
 	rm -rf $(VENV) demo_output benchmark_output site

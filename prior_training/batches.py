@@ -1,7 +1,8 @@
 """Training examples of the prior: parts of an isotropic volume of which most planes are hidden.
 
-Every example has an axis, a pixel size, a gap and an appearance of its own, so that the prior meets anisotropies, tissues
-and microscopes that are not in the volume. Along the axis nothing is resampled: what is hidden is a plane as it was cut.
+Every example has an axis, a pixel size, a gap and an appearance of its own, so that the prior meets anisotropies,
+tissues and microscopes that are not in the volume. Along the axis nothing is resampled: what is hidden is a plane as it
+was cut.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+from napari_emgauss.errors import VolumeError
 
 PIXEL_SIZES = (0.5, 0.625, 0.75, 0.875, 1.0, 1.0, 1.0, 1.25, 1.5)
 """Sizes of a pixel in voxels; 1 is drawn most often."""
@@ -41,12 +44,12 @@ class Examples:
     """The hidden planes (batch, phases, Y, X)."""
 
 
-class Volume:
+class IsotropicVolume:
     """An isotropic volume (Z, Y, X) of 8-bit intensities on a device, seen along each axis and at each pixel size."""
 
     def __init__(self, data: NDArray[np.uint8], device: torch.device) -> None:
         self._data = torch.from_numpy(np.ascontiguousarray(data)).to(device)
-        self.device = device
+        self.device, self.shape = device, data.shape
         sample = self._data[:: max(1, len(data) // 32)].float()
         self.mean, self.std = float(sample.mean()), float(sample.std())
         self.seen = lru_cache(maxsize=None)(self._seen)
@@ -76,9 +79,22 @@ class ExampleSource:
         Examples of a batch, their side, and hidden planes of each.
     seed
         Of all that is drawn.
+
+    Raises
+    ------
+    VolumeError
+        The volume has a side that is too short for the widest gaps or the largest pixels.
     """
 
-    def __init__(self, volume: Volume, *, reach: int, batch: int, side_px: int, n_phases: int, seed: int) -> None:
+    def __init__(
+        self, volume: IsotropicVolume, *, reach: int, batch: int, side_px: int, n_phases: int, seed: int
+    ) -> None:
+        # Widest: every outer gap has lost a section, and sections are as thick as the gap.
+        least = max(MOST_VOXELS * (4 * reach - 2), math.ceil((side_px + 3) * max(PIXEL_SIZES)))
+        if min(volume.shape) < least:
+            raise VolumeError(
+                f"every side must have at least {least} voxels, got {volume.shape}. Take a larger volume."
+            )
         self.volume, self.reach, self.batch, self.side_px, self.n_phases = volume, reach, batch, side_px, n_phases
         self.rng = np.random.default_rng(seed)
         self.noise = torch.Generator(device=volume.device).manual_seed(seed)

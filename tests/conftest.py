@@ -34,25 +34,6 @@ def annotations_as_advice(request: pytest.FixtureRequest) -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def briefly_taught():
-    """Shorten the training of the default preset's teacher from thousands of steps to two; gives what ships."""
-    from napari_emgauss.methods.emgauss import PRESETS
-
-    shipped = PRESETS["balanced"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(PRESETS, "balanced", {**PRESETS["balanced"], "lateral_steps": 2})
-        yield shipped
-
-
-@pytest.fixture
-def balanced_as_shipped(briefly_taught, monkeypatch):
-    """Undo `briefly_taught` for one test."""
-    from napari_emgauss.methods.emgauss import PRESETS
-
-    monkeypatch.setitem(PRESETS, "balanced", briefly_taught)
-
-
 @pytest.fixture(scope="session")
 def isotropic() -> Volume:
     """A small isotropic phantom: 25 × 48 × 40."""

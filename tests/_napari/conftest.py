@@ -32,7 +32,7 @@ def nothing_is_left_behind():
 @pytest.fixture(scope="session")
 def trained(stack) -> eg.Reconstruction:
     """A quickly trained reconstruction of ``stack`` (5 × 48 × 40, 48 × 8 × 8 nm)."""
-    return eg.reconstruct(stack, preset="fast", joint=5, bootstrap=0)
+    return eg.reconstruct(stack, preset="fast", joint=5, bootstrap=0, uncertainty=True)
 
 
 @pytest.fixture

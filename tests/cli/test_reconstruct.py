@@ -97,7 +97,7 @@ def test_ctrl_c_stops_and_keeps_the_model_and_a_checkpoint_continues(folder):
     code = "import sys; from napari_emgauss.cli import main; sys.exit(main(sys.argv[1:]))"
     output, checkpoint = folder / "stopped.emgauss", folder / "checkpoint"
     arguments = ["reconstruct", str(folder / "stack.tif"), "-o", str(output), "--checkpoint", str(checkpoint)]
-    command = [sys.executable, "-u", "-c", code, *arguments, "--set", "lateral_steps=20", "joint=20000"]
+    command = [sys.executable, "-u", "-c", code, *arguments, "--set", "joint=20000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if "joint" in line:

@@ -1,8 +1,8 @@
 """The code blocks of README and docs, run as they stand on a small stack.
 
 Python blocks and ``napari-emgauss`` commands run in a folder that holds ``stack.tif`` (10 sections), ``isotropic.tif``
-and ``fib.tif``. One thing is not as a reader has it: `reconstruct` is given `QUICK` and `QUICKLY_TAUGHT` besides what
-the block asks for, since nothing here depends on how well it learned. The Python blocks of a page run one after the
+and ``fib.tif``. One thing is not as a reader has it: `reconstruct` is given `QUICK` besides what the block
+asks for, since nothing here depends on how well it learned. The Python blocks of a page run one after the
 other and share their names. A block with ``<!-- from FILE -->`` above it stands in that file word for word.
 
 Commands of other programs are checked, but not run, and appear as skipped. So does a block with
@@ -31,7 +31,6 @@ from napari_emgauss.phantoms import phantom
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = {"joint": 1, "bootstrap": 1}
-QUICKLY_TAUGHT = {"balanced": {"lateral_steps": 2}}
 FENCE = re.compile(
     r"(?:<!-- not run: (?P<reason>.+?) -->\n+|<!-- from (?P<source>\S+) -->\n+)?"
     r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
@@ -101,7 +100,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def with_quick_settings(reconstruct, volume, *, preset="balanced", **settings):
-    return reconstruct(volume, preset=preset, **{**QUICK, **QUICKLY_TAUGHT.get(preset, {}), **settings})
+    return reconstruct(volume, preset=preset, **{**QUICK, **settings})
 
 
 @pytest.mark.parametrize("block", blocks(), ids=str)

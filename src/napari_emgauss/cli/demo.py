@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 FACTOR = 6
 METHODS = ("linear", "linear+blur0.7", "flow+blur0.7")
-LATERAL_STEPS = 500
-"""A sixth of the default: a demonstration should not take minutes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +49,7 @@ class Demo:
         with TrainingDisplay(console) as display:
 
             def emgauss(thinned: Volume) -> Callable[[float], FloatArray]:
-                made.append(
-                    reconstruct(
-                        thinned,
-                        preset="balanced",
-                        lateral_steps=LATERAL_STEPS,
-                        seed=self.seed,
-                        device="cpu",
-                        on_event=display,
-                    )
-                )
+                made.append(reconstruct(thinned, preset="balanced", seed=self.seed, device="cpu", on_event=display))
                 return made[0].render
 
             result = evaluate(truth, FACTOR, [*METHODS, ("emgauss", emgauss)])

@@ -49,10 +49,10 @@ def test_numbers_stay_within_the_bounds_of_their_field(form, name):
     box = editor(form, name)
     for value in (box.minimum(), box.maximum()):
         box.setValue(value)
-        assert form.arguments()[name] == value
+        assert form.arguments().get(name, preset().flat()[name]) == value
         preset(**{name: value, "tile_overlap_px": 1, "bundle_overlap": 1} if value > 2 else {})
     box.setValue(-1)
-    assert form.arguments()[name] > 0
+    assert box.value() == ADVANCED[name].least or box.value() > 0
 
 
 def test_every_choice_of_denoising_is_offered(form):
@@ -75,10 +75,25 @@ def test_a_setting_that_cannot_act_is_disabled_and_not_passed(form):
     assert editor(form, "lateral_steps").isEnabled()
 
 
+def test_without_the_prior_a_study_of_the_stack_takes_its_place(form):
+    prior, steps = editor(form, "prior"), editor(form, "lateral_steps")
+    assert (prior.isChecked(), steps.value()) == (True, 0)
+    prior.setChecked(False)
+    assert steps.value() == preset(prior=False).teacher.lateral_steps > 0
+    assert form.arguments() == {"preset": "balanced", "device": "auto", "prior": False}
+    steps.setValue(0)
+    assert form.arguments()["lateral_steps"] == 0
+    prior.setChecked(True)
+    assert form.arguments() == {"preset": "balanced", "device": "auto"}
+    steps.setValue(70)
+    prior.setChecked(False)
+    assert form.arguments()["lateral_steps"] == 70
+
+
 def test_the_published_network_offers_no_settings_of_the_other_field(form):
     form.preset.setCurrentText("paper")
     disabled = {name for name in ADVANCED if not editor(form, name).isEnabled()}
-    assert disabled == {"teacher", "lateral_steps", "newton_steps", "adapt_spacing", "motion"}
+    assert disabled == {"teacher", "prior", "lateral_steps", "newton_steps", "adapt_spacing", "motion"}
     assert all("Not used" in editor(form, name).toolTip() for name in disabled)
     assert not any(editor(form, name).isChecked() for name in disabled - {"lateral_steps", "newton_steps"})
     form.preset.setCurrentText("balanced")

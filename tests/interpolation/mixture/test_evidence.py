@@ -2,18 +2,16 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter1d
 
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.interpolation.lateral import (
-    FusedInterpolator,
-    LateralConfig,
-    gather_evidence,
-    train_lateral,
-)
-from napari_emgauss.interpolation.lateral.evidence import SHARPENING, TOLERATED_DB, _harmless_sharpening
-from napari_emgauss.interpolation.lateral.fusion import LATERAL, PLAIN, learned_detail
+from napari_emgauss.interpolation.lateral import LateralConfig, train_lateral
+from napari_emgauss.interpolation.mixture import FusedInterpolator, Learned, Stack, assumed_evidence, gather_evidence
+from napari_emgauss.interpolation.mixture.evidence import HIDDEN, SHARPENING, TOLERATED_DB, _harmless_sharpening
+from napari_emgauss.interpolation.mixture.fusion import LATERAL, PLAIN, PRIOR, learned_detail
 from napari_emgauss.interpolation.plain import Interpolator
+from napari_emgauss.interpolation.prior import PriorInterpolator, load_prior
+from napari_emgauss.phantoms import phantom
 
 FACTOR = 5
 
@@ -21,6 +19,9 @@ FACTOR = 5
 QUICK = LateralConfig(
     steps=300, channels=16, dilations=(1, 2, 4), coefficients=6, batch_rows=24, window_px=64, evidence_sections=4
 )
+
+
+WITH_PRIOR = Learned(prior=load_prior())
 
 
 def fibres(*, along=40, width=1.0, noise=0.02, seed=0, shape=(31, 64, 64)):
@@ -39,19 +40,46 @@ def mse(image, truth):
 
 
 def test_evidence_trusts_the_network_where_tissue_is_alike_along_all_axes(truth, sections, trained):
-    evidence = gather_evidence(sections, trained)
+    evidence = gather_evidence(Stack(sections, FACTOR), Learned(lateral=trained))
     assert lateral_share(evidence) > 0.5
     assert evidence.psnr_db["fused"] > max(evidence.psnr_db["linear"], evidence.psnr_db["flow"]) + 0.1
     assert evidence.n_hidden == QUICK.evidence_sections
 
 
-@pytest.mark.parametrize("stack", [fibres(), fibres(along=20, width=3.0, noise=0.05)], ids=["fibres", "slow change"])
-def test_evidence_rejects_the_network_where_z_is_unlike_y_and_x(stack):
+def test_evidence_trusts_the_prior_on_tissue():
+    tissue = np.asarray(phantom((31, 64, 64), seed=0).data, np.float32) / 255
+    sections = np.ascontiguousarray(tissue[::FACTOR])
+    evidence = gather_evidence(Stack(sections, FACTOR), WITH_PRIOR)
+    assert evidence.shares[PRIOR] > 0.5
+    assert evidence.psnr_db["fused"] > max(evidence.psnr_db[name] for name in PLAIN) + 0.5
+    assert evidence.n_hidden == len(sections) - 2
+
+
+def prior_of(sections):
+    return WITH_PRIOR
+
+
+def lateral_of(sections):
+    return Learned(lateral=train_lateral(sections, FACTOR, config=QUICK))
+
+
+UNLIKE_TISSUE = {
+    "fibres": fibres(),
+    "slow change": fibres(along=20, width=3.0, noise=0.05),
+    "sections averaged over their thickness": uniform_filter1d(fibres(along=3.5, width=3.5), FACTOR, axis=0),
+    "random texture": fibres(along=3.5, width=3.5, noise=0.03),
+    "noise": fibres(along=0.3, width=0.3),
+}
+
+
+@pytest.mark.parametrize("learn", [prior_of, lateral_of], ids=["prior", "lateral"])
+@pytest.mark.parametrize("kind", UNLIKE_TISSUE)
+def test_a_mixture_is_no_worse_than_any_plain_method_where_a_network_does_not_know_the_texture(kind, learn):
+    stack = UNLIKE_TISSUE[kind]
     sections = np.ascontiguousarray(stack[::FACTOR])
-    network = train_lateral(sections, FACTOR, config=QUICK)
-    evidence = gather_evidence(sections, network)
-    assert lateral_share(evidence) < 0.05
-    fused = FusedInterpolator(network, sections, evidence.shares)
+    learned = learn(sections)
+    evidence = gather_evidence(Stack(sections, FACTOR), learned)
+    fused = FusedInterpolator(Stack(sections, FACTOR), evidence.shares, learned)
     hidden = [z for z in range(len(stack)) if z % FACTOR]
 
     def error(section):
@@ -61,16 +89,58 @@ def test_evidence_rejects_the_network_where_z_is_unlike_y_and_x(stack):
     assert 10 * np.log10(error(fused.section) / best_plain) < 0.05
 
 
+@pytest.mark.parametrize("learn", [prior_of, lateral_of], ids=["prior", "lateral"])
+def test_a_network_loses_its_share_where_sections_are_alike_and_rows_are_not(learn):
+    sections = np.ascontiguousarray(fibres()[::FACTOR])
+    shares = gather_evidence(Stack(sections, FACTOR), learn(sections)).shares
+    assert shares.get(PRIOR, 0) + sum(shares.get(name, 0) for name in LATERAL) < 0.05
+
+
+@pytest.mark.parametrize("width", [0.3, 1.0, 2.0])
+def test_nothing_learned_is_trusted_where_nothing_can_be_known_at_twice_the_distance(width):
+    sections = np.ascontiguousarray(fibres(along=width, width=width)[::FACTOR])
+    evidence = gather_evidence(Stack(sections, FACTOR), WITH_PRIOR)
+    assert evidence.shares[PRIOR] == 0
+    assert sum(evidence.shares.values()) == pytest.approx(1)
+
+
+def test_the_prior_knows_that_the_gap_is_twice_as_wide(monkeypatch):
+    seen = []
+    made = PriorInterpolator.__init__
+
+    def watched(self, sections, factor, **settings):
+        seen.append((len(sections), factor * (settings["z"][1] - settings["z"][0])))
+        made(self, sections, factor, **settings)
+
+    monkeypatch.setattr(PriorInterpolator, "__init__", watched)
+    gather_evidence(Stack(fibres(shape=(6, 24, 24)), FACTOR), WITH_PRIOR)
+    assert seen == [(3, 2 * FACTOR), (3, 2 * FACTOR)]
+
+
+def test_at_most_so_many_sections_are_hidden():
+    evidence = gather_evidence(Stack(fibres(shape=(40, 16, 16)), FACTOR))
+    assert evidence.n_hidden == HIDDEN
+
+
+def test_two_sections_are_left_to_the_prior_and_without_one_to_flow():
+    assert assumed_evidence(WITH_PRIOR).shares[PRIOR] > 0.5
+    for learned, best in ((WITH_PRIOR, PRIOR), (Learned(), "flow+blur0.7")):
+        evidence = assumed_evidence(learned)
+        assert sum(evidence.shares.values()) == pytest.approx(1)
+        assert max(evidence.shares, key=evidence.shares.get) == best
+        assert (evidence.n_hidden, evidence.psnr_db) == (0, {})
+
+
 @pytest.mark.parametrize("n_sections", [3, 4, 5])
 def test_evidence_hides_each_inner_section_of_a_short_stack(sections, trained, n_sections):
-    evidence = gather_evidence(sections[:n_sections], trained)
+    evidence = gather_evidence(Stack(sections[:n_sections], FACTOR), Learned(lateral=trained))
     assert evidence.n_hidden == min(n_sections - 2, QUICK.evidence_sections)
     assert sum(evidence.shares.values()) == pytest.approx(1)
 
 
 def test_two_sections_give_no_evidence(sections, trained):
     with pytest.raises(VolumeError, match="at least 3"):
-        gather_evidence(sections[:2], trained)
+        gather_evidence(Stack(sections[:2], FACTOR), Learned(lateral=trained))
 
 
 def test_sharpening_is_as_strong_as_hidden_sections_allow():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_emgauss.interpolation.lateral.shares import best_shares, error_products
+from napari_emgauss.interpolation.mixture.shares import best_shares, error_products
 
 
 def mse(image, truth):

@@ -17,6 +17,7 @@ from napari_emgauss.methods.emgauss.config import (
     TrainingConfig,
     inert,
 )
+from napari_emgauss.methods.emgauss.config.whole import LATERAL_STEPS
 from napari_emgauss.methods.emgauss.presets import PRESET_NOTES, PRESETS, PresetName, preset
 from napari_emgauss.settings import fields_of
 
@@ -42,7 +43,7 @@ def test_no_two_concerns_have_a_setting_of_one_name():
     names = [name for concern in concerns for name in fields_of(concern)]
     names += {*fields_of(AnchoredModelConfig), *fields_of(MlpModelConfig), "uncertainty"}
     assert sorted(names) == sorted(FIELDS)
-    assert len(FIELDS) == 58
+    assert len(FIELDS) == 60
 
 
 @pytest.mark.parametrize(
@@ -56,9 +57,11 @@ def test_no_two_concerns_have_a_setting_of_one_name():
         ({"motion": "none"}, {"motion_blur_px": 3.0}),
         ({"teacher": "ema"}, {"lateral_steps": 5}),
         ({"teacher": "ema"}, {"pseudo_sections": 3}),
+        ({"teacher": "ema"}, {"prior": False}),
+        ({"prior": False}, {"prior_views": 4}),
         ({"use_teacher": False}, {"teacher": "ema"}),
         ({"use_teacher": False}, {"lateral_steps": 5}),
-        ({"field": "mlp"}, {"teacher": "lateral"}),
+        ({"field": "mlp"}, {"prior": False}),
         ({"field": "mlp"}, {"lateral_steps": 5}),
         ({"field": "mlp"}, {"adapt_spacing": False}),
         ({"field": "mlp"}, {"motion": "none"}),
@@ -103,11 +106,11 @@ def test_the_network_has_its_own_average_as_the_teacher_unless_told():
 
 
 def test_nested_settings_are_held_to_the_same_rules():
-    with pytest.raises(ConfigError, match="teacher='lateral' acts only with field='anchored'"):
+    with pytest.raises(ConfigError, match="teacher='mixture' acts only with field='anchored'"):
         EmgaussConfig(model=MlpModelConfig())
     with pytest.raises(ConfigError, match="at least one must be positive with field='mlp'"):
         EmgaussConfig(model=MlpModelConfig(), teacher=TeacherConfig(teacher="ema"))
-    with pytest.raises(ConfigError, match="lateral_steps=5 acts only with teacher='lateral'"):
+    with pytest.raises(ConfigError, match="lateral_steps=5 acts only with teacher='mixture'"):
         EmgaussConfig(teacher=TeacherConfig(teacher="ema", lateral_steps=5))
     with pytest.raises(ConfigError, match="mlp_depth does not stand at model"):
         EmgaussConfig.from_json({"model": {"field": "anchored", "mlp_depth": 3}})
@@ -130,15 +133,40 @@ def test_settings_of_an_old_model_that_could_not_act_are_dropped():
     old = {**everything, "mlp_depth": 500, "ema_decay": 7, "densify_start": -3, "compositing": "alpha"}
     assert EmgaussConfig.from_flat(old) == EmgaussConfig()
     stages = {"joint": 30, "bootstrap": 20}
-    network = EmgaussConfig.from_flat(
-        {**everything, **stages, "field": "mlp", "teacher": "lateral", "motion_grid_px": 0}
-    )
+    network = EmgaussConfig.from_flat({**everything, **stages, "field": "mlp", "teacher": "ema", "motion_grid_px": 0})
     assert network == preset(field="mlp")
-    assert EmgaussConfig.from_flat({**everything, "pseudo_sections": 0}).teacher.averages_student
     with pytest.raises(ConfigError, match="unknown setting"):
         EmgaussConfig.from_flat({**everything, "other": 1})
     with pytest.raises(ConfigError, match="tile_px must be positive"):
         EmgaussConfig.from_flat({**everything, "tile_px": 0})
+
+
+def flat_of_before_priors(**changes):
+    values = {name: info.default for name, info in FIELDS.items() if not name.startswith("prior")}
+    return {**values, "teacher": "lateral", "lateral_steps": 3000, **changes}
+
+
+def test_a_lateral_teacher_of_before_there_were_priors_is_a_mixture_without_one():
+    assert EmgaussConfig.from_flat(flat_of_before_priors()) == preset(prior=False)
+    best = EmgaussConfig.from_flat(flat_of_before_priors(lateral_steps=10_000))
+    assert (best.teacher.prior, best.teacher.lateral_steps) == (False, 10_000)
+    assert EmgaussConfig.from_flat(flat_of_before_priors(pseudo_sections=0)).teacher.averages_student
+    assert EmgaussConfig.from_flat(flat_of_before_priors(use_teacher=False)) == preset(use_teacher=False)
+    assert EmgaussConfig.from_flat(flat_of_before_priors(teacher="ema")) == preset(teacher="ema")
+    nested = preset(prior=False).to_json()
+    nested["teacher"] = {n: v for n, v in nested["teacher"].items() if not n.startswith("prior")}
+    nested["teacher"]["teacher"] = "lateral"
+    assert EmgaussConfig.from_json(nested) == preset(prior=False)
+    del nested["teacher"]["lateral_steps"]
+    assert EmgaussConfig.from_json(nested) == preset(prior=False)
+
+
+def test_without_the_prior_a_network_learns_from_the_stack_unless_told_otherwise():
+    assert preset().teacher.lateral_steps == 0
+    assert preset(prior=False).teacher.lateral_steps == LATERAL_STEPS
+    assert preset(prior=False, lateral_steps=0).teacher.lateral_steps == 0
+    assert preset("best", prior=False).teacher.lateral_steps == 10_000
+    assert preset("fast", prior=False).teacher.lateral_steps == 0
 
 
 def test_changed_settings_leave_the_others():
@@ -151,8 +179,8 @@ def test_changed_settings_leave_the_others():
 
 
 def test_what_cannot_act_is_named_with_its_reason():
-    reasons = inert(preset("fast").flat())
-    assert "acts only with teacher='lateral'" in reasons["lateral_steps"]
+    reasons = inert(preset(teacher="ema").flat())
+    assert "acts only with teacher='mixture'" in reasons["lateral_steps"]
     assert "ema_decay" not in reasons
     assert "acts only with field='anchored'" in inert({"field": "mlp"})["motion"]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import napari_emgauss as eg
 from napari_emgauss.errors import ModelFileError
 from napari_emgauss.io.container import KEY, VERSION, write_container
-from napari_emgauss.methods.emgauss import EmgaussConfig
+from napari_emgauss.methods.emgauss import EmgaussConfig, describe_evidence
 from napari_emgauss.methods.emgauss.model import Steps
 from napari_emgauss.methods.emgauss.model.stored import n_bytes
 from napari_emgauss.metrics import psnr
@@ -51,7 +51,7 @@ def edited(raw: bytes, change) -> bytes:
 @pytest.mark.parametrize("preset", ["fast", "paper"])
 def test_a_saved_model_draws_the_same(stack, preset, tmp_path):
     small = {"warmup": 2, "mlp_width": 8, "mlp_depth": 2} if preset == "paper" else {}
-    result = eg.reconstruct(stack, preset=preset, joint=2, bootstrap=2, spacing_px=5.0, **small)
+    result = eg.reconstruct(stack, preset=preset, joint=2, bootstrap=2, spacing_px=5.0, uncertainty=True, **small)
     again = eg.load(result.save(tmp_path / "m.emgauss"))
     for z in (0, 1.37, 4):
         assert np.array_equal(again.render(z), result.render(z))
@@ -256,6 +256,12 @@ def test_models_of_an_earlier_format_draw_what_they_drew(name, tmp_path):
         assert result.uncertainty(0.5) == pytest.approx(drawn["uncertainty"], rel=1e-3, abs=1e-2)
     assert again.config == old.config
     assert old.config.model.field == name.rpartition("-")[2]
+
+
+def test_a_model_of_before_there_were_priors_tells_its_teacher_by_the_names_of_today():
+    old = eg.load(DATA / "version-4-anchored.emgauss")
+    assert (old.config.teacher.teacher, old.config.teacher.prior) == ("mixture", False)
+    assert "Nothing was taken from other volumes." in describe_evidence(old.record)
 
 
 def test_saving_what_was_loaded_gives_the_same_file(result, saved, tmp_path):

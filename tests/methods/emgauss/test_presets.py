@@ -7,7 +7,6 @@ from napari_emgauss.phantoms import phantom
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("balanced_as_shipped")
 def test_the_default_preset_as_shipped_beats_every_plain_interpolation():
     plain = ["linear", "linear+blur", "flow", "flow+blur"]
     scores = eg.evaluate(phantom((31, 80, 80), seed=0), 6, [*plain, "emgauss"], with_fsim=False, device="cpu")

@@ -31,7 +31,7 @@ def test_the_field_rests_during_warm_up_and_its_rate_falls_as_published(paper):
 
 
 def test_sections_are_counted_where_each_has_its_own_gaussians():
-    assert curriculum("fast").schedule.total == 3 * (3 + 10)
+    assert curriculum("fast", bootstrap=10).schedule.total == 3 * (3 + 10)
 
 
 def test_a_gpu_draws_several_sections_per_step():

@@ -134,10 +134,9 @@ def test_resuming_is_exact_across_densification_with_the_teacher_at_work(
     assert same(reconstruct(small_stack, checkpoint=tmp_path, **DENSIFYING), densified)
 
 
-@pytest.mark.parametrize("teacher", ["ema", "lateral"])
+@pytest.mark.parametrize("teacher", ["ema", "mixture"])
 def test_several_sections_per_step_learn_as_much(stack, teacher):
-    study = {"lateral_steps": 20} if teacher == "lateral" else {}
-    settings = {**TINY, **study, "teacher": teacher, "joint": 20, "bootstrap": 11, "hold_out": (3,)}
+    settings = {**TINY, "teacher": teacher, "joint": 20, "bootstrap": 11, "hold_out": (3,)}
 
     def trained(**changes):
         events = []

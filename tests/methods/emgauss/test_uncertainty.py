@@ -6,12 +6,12 @@ from scipy.ndimage import gaussian_filter
 
 import napari_emgauss as eg
 from napari_emgauss.errors import ConfigError, SectionRangeError, UncertaintyUnavailableError
-from napari_emgauss.interpolation.lateral import Calibration
+from napari_emgauss.interpolation.mixture import Calibration
 from napari_emgauss.methods.emgauss.uncertainty_map import CELL_PX, UncertaintyMap, grid_shape
 from napari_emgauss.training import Control, Finished, Progress
 from napari_emgauss.volume import Volume
 
-BRIEF = {"preset": "fast", "joint": 5, "bootstrap": 2, "spacing_px": 4.0}
+BRIEF = {"preset": "fast", "joint": 5, "bootstrap": 2, "spacing_px": 4.0, "uncertainty": True}
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def result(stack):
 @pytest.fixture(scope="module")
 def real(fib25):
     stack = Volume(fib25[::6], (48, 8, 8))
-    return eg.reconstruct(stack, preset="fast")
+    return eg.reconstruct(stack, preset="fast", uncertainty=True)
 
 
 def error_and_uncertainty(result, truth, factor=6):
@@ -96,7 +96,7 @@ def test_cells_of_a_constant_map_give_a_constant_image():
 
 
 def test_a_model_without_it_says_why(stack):
-    without = eg.reconstruct(stack, uncertainty=False, **BRIEF)
+    without = eg.reconstruct(stack, **{**BRIEF, "uncertainty": False})
     assert not without.has_uncertainty
     with pytest.raises(UncertaintyUnavailableError, match="Train again"):
         without.uncertainty(0.5)

@@ -25,6 +25,7 @@ class AdvancedSetting:
     label: str
     note: str
     unit: str = ""
+    least: int = 1
     most: int = 1_000_000
     choices: dict[str, Any] = field(default_factory=dict)
     """Values by the text that stands for them."""
@@ -36,11 +37,17 @@ class AdvancedSetting:
 
 ADVANCED = {
     "teacher": AdvancedSetting(
-        label="Study the tissue first",
-        note="Train a network on your own sections, which predicts what lies between them. The best results by far; "
-        "without it training takes a fraction of the time.",
-        checked="lateral",
+        label="Predict what lies between sections",
+        note="Networks and interpolation predict sections that were never cut, each as far as your own hidden sections "
+        "bear it out, and the Gaussians learn from them. The best results by far.",
+        checked="mixture",
         unchecked="ema",
+    ),
+    "prior": AdvancedSetting(
+        label="Use what was learned from other volumes",
+        note="A network that has learned from openly licensed volume EM how tissue continues helps to predict. Off: "
+        "the reconstruction comes from your stack alone.",
+        unchecked=False,
     ),
     "correct_sections": AdvancedSetting(
         label="Even out brightness and shifts",
@@ -83,9 +90,10 @@ ADVANCED = {
         most=64,
     ),
     "lateral_steps": AdvancedSetting(
-        label="Effort of the study",
-        note="Training steps of the network that studies the tissue. 'best' takes 10000.",
+        label="Study of your own sections",
+        note="Training steps of a network that learns from your own sections. 0: none; 'best' takes 10000.",
         unit=" steps",
+        least=0,
     ),
     "newton_steps": AdvancedSetting(
         label="Effort of the training",
@@ -151,6 +159,7 @@ class SettingsForm(QWidget):
         self.device.currentTextChanged.connect(self._edited)
         for editor in self._fields.values():
             _signal_of(editor).connect(self._edited)
+        self._fields["prior"].toggled.connect(self._study_instead)  # type: ignore[attr-defined]
         self._edited()
 
     def arguments(self) -> dict[str, Any]:
@@ -158,6 +167,8 @@ class SettingsForm(QWidget):
         name = self.preset.currentText()
         usual, without_effect = _usual(name), self._without_effect()
         values = {setting: _read(setting, editor) for setting, editor in self._fields.items()}
+        if "prior" not in without_effect:
+            usual["lateral_steps"] = _usual(name, prior=values["prior"])["lateral_steps"]
         changed = {
             setting: value
             for setting, value in values.items()
@@ -194,6 +205,12 @@ class SettingsForm(QWidget):
         self._filling = False
         self._edited()
 
+    def _study_instead(self, prior: bool) -> None:
+        """Let a study of the stack take the place of the prior as the preset has it, unless it was changed by hand."""
+        name, steps = self.preset.currentText(), self._fields["lateral_steps"]
+        if not self._filling and _read("lateral_steps", steps) == _usual(name, prior=not prior)["lateral_steps"]:
+            _write("lateral_steps", steps, _usual(name, prior=prior)["lateral_steps"])
+
     def _edited(self) -> None:
         if self._filling:
             return
@@ -209,9 +226,12 @@ class SettingsForm(QWidget):
         self.changed.emit()
 
 
-def _usual(name: str) -> dict[str, Any]:
-    """Advanced settings of a preset; a switch that it does not have is off."""
-    values = preset(name).flat()
+def _usual(name: str, **chosen: Any) -> dict[str, Any]:
+    """Advanced settings of a preset with others ``chosen``; a switch that cannot act in it is off."""
+    values = preset(name, **chosen).flat()
+    for setting in inert(values):
+        if setting in ADVANCED and ADVANCED[setting].unchecked is not None:
+            values.pop(setting, None)
     absent = {k: FIELDS[k].default if s.unchecked is None else s.unchecked for k, s in ADVANCED.items()}
     return {setting: values.get(setting, absent[setting]) for setting in ADVANCED}
 
@@ -249,7 +269,7 @@ def _editor(name: str, setting: AdvancedSetting) -> QWidget:
         length.setSuffix(setting.unit)
         return length
     number = QSpinBox()
-    number.setRange(int(max(least, 1)), int(min(most, setting.most)))
+    number.setRange(int(max(least, setting.least)), int(min(most, setting.most)))
     number.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
     number.setSuffix(setting.unit)
     return number

@@ -12,8 +12,16 @@ import numpy.typing as npt
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.interpolation.lateral.training import adapt
-from napari_emgauss.interpolation.mixture.calibration import COMPARED, Calibration, GapMiddle, calibrate
-from napari_emgauss.interpolation.mixture.fusion import FusedInterpolator, Learned, Stack, learned_detail
+from napari_emgauss.interpolation.mixture.calibration import COMPARED, N_DIFFERENCES, Calibration, GapMiddle, calibrate
+from napari_emgauss.interpolation.mixture.fusion import (
+    NOTHING_LEARNED,
+    PLAIN,
+    PRIOR,
+    FusedInterpolator,
+    Learned,
+    Stack,
+    learned_detail,
+)
 from napari_emgauss.interpolation.mixture.shares import best_shares, error_products, evened
 from napari_emgauss.metrics import psnr_from_mse
 
@@ -25,6 +33,8 @@ TOLERATED_DB = 0.1
 """What sharpening may cost at hidden sections."""
 _SAMPLE_PX = 256
 """Side of the part of every hidden section that the calibration looks at."""
+ASSUMED_SHARE = 0.85
+"""Share of the prior where there is no evidence."""
 HIDDEN = 16
 """Most sections to hide."""
 
@@ -57,7 +67,7 @@ class MixtureEvidence:
 
 def gather_evidence(
     stack: Stack,
-    learned: Learned = Learned(),
+    learned: Learned = NOTHING_LEARNED,
     *,
     seed: int = 0,
     should_stop: Callable[[], bool] | None = None,
@@ -65,8 +75,8 @@ def gather_evidence(
     """Hide every other section, predict it from the rest and fit the shares of the candidates to it.
 
     The prior is told the doubled gap; the lateral network is first adapted to it, in a copy. Where tissue does not
-    continue as a network thinks, it fits the hidden sections badly and loses its share. The lateral network has seen the
-    hidden sections themselves, but only their rows: nothing of what lies above or below.
+    continue as a network thinks, it fits the hidden sections badly and loses its share. The lateral network has seen
+    the hidden sections themselves, but only their rows: nothing of what lies above or below.
 
     Parameters
     ----------
@@ -93,10 +103,9 @@ def gather_evidence(
         learned, wanted = replace(learned, lateral=doubled), lateral.config.evidence_sections
     everything = dict.fromkeys(names, 1 / len(names))
     halves = {
-        start: FusedInterpolator(stack.every_other(start), everything, learned)
-        for start in (0, 1)[: len(sections) - 2]
+        start: FusedInterpolator(stack.every_other(start), everything, learned) for start in (0, 1)[: len(sections) - 2]
     }
-    gram = np.zeros((len(names), len(names)))
+    gram, variance = np.zeros((len(names), len(names))), 0.0
     samples = []
     chosen = np.linspace(1, len(sections) - 2, min(len(sections) - 2, wanted))
     for hidden in np.unique(chosen.round().astype(int)):
@@ -104,12 +113,18 @@ def gather_evidence(
         start = int((hidden + 1) % 2)
         parts = halves[start].candidates((hidden - start) / 2)
         gram += error_products([parts[name] for name in names], sections[hidden])
+        variance += float(sections[hidden].var())
         around = sections[hidden - 1 : hidden + 2]
         samples.append((_centre(np.stack([parts[name] for name in names])), _centre(around)))
         if should_stop is not None and should_stop():
             break
     gram /= len(samples)
     shares = best_shares(gram)
+    if shares @ gram @ shares >= variance / len(samples):
+        # No better than a constant: nothing is to be known at twice the distance, nor who knows it at the distance.
+        plain = [name in PLAIN for name in names]
+        shares = np.zeros(len(names))
+        shares[plain] = best_shares(gram[np.ix_(plain, plain)])
     if lateral is not None:
         shares = evened(shares, gram, names)
     psnr_db = {name: psnr_from_mse(gram[i, i]) for i, name in enumerate(names)}
@@ -124,6 +139,17 @@ def gather_evidence(
         sharpening=0.0 if lateral is None else _harmless_sharpening(samples, shares, names),
         examples=tuple(HiddenSection(known[i][0].prediction, known[i][1]) for i in kept),
     )
+
+
+def assumed_evidence(learned: Learned) -> MixtureEvidence:
+    """Return what is assumed of a stack with too few sections to hide one: mostly the prior, or flow without one."""
+    shares = dict.fromkeys(learned.candidates, 0.0)
+    if learned.prior is None:
+        shares["flow+blur0.7"] = 1.0
+    else:
+        shares |= {PRIOR: ASSUMED_SHARE, "flow+blur0.7": 1 - ASSUMED_SHARE}
+    calibration = Calibration(base=1.0, weights=(0.0,) * N_DIFFERENCES)
+    return MixtureEvidence(shares=shares, psnr_db={}, n_hidden=0, calibration=calibration)
 
 
 def _known(parts: FloatArray, around: FloatArray, shares: npt.NDArray[np.float64], names: tuple[str, ...]) -> GapMiddle:

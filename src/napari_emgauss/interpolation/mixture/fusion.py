@@ -49,6 +49,9 @@ class Learned:
         return (*prior, *lateral, *PLAIN)
 
 
+NOTHING_LEARNED = Learned()
+
+
 @dataclass(frozen=True, eq=False)
 class Stack:
     """Observed sections, and what predicting between them takes to know."""
@@ -86,7 +89,12 @@ class FusedInterpolator:
     """
 
     def __init__(
-        self, stack: Stack, shares: Mapping[str, float], learned: Learned = Learned(), *, sharpening: float = 0.0
+        self,
+        stack: Stack,
+        shares: Mapping[str, float],
+        learned: Learned = NOTHING_LEARNED,
+        *,
+        sharpening: float = 0.0,
     ) -> None:
         unknown = set(shares) - set(CANDIDATES)
         if unknown:

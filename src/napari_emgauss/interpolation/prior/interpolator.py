@@ -34,7 +34,10 @@ _MIRRORED = ((False, False, False), (True, True, True), (False, True, False), (T
 
 
 class Contrast(NamedTuple):
-    """Mean and standard deviation of a stack's intensities, which the network knows as 0 and 1."""
+    """Mean and standard deviation of a stack's intensities, which the network knows as 0 and 1.
+
+    Where the deviation is 0 there is nothing to know tissue by, and sections are blended.
+    """
 
     mean: float
     std: float
@@ -45,7 +48,7 @@ class Contrast(NamedTuple):
         step = max(1, math.isqrt(math.ceil(sections.size / _SAMPLE)))
         sample = sections[:, ::step, ::step]
         clipped = np.clip(sample, *np.quantile(sample, _QUANTILES))
-        return cls(float(clipped.mean()), float(clipped.std()) or 1.0)
+        return cls(float(clipped.mean()), float(clipped.std()))
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,9 @@ class PriorInterpolator:
         lower, phase = int(z), float(z) - int(z)
         if phase == 0:
             return np.array(self.sections[lower], np.float32)
+        if self.contrast.std == 0:
+            below, above = (np.asarray(self.sections[i], np.float32) for i in (lower, lower + 1))
+            return below + np.float32(phase) * (above - below)
         height, width = self.sections.shape[1:]
         views = self._analysed(lower)
         images = np.empty((len(views), height, width), np.float32)
@@ -128,7 +134,7 @@ class PriorInterpolator:
             images[index] = self._composed(views[index], phase)[:height, :width]
 
         _in_threads(work, list(range(len(views))), views[0].sections.device)
-        return np.float32(self.contrast.std) * images.mean(0) + np.float32(self.contrast.mean)
+        return np.asarray(self.contrast.std * images.mean(0) + self.contrast.mean, np.float32)
 
     def _composed(self, view: _View, phase: float) -> FloatArray:
         across_z, *across = view.mirrored

@@ -3,40 +3,57 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
+
+from napari_emgauss.errors import ConfigError
+from napari_emgauss.settings import Flag, Indices, Whole, from_json, settings
 
 _TYPICAL_FACTOR = 6.0
 _LEAK = 0.1
 _PHASE_FEATURES = 10
 _PHASE_UNITS = 48
 _CONDITION_UNITS = 16
+_MOST_LEVELS, _MOST_CHANNELS, _MOST_BLOCKS = 8, 2048, 16
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class PriorConfig:
     """Architecture of a `PriorNetwork`."""
 
-    reach: int = 2
+    reach: Annotated[Whole, Field(ge=1, le=8)] = 2
     """Observed sections on each side of the gap."""
-    shuffle: int = 2
+    shuffle: Annotated[Whole, Field(ge=1, le=8)] = 2
     """Side of the squares of pixels that the first layer takes as channels."""
-    widths: tuple[int, ...] = (64, 96, 128)
+    widths: Indices = (64, 96, 128)
     """Channels of each level; each has half the resolution of the one before."""
-    blocks: tuple[int, ...] = (2, 2, 2)
+    blocks: Indices = (2, 2, 2)
     """Residual blocks of each level, on the way down and again on the way up."""
-    coefficients: int = 8
+    coefficients: Annotated[Whole, Field(ge=1, le=64)] = 8
     """Functions of the phase that make up the residual."""
-    motion: bool = False
+    motion: Flag = False
     """Whether sections are carried to the phase by a motion that the network finds, before they are blended."""
+
+    def __post_init__(self) -> None:
+        for name, values, most in (("widths", self.widths, _MOST_CHANNELS), ("blocks", self.blocks, _MOST_BLOCKS)):
+            if not 1 <= len(values) <= _MOST_LEVELS or not all(1 <= value <= most for value in values):
+                raise ConfigError(f"{name} must be 1 to {_MOST_LEVELS} numbers within 1..{most}, got {values}.")
+        if len(self.widths) != len(self.blocks):
+            raise ConfigError(f"widths and blocks are one for each level, got {self.widths} and {self.blocks}.")
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for a file."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Any) -> PriorConfig:
+        """Inverse of `to_json`; ``values`` need not be trusted."""
+        return from_json(cls, values)
 
     @property
     def multiple_px(self) -> int:
@@ -59,12 +76,12 @@ class PriorNetwork(nn.Module):
         self.condition = nn.Sequential(nn.Linear(condition, _CONDITION_UNITS), nn.SiLU())
         self.entry = nn.Conv2d(2 * config.reach * config.shuffle**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
-            nn.Sequential(*(_Block(width) for _ in range(n))) for width, n in zip(widths, config.blocks, strict=True)
+            nn.ModuleList(_Block(width) for _ in range(n)) for width, n in zip(widths, config.blocks, strict=True)
         )
         self.shrink = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 2, stride=2) for i in range(n_levels - 1))
         self.grow = nn.ModuleList(nn.Conv2d(widths[i + 1], widths[i], 1) for i in range(n_levels - 1))
         self.up = nn.ModuleList(
-            nn.Sequential(*(_Block(widths[i]) for _ in range(config.blocks[i]))) for i in range(n_levels - 1)
+            nn.ModuleList(_Block(widths[i]) for _ in range(config.blocks[i])) for i in range(n_levels - 1)
         )
         self.exit = nn.Conv2d(widths[0], config.coefficients * config.shuffle**2, 3, padding=1)
         self.phase = nn.Sequential(
@@ -72,9 +89,9 @@ class PriorNetwork(nn.Module):
         )
         if config.motion:
             self.motion = nn.Conv2d(widths[0], 4, 3, padding=1)
-        for zero in (self.exit, *([self.motion] if config.motion else [])):
-            nn.init.zeros_(zero.weight)
-            nn.init.zeros_(zero.bias)
+        for layer in (self.exit, *([self.motion] if config.motion else [])):
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, sections: Tensor, gaps_px: Tensor, phases: Tensor) -> Tensor:
         """Predict images (batch, phases, Y, X).
@@ -85,7 +102,7 @@ class PriorNetwork(nn.Module):
             Observed sections (batch, 2·reach, Y, X), lowest first, with mean 0 and standard deviation 1 in the stack;
             Y and X are multiples of `PriorConfig.multiple_px`. One that does not exist repeats its neighbour.
         gaps_px
-            Distances (batch, 2·reach - 1) between them in px, the gap's own in the middle; 0 to one that does not exist.
+            Distances (batch, 2·reach - 1) between them in px, the gap's own in the middle; 0 to one that is not there.
         phases
             Places (batch, phases) within the gap, 0..1.
         """
@@ -103,17 +120,14 @@ class PriorNetwork(nn.Module):
         condition = self.condition(self._condition(gaps_px))
         state = self.entry(functional.pixel_unshuffle(sections, self.config.shuffle))
         kept = []
-        for level, blocks in enumerate(self.down):
-            for block in blocks:
-                state = block(state, condition)
+        for level in range(len(self.down)):
+            state = self._through(self.down[level], state, condition)
             if level < len(self.shrink):
                 kept.append(state)
                 state = self.shrink[level](state)
         for level in reversed(range(len(self.up))):
             grown = functional.interpolate(self.grow[level](state), scale_factor=2.0, mode="nearest")
-            state = kept[level] + grown
-            for block in self.up[level]:
-                state = block(state, condition)
+            state = self._through(self.up[level], kept[level] + grown, condition)
         state = functional.leaky_relu(state, _LEAK)
         coefficients = functional.pixel_shuffle(self.exit(state), self.config.shuffle)
         if not self.config.motion:
@@ -131,10 +145,16 @@ class PriorNetwork(nn.Module):
         if motion is None:
             base = torch.lerp(below, above, shares)
         else:
-            up, down = motion.float().split(2, 1)
-            base = _carried_blend(below, above, up, down, phases)
+            motion = motion.float()
+            base = _carried_blend(below, above, motion[:, :2], motion[:, 2:], phases)
         weights = self.phase(_phase_features(phases, _log_factor(self._own_gap(gaps_px))))
         return base + torch.einsum("bpj,bjyx->bpyx", weights, coefficients.to(weights.dtype))
+
+    @staticmethod
+    def _through(blocks: nn.Module, state: Tensor, condition: Tensor) -> Tensor:
+        for block in blocks.children():
+            state = block(state, condition)
+        return state
 
     def _own_gap(self, gaps_px: Tensor) -> Tensor:
         return gaps_px[:, self.config.reach - 1]
@@ -164,7 +184,8 @@ class _Block(nn.Module):
         scale, shift = self.modulation(condition)[..., None, None].chunk(2, 1)
         inner = self.first(functional.leaky_relu(state, _LEAK))
         inner = functional.leaky_relu(inner * (1 + scale) + shift, _LEAK)
-        return state + self.second(inner)
+        out: Tensor = state + self.second(inner)
+        return out
 
 
 def _carried_blend(below: Tensor, above: Tensor, up: Tensor, down: Tensor, phases: Tensor) -> Tensor:
@@ -189,7 +210,7 @@ def _log_factor(gap_px: Tensor) -> Tensor:
 
 
 def _phase_features(phases: Tensor, log_factor: Tensor) -> Tensor:
-    """Return features (batch, phases, 11): cosines of the phase, that of the mirrored phase among them, and the factor."""
+    """Return features (batch, phases, 11): cosines of multiples of the phase, and the factor."""
     orders = torch.arange(1, _PHASE_FEATURES + 1, device=phases.device, dtype=phases.dtype)
     waves = torch.cos(math.pi * phases[..., None] * orders)
     return torch.cat([waves, log_factor[:, None, None].expand(*phases.shape, 1).to(phases.dtype)], -1)

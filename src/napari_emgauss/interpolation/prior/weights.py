@@ -24,7 +24,7 @@ def load_prior() -> PriorNetwork:
     Raises
     ------
     ModelFileError
-        The file is missing or damaged.
+        The file is missing, damaged or of something else.
     """
     with as_file(files("napari_emgauss.interpolation.prior") / FILE) as path:
         return read_weights(path)
@@ -36,18 +36,21 @@ def read_weights(path: Path) -> PriorNetwork:
     Raises
     ------
     ModelFileError
-        The file is missing or damaged.
+        The file is missing, damaged or of something else.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            values = json.loads(file.metadata()["config"])
-            config = PriorConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            config = PriorConfig.from_json(json.loads(file.metadata()["config"]))
             with torch.device("meta"):
                 network = PriorNetwork(config)
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (no mapping)
             network.load_state_dict(state, assign=True)
+        if not all(bool(value.isfinite().all()) for value in state.values()):
+            raise ValueError("some weights are no numbers")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelFileError(f"the prior's weights {path.name} are not usable ({error}). Install the package anew.") from error
+        raise ModelFileError(
+            f"the prior's weights {path.name} are not usable ({error}). Install the package anew."
+        ) from error
     return network.eval().requires_grad_(requires_grad=False)
 
 

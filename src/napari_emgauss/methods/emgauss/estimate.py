@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from napari_emgauss.blocks import Block
-from napari_emgauss.interpolation.lateral import FusedInterpolator, LateralConfig, train_lateral
+from napari_emgauss.interpolation.lateral import LateralConfig, train_lateral
+from napari_emgauss.interpolation.mixture import FusedInterpolator, Learned
+from napari_emgauss.interpolation.mixture.evidence import HIDDEN
+from napari_emgauss.interpolation.mixture.fusion import LATERAL, PRIOR
+from napari_emgauss.interpolation.prior import load_prior
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.memory import estimate_memory_bytes
 from napari_emgauss.methods.emgauss.setup import Setup, prepare
 from napari_emgauss.methods.emgauss.study import Study
-from napari_emgauss.methods.emgauss.study.findings import studied_sections, studied_shape
+from napari_emgauss.methods.emgauss.study.findings import studied_shape, studied_stack
 from napari_emgauss.training import BlockTrainer, Stage
 from napari_emgauss.volume import Volume
 
@@ -110,24 +114,37 @@ def _try(piece: EmgaussJob, stop: Callable[[], bool]) -> tuple[float, dict[str, 
 
 def _try_teacher(setup: Setup, piece: Setup, stop: Callable[[], bool]) -> float | None:
     """Seconds to train the teacher and to let it predict, from a few of its steps; None when stopped."""
-    sections = studied_sections(piece)
-    times: list[float] = []
+    stack, wanted, seconds = studied_stack(piece), setup.config.teacher, 0.0
+    learned, shares = Learned(), dict[str, float]()
+    if wanted.prior:
+        learned, shares = Learned(prior=load_prior(), views=wanted.prior_views), {PRIOR: 1.0}
+    if setup.can_teach_lateral:
+        times: list[float] = []
 
-    def enough() -> bool:
-        times.append(time.perf_counter())
-        return stop() or len(times) > TRIAL_ITERATIONS
+        def enough() -> bool:
+            times.append(time.perf_counter())
+            return stop() or len(times) > TRIAL_ITERATIONS
 
-    config = LateralConfig(steps=setup.config.teacher.lateral_steps)
-    trial = LateralConfig(steps=4 * TRIAL_ITERATIONS)
-    network = train_lateral(sections, setup.volume.factor, config=trial, should_stop=enough)
-    if stop() or len(times) < 2:
+        config = LateralConfig(steps=wanted.lateral_steps)
+        trial = LateralConfig(steps=4 * TRIAL_ITERATIONS)
+        network = train_lateral(stack.sections, setup.volume.factor, config=trial, should_stop=enough)
+        if stop() or len(times) < 2:
+            return None
+        learned, shares = replace(learned, lateral=network), shares | dict.fromkeys(LATERAL, 0.5)
+        steps = (1 + config.evidence_share) * config.steps_for(math.prod(studied_shape(setup)))
+        seconds = float(np.median(np.diff(times))) * steps
+    if stop():
         return None
+    shares = {name: share / sum(shares.values()) for name, share in shares.items()} or {"flow+blur0.7": 1.0}
+    few = replace(stack, sections=stack.sections[:4], z=None)
     start = time.perf_counter()
-    FusedInterpolator(network, sections[:4], {"straight": 0.5, "aligned": 0.5}).section(0.5)
-    share = math.prod(setup.volume.shape) / math.prod(sections[:2].shape)
-    steps = (1 + config.evidence_share) * config.steps_for(math.prod(studied_shape(setup)))
-    predicting = (time.perf_counter() - start) * share * (setup.n_pseudo + 1) / 2
-    return float(np.median(np.diff(times))) * steps + predicting
+    source = FusedInterpolator(few, shares, learned)
+    for k in range(setup.n_pseudo):
+        source.section((k + 1) / (setup.n_pseudo + 1))
+    per_px = (time.perf_counter() - start) / math.prod(stack.sections.shape[1:])
+    n_hidden = min(HIDDEN, setup.volume.n_sections - 2) if setup.can_hide else 0
+    studied_px = n_hidden * math.prod(studied_shape(setup)[1:])
+    return seconds + per_px * (math.prod(setup.volume.shape) + studied_px)
 
 
 def _piece(setup: Setup) -> Setup:

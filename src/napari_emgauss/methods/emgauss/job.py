@@ -15,6 +15,7 @@ from torch import Tensor
 from napari_emgauss._types import FloatArray
 from napari_emgauss.blocks import Block
 from napari_emgauss.forward import SectionModel
+from napari_emgauss.interpolation.mixture import Stack
 from napari_emgauss.methods.emgauss.model import MemoryModels, build_model, model_from_state, rounded
 from napari_emgauss.methods.emgauss.objective import SectionObjective, SectionTarget
 from napari_emgauss.methods.emgauss.schedule import density_rules, sections_per_step
@@ -134,10 +135,11 @@ class EmgaussJob:
         height, width = setup.volume.shape[1:]
         top, left = max(y0 - MARGIN_PX, 0), max(x0 - MARGIN_PX, 0)
         around = (top, min(y1 + MARGIN_PX, height), left, min(x1 + MARGIN_PX, width))
-        sections = setup.read(setup.observed[first:last], around)
+        indices = setup.observed[first:last]
+        stack = Stack(setup.read(indices, around), setup.volume.factor, [float(i) for i in indices])
         gaps = slice(start - first, start - first + n_sections - 1)
         inside = (gaps, slice(None), slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
-        predicted, confidence = self.study.teacher.between(sections, setup.n_pseudo, self.watch)
+        predicted, confidence = self.study.teacher.between(stack, setup.n_pseudo, self.watch)
         return predicted[inside], confidence[inside]
 
     def _targets(

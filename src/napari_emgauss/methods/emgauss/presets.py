@@ -49,9 +49,9 @@ PRESETS: dict[PresetName, dict[str, Any]] = {
         "bundle_sections": 3,
         "bundle_overlap": 1,
     },
-    "fast": {"teacher": "ema", "newton_steps": 3, "bootstrap": 10},
+    "fast": {"prior_views": 1, "lateral_steps": 0, "newton_steps": 3, "uncertainty": False},
     "balanced": {},
-    "best": {"lateral_steps": 10_000},
+    "best": {"prior_views": 4, "lateral_steps": 10_000},
 }
 
 

@@ -137,12 +137,16 @@ class Setup:
     @property
     def n_pseudo(self) -> int:
         """Pseudo-sections in every gap that a teacher is to predict; 0 where none are wanted or possible."""
-        if not self.config.teacher.predicts_sections or self.start is not None:
+        teacher = self.config.teacher
+        if not teacher.predicts_sections or self.start is not None or self.volume.factor < MIN_FACTOR:
             return 0
-        # Rows are hidden at twice the factor.
+        return teacher.pseudo_sections if teacher.prior or self.can_hide else 0
+
+    @property
+    def can_teach_lateral(self) -> bool:
+        """Whether a lateral network is wanted, and sections are wide enough to hide rows at twice the factor."""
         wide = min(self.volume.shape[1:]) >= 4 * max(self.volume.factor, 2.0)
-        possible = self.can_hide and self.volume.factor >= MIN_FACTOR and wide
-        return self.config.teacher.pseudo_sections if possible else 0
+        return bool(self.n_pseudo) and self.config.teacher.lateral_steps > 0 and self.can_hide and wide
 
     def n_anchors(self, block: Block) -> int:
         """Return the observed and pseudo-sections of a block."""

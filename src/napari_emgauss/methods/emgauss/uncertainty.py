@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from napari_emgauss._types import FloatArray, Region
-from napari_emgauss.interpolation.lateral import Calibration
-from napari_emgauss.interpolation.lateral.calibration import COMPARED, GapMiddle
+from napari_emgauss.interpolation.mixture import Calibration
+from napari_emgauss.interpolation.mixture.calibration import COMPARED, GapMiddle
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
@@ -73,12 +73,15 @@ def measure_uncertainty(job: EmgaussJob, reconstruction: Reconstruction, watch: 
             middle[gap][cells][: pooled.shape[0], : pooled.shape[1]] = pooled
         below = above
         watch.tell(STAGE, gap + 1, len(middle))
-    return UncertaintyMap(middle, MEAN_OF_NORMAL * float(np.median(noise)), calibration)
+    # Nowhere can the error against a section be smaller than that section's noise.
+    least = MEAN_OF_NORMAL * float(np.median(noise))
+    return UncertaintyMap(np.maximum(middle, np.float16(least)), least, calibration)
 
 
 def _calibration(job: EmgaussJob) -> Calibration | None:
-    if job.study.evidence is not None:
-        return job.study.evidence.calibration
+    evidence = job.study.evidence
+    if evidence is not None:
+        return evidence.calibration if evidence.n_hidden else None
     start = job.setup.start
     return None if start is None or start.uncertainty_map is None else start.uncertainty_map.calibration
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_emgauss._types import AnyArray, FloatArray, Region
 from napari_emgauss.errors import ModelFileError
-from napari_emgauss.interpolation.lateral import Calibration
+from napari_emgauss.interpolation.mixture import Calibration
 
 CELL_PX = 8
 """Side of a cell of the map; it is smoother than that."""

@@ -14,7 +14,7 @@ from napari_emgauss.phantoms import phantom
 def result():
     volume = phantom((13, 160, 176), seed=1).every(6)
     settings = {"joint": 8, "bootstrap": 0, "tile_px": 100, "tile_overlap_px": 20, "adapt_spacing": False}
-    return eg.reconstruct(volume, preset="fast", **settings)
+    return eg.reconstruct(volume, preset="fast", use_teacher=False, **settings)
 
 
 @pytest.mark.parametrize("z", [0.0, 0.4, 1.0, 1.7, 2.0])

@@ -18,7 +18,7 @@ from napari_emgauss.sections.correction.corrections import shifted
 from napari_emgauss.session import Session
 from napari_emgauss.training import Control, FinishReason, Progress, Watch
 
-QUICK = {"preset": "fast", "joint": 6, "bootstrap": 2, "device": "cpu"}
+QUICK = {"preset": "fast", "joint": 6, "bootstrap": 2, "adapt_spacing": False, "device": "cpu"}
 PLAIN = {"correct_sections": "none", "leave_out_damaged": False}
 
 
@@ -202,7 +202,7 @@ def test_a_stop_while_sections_are_read_ends_at_once(uneven):
 def test_progress_is_told_while_sections_are_read(uneven, monkeypatch):
     monkeypatch.setattr("napari_emgauss.training.watch.PROGRESS_EVERY_S", 0.0)
     told = []
-    eg.reconstruct(uneven, **QUICK, on_event=told.append)
+    eg.reconstruct(uneven, **QUICK, use_teacher=False, on_event=told.append)
     stages = [event.stage for event in told if isinstance(event, Progress)]
     assert stages[0] == STAGE
     assert stages.index("solve") == stages.count(STAGE)

@@ -1,11 +1,11 @@
-"""Gaussians as dense as the tissue asks for, and what comes of it where the lateral teacher is of no use."""
+"""Gaussians as dense as the tissue asks for, and what comes of it where no network is of any use."""
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
 import napari_emgauss as eg
-from napari_emgauss.interpolation.lateral import HiddenSection, gather_evidence
+from napari_emgauss.interpolation.mixture import HiddenSection, Stack, gather_evidence
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.methods.emgauss import preset
 from napari_emgauss.methods.emgauss.study.spacing import FINER_PX, choose_spacing, with_denser_gaussians
@@ -49,7 +49,7 @@ def test_fine_detail_asks_for_fine_gaussians():
 
 
 def test_real_tissue_keeps_the_usual_spacing(fib25):
-    evidence = gather_evidence(fib25[::6].astype(np.float32) / 255, None)
+    evidence = gather_evidence(Stack(fib25[::6].astype(np.float32) / 255, 6))
     assert choose_spacing(CONFIG, evidence.examples, seed=0) == CONFIG.model.spacing_px
 
 
@@ -71,18 +71,21 @@ def test_denser_gaussians_come_in_shorter_bundles():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset_name", ["fast", "balanced"])
+@pytest.mark.parametrize(
+    "settings",
+    [{"preset": "fast"}, {"preset": "balanced"}, {"prior": False, "lateral_steps": 300}],
+    ids=["fast", "balanced", "without the prior"],
+)
 @pytest.mark.parametrize(
     "truth",
     [texture(along=40, across=1.0), texture(along=12, across=1.5), texture(along=6, across=2.5)],
     ids=["long fibres", "slow change", "less slow change"],
 )
-def test_where_z_is_unlike_y_and_x_the_result_is_no_worse_than_any_plain_method(truth, preset_name):
+def test_where_z_is_unlike_y_and_x_the_result_is_no_worse_than_any_plain_method(truth, settings):
     stack = Volume(truth, (8, 8, 8)).every(FACTOR)
     plain = ("linear", "cubic", "flow", "linear+blur0.7", "linear+blur1.0", "flow+blur0.7", "flow+blur1.0")
     best = max(withheld_psnr_db(Interpolator(stack, name).section, truth) for name in plain)
-    lateral = {"lateral_steps": 300} if preset_name == "balanced" else {}
-    result = eg.reconstruct(stack, preset=preset_name, uncertainty=False, **lateral)
+    result = eg.reconstruct(stack, uncertainty=False, **settings)
     assert withheld_psnr_db(result.render, truth) > best - 0.05
 
 

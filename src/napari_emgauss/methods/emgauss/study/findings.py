@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from napari_emgauss._types import FloatArray
-from napari_emgauss.interpolation.lateral import MixtureEvidence, gather_evidence
+from napari_emgauss.interpolation.mixture import Learned, MixtureEvidence, Stack, gather_evidence
 from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.methods.emgauss.study.spacing import choose_spacing
 from napari_emgauss.methods.emgauss.study.teacher import MixtureTeacher, train_teacher
@@ -41,18 +40,20 @@ def study(setup: Setup, watch: Watch, store: Store) -> Study:
     return Study(teacher, evidence, _spacing(setup, teacher, evidence, watch, store))
 
 
-def studied_sections(setup: Setup) -> FloatArray:
-    """Read normalised sections (n, Y, X) to study: all, or as many from the middle as memory should hold."""
+def studied_stack(setup: Setup) -> Stack:
+    """Read normalised sections to study: all, or as many from the middle as memory should hold."""
     n = min(len(setup.observed), STUDIED_SECTIONS)
     sides = [min(side, STUDIED_PX) for side in setup.volume.shape[1:]]
     y, x = ((whole - side) // 2 for whole, side in zip(setup.volume.shape[1:], sides, strict=True))
     # Evidence needs neighbours: a run of sections rather than every k-th.
     first = (len(setup.observed) - n) // 2
-    return setup.read(setup.observed[first : first + n], (y, y + sides[0], x, x + sides[1]))
+    indices = setup.observed[first : first + n]
+    sections = setup.read(indices, (y, y + sides[0], x, x + sides[1]))
+    return Stack(sections, setup.volume.factor, [float(i) for i in indices])
 
 
 def studied_shape(setup: Setup) -> tuple[int, int, int]:
-    """Return the shape of `studied_sections`."""
+    """Return the shape of `studied_stack`."""
     _, height, width = setup.volume.shape
     return min(len(setup.observed), STUDIED_SECTIONS), min(height, STUDIED_PX), min(width, STUDIED_PX)
 
@@ -64,9 +65,7 @@ def _teacher(setup: Setup, watch: Watch, store: Store) -> MixtureTeacher | None:
     saved = store.load_record("teacher")
     if saved is not None:
         return MixtureTeacher.from_state(*saved)
-    steps = setup.config.teacher.lateral_steps
-    sections = studied_sections(setup)
-    teacher = train_teacher(sections, setup.volume.factor, steps=steps, seed=setup.seed, watch=watch)
+    teacher = train_teacher(studied_stack(setup), setup, watch)
     if teacher is not None:
         tensors, values = teacher.state()
         store.save_record("teacher", values, tensors)
@@ -78,7 +77,7 @@ def _evidence(setup: Setup, watch: Watch) -> MixtureEvidence | None:
     wanted = setup.config.uncertainty or setup.config.model.adapt_spacing
     if not wanted or setup.start is not None or not setup.can_hide or watch.stopped:
         return None
-    evidence = gather_evidence(studied_sections(setup), None, seed=setup.seed, should_stop=watch.held)
+    evidence = gather_evidence(studied_stack(setup), seed=setup.seed, should_stop=watch.held)
     return None if watch.stopped else evidence
 
 
@@ -91,13 +90,12 @@ def _spacing(
     saved = store.load_record("spacing")
     if saved is not None:
         return float(saved[1]["spacing_px"])
-    if evidence is None or watch.held():
+    if evidence is None or not evidence.n_hidden or watch.held():
         return None
     examples = evidence.examples
     if not examples:  # a teacher's in a checkpoint are not kept: they are made again
-        network = None if teacher is None else teacher.network
-        sections = studied_sections(setup)
-        examples = gather_evidence(sections, network, seed=setup.seed, should_stop=watch.held).examples
+        learned = Learned() if teacher is None else teacher.learned
+        examples = gather_evidence(studied_stack(setup), learned, seed=setup.seed, should_stop=watch.held).examples
     try:
         spacing_px = choose_spacing(setup.config, examples, seed=setup.seed, stop=watch.held)
     except (MemoryError, torch.cuda.OutOfMemoryError):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from napari_emgauss._types import FloatArray
-from napari_emgauss.interpolation.lateral import HiddenSection
+from napari_emgauss.interpolation.mixture import HiddenSection
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.model import build_model
 from napari_emgauss.methods.emgauss.objective import SectionObjective, SectionTarget

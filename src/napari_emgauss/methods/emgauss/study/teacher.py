@@ -1,14 +1,15 @@
 """Teacher of pseudo-sections: a stronger one than the student's own average, predicting between two sections.
 
-The teacher is a mixture of a lateral network (trained on the stack's own sections), optical flow and linear
-interpolation. Its shares are those that predict hidden sections best, so a stack on which one of them fails does
-without it. The predictions become targets, and anchors of their own Gaussians, at depths between the sections.
+The teacher is a mixture of the prior (which has learned from other volumes), a lateral network (which learns from the
+stack's own sections), optical flow and linear interpolation. Its shares are those that predict hidden sections best, so
+a stack on which one of them fails does without it. The predictions become targets, and anchors of their own Gaussians,
+at depths between the sections.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,21 @@ from torch import Tensor
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import FileFormatError, ModelFileError
-from napari_emgauss.interpolation.lateral import (
+from napari_emgauss.interpolation.lateral import LateralConfig, LateralNetwork, train_lateral
+from napari_emgauss.interpolation.mixture import (
     Calibration,
     FusedInterpolator,
-    LateralConfig,
-    LateralNetwork,
+    Learned,
     MixtureEvidence,
+    Stack,
+    assumed_evidence,
     gather_evidence,
-    train_lateral,
 )
-from napari_emgauss.interpolation.lateral.calibration import COMPARED, GapMiddle
-from napari_emgauss.interpolation.lateral.fusion import LATERAL
+from napari_emgauss.interpolation.mixture.calibration import COMPARED, GapMiddle
+from napari_emgauss.interpolation.mixture.fusion import LATERAL, PLAIN, PRIOR
 from napari_emgauss.interpolation.plain import Interpolator
+from napari_emgauss.interpolation.prior import Contrast, load_prior
+from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.training import Watch
 
 STAGE, PREDICTING = "teacher", "pseudo-sections"
@@ -37,13 +41,15 @@ LEAST_ERROR = 0.01
 
 @dataclass(frozen=True)
 class MixtureTeacher:
-    """A trained lateral network with the shares that the evidence gave it."""
+    """Networks with the shares that the evidence gave them."""
 
-    network: LateralNetwork
+    learned: Learned
     evidence: MixtureEvidence
+    contrast: Contrast
+    """Of the studied sections."""
 
-    def between(self, sections: FloatArray, n_pseudo: int, watch: Watch | None = None) -> tuple[FloatArray, FloatArray]:
-        """Predictions, evenly spaced in every gap of ``sections`` (n, Y, X), and their confidence.
+    def between(self, stack: Stack, n_pseudo: int, watch: Watch | None = None) -> tuple[FloatArray, FloatArray]:
+        """Predictions, evenly spaced in every gap of a part of the stack, and their confidence.
 
         After a stop the rest is interpolated linearly, which takes no time.
 
@@ -52,7 +58,9 @@ class MixtureTeacher:
         images, and how much each pixel is to count: the inverse of the error to expect, over its mean; both
         (n - 1, n_pseudo, Y, X).
         """
-        source = FusedInterpolator(self.network, sections, self.evidence.shares, sharpening=self.evidence.sharpening)
+        sections, evidence = stack.sections, self.evidence
+        whole = replace(stack, contrast=self.contrast)
+        source = FusedInterpolator(whole, evidence.shares, self.learned, sharpening=evidence.sharpening)
         linear, compared = Interpolator(sections, "linear"), [Interpolator(sections, name) for name in COMPARED]
         out = np.empty((len(sections) - 1, n_pseudo, *sections.shape[1:]), np.float32)
         confidence = np.ones_like(out)
@@ -64,7 +72,7 @@ class MixtureTeacher:
             out[gap, k] = source.section(z)
             plain = np.stack([method.section(z) for method in compared])
             known = GapMiddle(prediction=out[gap, k], plain=plain, sections=sections[gap : gap + 2])
-            inverse = 1 / (self.evidence.calibration.expected(known.differences()) + LEAST_ERROR)
+            inverse = 1 / (evidence.calibration.expected(known.differences()) + LEAST_ERROR)
             confidence[gap, k] = inverse / inverse.mean()
             if watch is not None:
                 watch.tell(PREDICTING, n + 1, out.shape[0] * n_pseudo)
@@ -77,12 +85,16 @@ class MixtureTeacher:
             "hidden_psnr_db": {name: round(psnr, 3) for name, psnr in self.evidence.psnr_db.items()},
             "n_hidden": self.evidence.n_hidden,
             "sharpening": round(self.evidence.sharpening, 3),
+            "prior": self.learned.prior is not None,
         }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and JSON values of a checkpoint."""
         evidence = self.evidence
-        return self.network.state(), {
+        return {} if self.learned.lateral is None else self.learned.lateral.state(), {
+            "prior": self.learned.prior is not None,
+            "views": self.learned.views,
+            "contrast": list(self.contrast),
             "shares": evidence.shares,
             "psnr_db": evidence.psnr_db,
             "n_hidden": evidence.n_hidden,
@@ -102,7 +114,13 @@ class MixtureTeacher:
                 calibration=Calibration(base=base, weights=tuple(weights)),
                 sharpening=float(values["sharpening"]),
             )
-            return cls(LateralNetwork.from_state(tensors), evidence)
+            learned = Learned(
+                prior=load_prior() if values["prior"] else None,
+                lateral=LateralNetwork.from_state(tensors) if tensors else None,
+                views=int(values["views"]),
+            )
+            mean, std = (float(v) for v in values["contrast"])
+            return cls(learned, evidence, Contrast(mean, std))
         except (KeyError, TypeError, ValueError, AttributeError, ModelFileError) as error:
             raise FileFormatError(
                 f"the checkpoint of the teacher is not usable ({error}). Choose another folder to start anew."
@@ -110,43 +128,56 @@ class MixtureTeacher:
 
 
 def describe_evidence(record: Mapping[str, Any]) -> str:
-    """Return one sentence on what hiding sections showed, from a reconstruction's record; empty without a teacher."""
+    """Return in words what hiding sections showed, from a reconstruction's record; empty without a teacher."""
     found = record.get("teacher")
     if not found:
         return ""
-    scores = found["hidden_psnr_db"]
-    plain = max((psnr, name) for name, psnr in scores.items() if name not in (*LATERAL, "fused"))
-    lateral = sum(found["shares"][name] for name in LATERAL)
+    scores, shares = found["hidden_psnr_db"], found["shares"]
+    if not found["n_hidden"]:
+        return "There were too few sections to hide one: how far to trust what was learned was assumed."
+    plain = max((scores[name], name) for name in PLAIN)
+    parts = {
+        "the prior, learned from other volumes,": shares.get(PRIOR, 0.0),
+        "what was learned from your sections": sum(shares.get(name, 0.0) for name in LATERAL),
+    }
+    told = " and ".join(f"{name} has a share of {100 * share:.0f} %" for name, share in parts.items() if share > 0)
+    alone = "" if found.get("prior", False) else " Nothing was taken from other volumes."
     return (
-        f"On {found['n_hidden']} hidden sections, at twice the distance, what was learned from your sections predicts "
+        f"On {found['n_hidden']} hidden sections, at twice the distance, the mixture that teaches predicts "
         f"{scores['fused']:.2f} dB, the best plain interpolation ({plain[1]}) {plain[0]:.2f} dB; "
-        f"the learned part has a share of {100 * lateral:.0f} %."
+        f"{told or 'nothing that was learned has a share'}.{alone}"
     )
 
 
-def train_teacher(sections: FloatArray, factor: float, *, steps: int, seed: int, watch: Watch) -> MixtureTeacher | None:
-    """Train the network and gather the evidence; None when stopped.
+def train_teacher(stack: Stack, setup: Setup, watch: Watch) -> MixtureTeacher | None:
+    """Train a lateral network where one is wanted, and gather the evidence; None when stopped.
 
     Parameters
     ----------
-    sections
-        Normalised sections (n, Y, X) to study.
-    factor
-        Anisotropy dz / dx.
-    steps
-        Training steps for a stack of the reference size; see `LateralConfig`.
-    seed
-        Seed of the network and its examples.
+    stack
+        Normalised sections to study.
+    setup
+        What is wanted, and the seed of the network and its examples.
     watch
         Pause, stop and progress.
     """
-    network = train_lateral(
-        sections,
-        factor,
-        config=LateralConfig(steps=steps),
-        seed=seed,
-        should_stop=watch.held,
-        on_progress=lambda step, total, _: watch.tell_iterations(STAGE, step, total),
-    )
-    evidence = None if watch.stopped else gather_evidence(sections, network, seed=seed, should_stop=watch.held)
-    return None if evidence is None or watch.stopped else MixtureTeacher(network, evidence)
+    wanted, lateral = setup.config.teacher, None
+    if setup.can_teach_lateral:
+        lateral = train_lateral(
+            stack.sections,
+            stack.factor,
+            config=LateralConfig(steps=wanted.lateral_steps),
+            seed=setup.seed,
+            should_stop=watch.held,
+            on_progress=lambda step, total, _: watch.tell_iterations(STAGE, step, total),
+        )
+    if watch.stopped:
+        return None
+    learned = Learned(prior=load_prior() if wanted.prior else None, lateral=lateral, views=wanted.prior_views)
+    contrast = Contrast.of(stack.sections)
+    if setup.can_hide:
+        known = replace(stack, contrast=contrast)
+        evidence = gather_evidence(known, learned, seed=setup.seed, should_stop=watch.held)
+    else:
+        evidence = assumed_evidence(learned)
+    return None if watch.stopped else MixtureTeacher(learned, evidence, contrast)

@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_emgauss.interpolation.lateral import (
-    LateralConfig,
-    train_lateral,
-)
+from napari_emgauss.interpolation.lateral import LateralConfig, train_lateral
 
 FACTOR = 5
 
@@ -17,7 +14,7 @@ QUICK = LateralConfig(
 )
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def truth():
     """Texture that looks alike along z, y and x, with noise."""
     rng, shape = np.random.default_rng(0), (31, 72, 72)
@@ -26,11 +23,11 @@ def truth():
     return np.asarray(texture + 0.03 * rng.standard_normal(shape), np.float32)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def sections(truth):
     return np.ascontiguousarray(truth[::FACTOR])
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def trained(sections):
     return train_lateral(sections, FACTOR, config=QUICK)
