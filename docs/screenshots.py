@@ -46,8 +46,7 @@ def take(theme: str, folder: Path, size: tuple[int, int]) -> None:
     until(lambda: "short trial" in reconstruct.view.costs.text())
     shoot("reconstruct")
     reconstruct.view.stack.hold_out_choice.setCurrentIndex(1)
-    for setting, value in (("lateral_steps", 150), ("joint", 60)):
-        reconstruct.view.settings._fields[setting].setValue(value)
+    reconstruct.view.settings._fields["lateral_steps"].setValue(150)
     reconstruct.view.panel.train_button.click()
     until(lambda: reconstruct.view.panel.bar.value() > 0.5 * reconstruct.view.panel.bar.maximum() > 0)
     shoot("training")

@@ -161,7 +161,9 @@ def check_pip(arguments):
 
 def check_python(arguments):
     if arguments[0] == "-m" and arguments[1].startswith("benchmarks."):
-        tyro.cli(import_module(arguments[1]).Options, args=arguments[2:])
+        benchmark = import_module(arguments[1])
+        if hasattr(benchmark, "Options"):
+            tyro.cli(benchmark.Options, args=arguments[2:])
     for argument in arguments:
         path, _, test = argument.partition("::")
         if path.startswith("tests"):
