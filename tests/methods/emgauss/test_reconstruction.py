@@ -58,8 +58,8 @@ def test_every_pixel_of_a_small_view_is_drawn(zoom):
 def test_zoomed_tiles_equal_the_whole_section_zoomed():
     data = np.linspace(50, 200, 60, dtype=np.float32) + np.linspace(0, 40, 71, dtype=np.float32)[:, None]
     volume = eg.Volume(np.stack([data, data + 5, data + 9]), (48, 8, 8))
-    whole = eg.reconstruct(volume, teacher="ema", newton_steps=0, joint=15)
-    tiled = eg.reconstruct(volume, teacher="ema", newton_steps=0, joint=15, tile_px=33, tile_overlap_px=8)
+    whole = eg.reconstruct(volume)
+    tiled = eg.reconstruct(volume, tile_px=33, tile_overlap_px=8)
     assert len(tiled.models) > 4
     for zoom in (0.5, 1.0, 1.7):
         difference = np.abs(tiled.render(1.4, zoom=zoom) - whole.render(1.4, zoom=zoom))
