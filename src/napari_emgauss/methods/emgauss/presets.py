@@ -9,9 +9,9 @@ from napari_emgauss.methods.emgauss.config import EmgaussConfig, combined
 
 PresetName = Literal["fast", "balanced", "best", "paper"]
 PRESET_NOTES: dict[str, str] = {
-    "fast": "A first look, in seconds to a few minutes.",
-    "balanced": "The default: first studies how your tissue continues, some minutes.",
-    "best": "Studies three times as long as 'balanced', for a little more.",
+    "fast": "A first look, in seconds; no map of the uncertainty.",
+    "balanced": "The default: predicts what was not cut, as far as your own sections bear it out.",
+    "best": "Also trains a network on your own sections: minutes more, for a little more.",
     "paper": "EMGauss as published: slow on a CPU, and not better.",
 }
 PRESETS: dict[PresetName, dict[str, Any]] = {

@@ -63,6 +63,14 @@ def test_a_stop_keeps_what_is_known():
     assert choose_spacing(CONFIG, examples, seed=0, stop=lambda: True) == CONFIG.model.spacing_px
 
 
+def test_the_length_of_the_training_to_come_has_no_say():
+    examples = examples_of(texture(along=1, across=1.0)[:2])
+    longer = CONFIG.with_settings(newton_steps=1_000_000)
+    assert choose_spacing(longer, examples, seed=0) == choose_spacing(
+        CONFIG.with_settings(newton_steps=5), examples, seed=0
+    )
+
+
 def test_denser_gaussians_come_in_shorter_bundles():
     dense = with_denser_gaussians(CONFIG, CONFIG.model.spacing_px / 2)
     assert dense.model.spacing_px == CONFIG.model.spacing_px / 2

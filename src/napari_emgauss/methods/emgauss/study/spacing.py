@@ -24,8 +24,8 @@ TOLERATED_DB = 0.05
 """Loss against the predictions themselves at which no finer grid is tried."""
 NEGLIGIBLE_ERROR = 1e-6
 """Mean squared error that nobody sees, in normalised intensities."""
-ITERATIONS = 40
-"""Per redrawn section."""
+NEWTON_STEPS, ITERATIONS = 5, 40
+"""Most steps, and iterations of descent after them, per redrawn section, however long the training is to be."""
 MIN_BUNDLE = 8
 
 
@@ -79,8 +79,15 @@ def with_denser_gaussians(config: EmgaussConfig, spacing_px: float) -> EmgaussCo
 
 def _redrawn(config: EmgaussConfig, spacing_px: float, images: FloatArray, seed: int) -> FloatArray:
     """Images (n, Y, X) as Gaussians at this spacing draw them; each has a set of its own."""
+    steps = min(config.training.newton_steps, NEWTON_STEPS)
     settings = config.with_settings(
-        spacing_px=spacing_px, motion="none", use_teacher=False, joint=ITERATIONS, warmup=0, bootstrap=0
+        spacing_px=spacing_px,
+        motion="none",
+        use_teacher=False,
+        newton_steps=steps,
+        joint=ITERATIONS,
+        warmup=0,
+        bootstrap=0,
     )
     images = np.concatenate([images, images[:1]]) if len(images) == 1 else images  # the field is one between sections
     z = [float(i) for i in range(len(images))]
