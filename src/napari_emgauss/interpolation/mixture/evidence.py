@@ -31,6 +31,8 @@ SHARPENING = 1.0
 """The most by which the learned part is sharpened: costs little PSNR and gains SSIM and FSIM (docs/lab/teacher.md)."""
 TOLERATED_DB = 0.1
 """What sharpening may cost at hidden sections."""
+SHARPENING_WITH_PRIOR, TOLERATED_WITH_PRIOR_DB = 0.5, 0.02
+"""The same with a prior, which was trained for SSIM too and blurs less (docs/lab/prior.md)."""
 _SAMPLE_PX = 256
 """Side of the part of every hidden section that the calibration looks at."""
 ASSUMED_SHARE = 0.85
@@ -136,7 +138,7 @@ def gather_evidence(
         psnr_db=psnr_db,
         n_hidden=len(samples),
         calibration=calibrate(known),
-        sharpening=0.0 if lateral is None else _harmless_sharpening(samples, shares, names),
+        sharpening=_harmless_sharpening(samples, shares, names),
         examples=tuple(HiddenSection(known[i][0].prediction, known[i][1]) for i in kept),
     )
 
@@ -164,7 +166,7 @@ def _known(parts: FloatArray, around: FloatArray, shares: npt.NDArray[np.float64
 def _harmless_sharpening(
     samples: Sequence[tuple[FloatArray, FloatArray]], shares: npt.NDArray[np.float64], names: tuple[str, ...]
 ) -> float:
-    """Return the strongest sharpening, up to `SHARPENING`, that costs no more than `TOLERATED_DB` at hidden sections.
+    """Return the strongest sharpening, within the limits above, that costs no more than is tolerated at hidden sections.
 
     With errors e of the mixture and detail d, the squared error ⟨e²⟩ + 2s⟨ed⟩ + s²⟨d²⟩ is a parabola of the strength s.
     """
@@ -178,8 +180,11 @@ def _harmless_sharpening(
         detail += float(np.mean(finer**2))
     if detail == 0:
         return 0.0
-    allowed = squared * (10 ** (TOLERATED_DB / 10) - 1)
-    return min(SHARPENING, (math.sqrt(product**2 + detail * allowed) - product) / detail)
+    most, tolerated_db = SHARPENING, TOLERATED_DB
+    if PRIOR in names:
+        most, tolerated_db = SHARPENING_WITH_PRIOR, TOLERATED_WITH_PRIOR_DB
+    allowed = squared * (10 ** (tolerated_db / 10) - 1)
+    return min(most, (math.sqrt(product**2 + detail * allowed) - product) / detail)
 
 
 def _centre(images: FloatArray) -> FloatArray:

@@ -17,9 +17,11 @@ PRIOR = "prior"
 """The network that has learned from other volumes."""
 LATERAL = ("straight", "aligned")
 """The lateral network on the sections as they are, and on sections carried to z by optical flow."""
+LEARNED = (PRIOR, *LATERAL)
+"""The networks."""
 PLAIN = ("flow", "linear", "flow+blur0.7", "linear+blur0.7")
 """The baselines; blurred ones too, since a network that only denoises must not look good for want of them."""
-CANDIDATES = (PRIOR, *LATERAL, *PLAIN)
+CANDIDATES = (*LEARNED, *PLAIN)
 """What is mixed."""
 
 SHARPENING_PX = 1.5
@@ -28,8 +30,8 @@ _SUM_TOLERANCE = 1e-3
 
 
 def learned_detail(parts: Mapping[str, FloatArray], shares: Mapping[str, float]) -> FloatArray:
-    """Return the detail (Y, X) finer than `SHARPENING_PX` in what the network contributes to a mixture."""
-    learned = sum(np.float32(shares[name]) * parts[name] for name in LATERAL if name in parts)
+    """Return the detail (Y, X) finer than `SHARPENING_PX` in what networks contribute to a mixture."""
+    learned = sum(np.float32(shares[name]) * parts[name] for name in LEARNED if name in parts)
     return np.asarray(learned - gaussian_filter(learned, SHARPENING_PX), np.float32)
 
 
@@ -84,8 +86,8 @@ class FusedInterpolator:
     learned
         The networks of the candidates that have a share.
     sharpening
-        How much of the lateral candidates' detail finer than `SHARPENING_PX` is added to them once more: where that
-        network is unsure it blurs, since that has the least squared error.
+        How much of the networks' detail finer than `SHARPENING_PX` is added to them once more: where a network is
+        unsure it blurs, since that has the least squared error.
     """
 
     def __init__(
@@ -132,7 +134,7 @@ class FusedInterpolator:
         parts = self.candidates(z)
         shares = np.array([self.shares[name] for name in parts], np.float32)
         fused = np.tensordot(shares, np.stack(list(parts.values())), 1)
-        if self._sharpening and any(name in LATERAL for name in parts):
+        if self._sharpening and any(name in LEARNED for name in parts):
             fused += np.float32(self._sharpening) * learned_detail(parts, self.shares)
         return fused.astype(np.float32)
 

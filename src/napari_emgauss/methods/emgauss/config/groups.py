@@ -86,7 +86,7 @@ class TeacherConfig:
     lateral_steps: Annotated[Count, ActsWith("teacher", "mixture")] = 0
     """Training steps of a network that learns from the stack itself, for 11 sections of 192 × 192; larger stacks get up
     to 4 times as many. 0: no such network."""
-    pseudo_sections: Annotated[PositiveCount, ActsWith("teacher", "mixture")] = 2
+    pseudo_sections: Annotated[PositiveCount, ActsWith("teacher", "mixture")] = 3
     """Pseudo-sections in every gap."""
     ema_decay: Annotated[Share, ActsWith("teacher", "ema")] = 0.995
     """Decay of the teacher's moving average per iteration."""
