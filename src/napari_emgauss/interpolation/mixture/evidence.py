@@ -166,7 +166,7 @@ def _known(parts: FloatArray, around: FloatArray, shares: npt.NDArray[np.float64
 def _harmless_sharpening(
     samples: Sequence[tuple[FloatArray, FloatArray]], shares: npt.NDArray[np.float64], names: tuple[str, ...]
 ) -> float:
-    """Return the strongest sharpening, within the limits above, that costs no more than is tolerated at hidden sections.
+    """Return the strongest sharpening, within the limits above, that costs no more than tolerated at hidden sections.
 
     With errors e of the mixture and detail d, the squared error ⟨e²⟩ + 2s⟨ed⟩ + s²⟨d²⟩ is a parabola of the strength s.
     """

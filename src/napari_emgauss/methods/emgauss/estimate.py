@@ -17,7 +17,7 @@ from napari_emgauss.interpolation.mixture.evidence import HIDDEN
 from napari_emgauss.interpolation.mixture.fusion import LATERAL, PRIOR
 from napari_emgauss.interpolation.prior import load_prior
 from napari_emgauss.methods.emgauss.job import EmgaussJob
-from napari_emgauss.methods.emgauss.memory import estimate_memory_bytes
+from napari_emgauss.methods.emgauss.memory import process_peak_bytes
 from napari_emgauss.methods.emgauss.setup import Setup, prepare
 from napari_emgauss.methods.emgauss.study import Study
 from napari_emgauss.methods.emgauss.study.findings import studied_shape, studied_stack
@@ -39,7 +39,7 @@ class Estimate:
     seconds: float
     """Duration, extrapolated from a piece of the stack in proportion to pixels and iterations."""
     memory_bytes: int
-    """Memory beyond the stack itself, by count."""
+    """What the process will take at its peak: what it takes now, and what training adds by count."""
     n_iterations: int
     """Iterations of all blocks."""
     n_blocks: int
@@ -88,7 +88,7 @@ def estimate(
         total += teaching
     return Estimate(
         seconds=total,
-        memory_bytes=estimate_memory_bytes(setup),
+        memory_bytes=process_peak_bytes(setup),
         n_iterations=setup.n_iterations,
         n_blocks=len(setup.plan.blocks),
         device=str(setup.device),

@@ -8,8 +8,17 @@ from napari_emgauss.errors import OutOfMemoryError
 from napari_emgauss.methods.emgauss.setup import Setup
 
 
+LIBRARIES_BYTES = 190 * 2**20
+"""Taken by the first training of a process, whatever its size: the network, and what libraries set up to run it."""
+
+
+def process_peak_bytes(setup: Setup) -> int:
+    """Return what this process will take at the peak of a training: what it takes now, and what that adds."""
+    return int(psutil.Process().memory_info().rss) + estimate_memory_bytes(setup)
+
+
 def estimate_memory_bytes(setup: Setup) -> int:
-    """Return the peak of training beyond the input: the largest block with its sections, and all finished models.
+    """Return what training adds at its peak: the largest block with its sections, all finished models, the libraries.
 
     A Gaussian has 8 float32 parameters, held 6 times at most (value, gradient, two moments, teacher, working copy); the
     MLP keeps its activations of every Gaussian for the backward pass; finished blocks keep their values once.
@@ -25,7 +34,7 @@ def estimate_memory_bytes(setup: Setup) -> int:
         activations = 4 * model.activations_per_gaussian * n
         peak = max(peak, 6 * 8 * 4 * n + activations + 4 * max(n_sets, stop - start) * n_px * 3)
         total += 8 * 4 * n
-    return peak + total
+    return LIBRARIES_BYTES + peak + total
 
 
 def check_memory(setup: Setup) -> None:

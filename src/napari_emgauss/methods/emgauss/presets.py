@@ -11,7 +11,7 @@ PresetName = Literal["fast", "balanced", "best", "paper"]
 PRESET_NOTES: dict[str, str] = {
     "fast": "A first look, in seconds; no map of the uncertainty.",
     "balanced": "The default: predicts what was not cut, as far as your own sections bear it out.",
-    "best": "Also trains a network on your own sections: minutes more, for a little more.",
+    "best": "Also trains a network on your own sections: minutes more, for tissue unlike what was seen before.",
     "paper": "EMGauss as published: slow on a CPU, and not better.",
 }
 PRESETS: dict[PresetName, dict[str, Any]] = {
@@ -51,7 +51,7 @@ PRESETS: dict[PresetName, dict[str, Any]] = {
     },
     "fast": {"prior_views": 1, "lateral_steps": 0, "newton_steps": 3, "uncertainty": False},
     "balanced": {},
-    "best": {"prior_views": 4, "lateral_steps": 10_000},
+    "best": {"prior_views": 4, "lateral_steps": 3000, "newton_steps": 7, "spacing_px": 3.5},
 }
 
 
