@@ -7,7 +7,6 @@ import psutil
 from napari_emgauss.errors import OutOfMemoryError
 from napari_emgauss.methods.emgauss.setup import Setup
 
-
 LIBRARIES_BYTES = 190 * 2**20
 """Taken by the first training of a process, whatever its size: the network, and what libraries set up to run it."""
 
