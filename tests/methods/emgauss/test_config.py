@@ -56,7 +56,7 @@ def test_no_two_concerns_have_a_setting_of_one_name():
         ({}, {"z_jitter_end": 0.5}),
         ({"motion": "none"}, {"motion_blur_px": 3.0}),
         ({"teacher": "ema"}, {"lateral_steps": 5}),
-        ({"teacher": "ema"}, {"pseudo_sections": 3}),
+        ({"teacher": "ema"}, {"pseudo_sections": 4}),
         ({"teacher": "ema"}, {"prior": False}),
         ({"prior": False}, {"prior_views": 4}),
         ({"use_teacher": False}, {"teacher": "ema"}),
@@ -165,7 +165,7 @@ def test_without_the_prior_a_network_learns_from_the_stack_unless_told_otherwise
     assert preset().teacher.lateral_steps == 0
     assert preset(prior=False).teacher.lateral_steps == LATERAL_STEPS
     assert preset(prior=False, lateral_steps=0).teacher.lateral_steps == 0
-    assert preset("best", prior=False).teacher.lateral_steps == 10_000
+    assert preset("best", prior=False).teacher.lateral_steps == 3000
     assert preset("fast", prior=False).teacher.lateral_steps == 0
 
 

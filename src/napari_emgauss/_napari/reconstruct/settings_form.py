@@ -91,7 +91,7 @@ ADVANCED = {
     ),
     "lateral_steps": AdvancedSetting(
         label="Study of your own sections",
-        note="Training steps of a network that learns from your own sections. 0: none; 'best' takes 10000.",
+        note="Training steps of a network that learns from your own sections. 0: none; 'best' takes 3000.",
         unit=" steps",
         least=0,
     ),

@@ -86,6 +86,8 @@ class EmgaussConfig:
         return from_json(cls, values)
 
 
+PSEUDO_SECTIONS_BEFORE_PRIORS = 2
+"""In every gap, where settings do not say."""
 LATERAL_STEPS = 3000
 """Training steps of the lateral network where it stands in for the prior."""
 MODELS = {"anchored": AnchoredModelConfig, "mlp": MlpModelConfig}
@@ -135,14 +137,16 @@ def _of_before_priors(teacher: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the settings of a teacher by the names of today: a lateral network taught, or the student's average."""
     if "prior" in teacher:
         return teacher
-    values = {name: value for name, value in teacher.items() if name != "lateral_steps"}
+    values = {name: value for name, value in teacher.items() if name not in ("lateral_steps", "pseudo_sections")}
     if teacher.get("teacher", "lateral") != "lateral":
         return values
-    if teacher.get("pseudo_sections") == 0:
+    n_pseudo = teacher.get("pseudo_sections", PSEUDO_SECTIONS_BEFORE_PRIORS)
+    if n_pseudo == 0:
         return {**values, "teacher": "ema"}
     values["teacher"] = "mixture"
     if teacher.get("use_teacher", True):
-        values |= {"prior": False, "lateral_steps": teacher.get("lateral_steps", LATERAL_STEPS)}
+        steps = teacher.get("lateral_steps", LATERAL_STEPS)
+        values |= {"prior": False, "lateral_steps": steps, "pseudo_sections": n_pseudo}
     return values
 
 
