@@ -94,7 +94,7 @@ def test_what_a_preset_says_of_the_other_field_is_dropped():
     assert isinstance(anchored.model, AnchoredModelConfig)
     assert anchored.model.compositing == "sum"
     assert anchored.training.joint == preset("paper").training.joint
-    assert preset("best", teacher="ema") == preset(teacher="ema")
+    assert preset("best", teacher="ema") == preset(teacher="ema", newton_steps=7, spacing_px=3.5)
     assert preset("paper", z_jitter_start=0.0).training.z_jitter_end == 0.0
 
 
