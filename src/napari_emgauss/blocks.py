@@ -12,6 +12,7 @@ import numpy as np
 from napari_emgauss._types import AnyArray, FloatArray, Region
 from napari_emgauss.errors import ConfigError
 
+MOST_BLOCKS = 1_000_000
 Span = tuple[int, int]
 """Half-open range of indices."""
 
@@ -24,15 +25,20 @@ def spans(n: int, length: int, overlap: int) -> list[Span]:
     ConfigError
         ``overlap`` is below 1, or ``length`` not more than twice ``overlap``: three spans would meet at one place.
     """
+    count = n_spans(n, length, overlap)
+    if count == 1:
+        return [(0, n)]
+    starts = np.linspace(0, n - length, count).round().astype(int)
+    return [(int(s), int(s) + length) for s in starts]
+
+
+def n_spans(n: int, length: int, overlap: int) -> int:
+    """Return how many `spans` there are; raises `ConfigError` as they do."""
     if overlap < 1:
         raise ConfigError(f"blocks must overlap by at least 1, got {overlap}: nothing would lie between them.")
     if length <= 2 * overlap:
         raise ConfigError(f"a block must be longer than twice its overlap, got length {length} and overlap {overlap}.")
-    if n <= length:
-        return [(0, n)]
-    count = math.ceil((n - overlap) / (length - overlap))
-    starts = np.linspace(0, n - length, count).round().astype(int)
-    return [(int(s), int(s) + length) for s in starts]
+    return 1 if n <= length else math.ceil((n - overlap) / (length - overlap))
 
 
 def fade(all_spans: Sequence[Span], index: int, position: AnyArray | float) -> FloatArray:
@@ -107,6 +113,13 @@ class Plan:
     ) -> Plan:
         """Plan for ``shape`` (observed sections, Y, X)."""
         n, height, width = shape
+        lengths = ((n, bundle_sections, bundle_overlap), (height, tile_px, tile_overlap_px))
+        n_blocks = math.prod(n_spans(*axis) for axis in (*lengths, (width, tile_px, tile_overlap_px)))
+        if n_blocks > MOST_BLOCKS:
+            raise ConfigError(
+                f"a stack of shape {shape} would be cut into {n_blocks:,} blocks; at most {MOST_BLOCKS:,} can be "
+                "planned. Use larger tiles (tile_px), or a part of the stack."
+            )
         return cls(
             tuple(spans(n, bundle_sections, bundle_overlap)),
             tuple(spans(height, tile_px, tile_overlap_px)),

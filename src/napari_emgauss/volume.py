@@ -16,6 +16,11 @@ from napari_emgauss.units import format_bytes
 SUPPORTED_DTYPES = ("uint8", "uint16", "int16", "float32")
 MIN_SECTIONS = 2
 MIN_SECTION_PX = 16
+MAX_SIDE = 2**20
+"""Longest plausible axis, in voxels."""
+VOXEL_SIZES_NM = (1e-3, 1e8)
+MAX_ANISOTROPY = 1000.0
+"""Plausible voxels: from a fraction of an atom to ten centimetres, and no longer than this times their width."""
 BAND_BYTES = 16 * 2**20
 BAND_ROWS = 256
 """Bands have a multiple of this many rows, as chunks of files do."""
@@ -192,6 +197,12 @@ def check_voxel_size(voxel_size_nm: Any) -> Triple:
         raise VoxelSizeError(f"voxel_size_nm must be three numbers (z, y, x), got {voxel_size_nm!r}. {remedy}")
     if not all(math.isfinite(v) and v > 0 for v in values):
         raise VoxelSizeError(f"voxel_size_nm must be positive and finite, got {voxel_size_nm!r}. {remedy}")
+    low, high = VOXEL_SIZES_NM
+    if not (low <= min(values) and max(values) <= high and max(values) <= MAX_ANISOTROPY * min(values)):
+        raise VoxelSizeError(
+            f"voxel_size_nm {voxel_size_nm!r} is not plausible: lengths are within {low:g}..{high:g} nm, and none is "
+            f"{MAX_ANISOTROPY:g} times another. {remedy}"
+        )
     return values[0], values[1], values[2]
 
 
@@ -216,6 +227,8 @@ def check_stack_shape(shape: tuple[int, ...], dtype: Any) -> None:
         )
     if shape[0] < MIN_SECTIONS:
         raise VolumeError(f"a stack needs at least {MIN_SECTIONS} sections, got {shape[0]} in shape {shape}.")
+    if max(shape) > MAX_SIDE:
+        raise VolumeError(f"the shape {shape} is not plausible: no axis is longer than {MAX_SIDE}. Crop the stack.")
     if min(shape[1:]) < MIN_SECTION_PX:
         raise VolumeError(
             f"sections must be at least {MIN_SECTION_PX} × {MIN_SECTION_PX} px, got {shape[1]} × {shape[2]}."

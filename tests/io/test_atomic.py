@@ -149,7 +149,7 @@ def test_planes_of_another_shape_than_declared_are_an_error(tmp_path, suffix):
 
 def test_lengths_that_mrc_cannot_hold_are_an_error(tmp_path):
     with pytest.raises(VolumeError, match="MRC cannot hold"):
-        write(Volume(np.zeros((2, 16, 16), np.uint8), (1e38, 4, 4)), tmp_path / "a.mrc")
+        write(Volume(np.zeros((2, 16, 16), np.uint8), (8, 4, 4), (1e38, 0, 0)), tmp_path / "a.mrc")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -51,7 +51,7 @@ def test_cancelling_leaves_nothing(small, tmp_path, path):
 
 def test_what_does_not_fit_is_refused_before_anything_is_rendered(small, tmp_path, monkeypatch):
     part = Planes(small)
-    monkeypatch.setattr("napari_emgauss.resampling.export.psutil.virtual_memory", lambda: Room(1000))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: Room(1000))
     with pytest.raises(OutOfMemoryError, match="Explore z"):
         export(part, in_memory=True)
     check_room(part, tmp_path / "a.mrc", in_memory=False)

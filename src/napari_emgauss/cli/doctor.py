@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
+from napari_emgauss.runtime.memory import available_bytes
 from napari_emgauss.units import format_bytes
 
 PACKAGES = ("numpy", "numba", "torch", "opencv-python-headless", "scikit-image", "tifffile", "zarr", "mrcfile", "h5py")
@@ -69,7 +69,7 @@ def packages() -> list[Check]:
 
 def memory() -> Check:
     """Check the free memory."""
-    free = psutil.virtual_memory().available
+    free = available_bytes()
     good = free > MIN_FREE_BYTES
     remedy = "" if good else f"Close other programs: a small stack needs about {format_bytes(MIN_FREE_BYTES)}."
     return Check("memory", "ok" if good else "limited", f"{format_bytes(free)} free", remedy)

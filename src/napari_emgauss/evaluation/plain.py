@@ -8,13 +8,13 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-import psutil
 
 from napari_emgauss._types import AnyArray, FloatArray, Region, Triple
 from napari_emgauss.blocks import observed_coordinate
 from napari_emgauss.errors import ConfigError, OutOfMemoryError, SectionRangeError, VolumeError
 from napari_emgauss.interpolation.plain import Baseline, Interpolator
 from napari_emgauss.resampling.planes import Planes
+from napari_emgauss.runtime.memory import available_bytes
 from napari_emgauss.units import format_bytes
 from napari_emgauss.volume import Volume
 
@@ -192,7 +192,7 @@ class PlainStack:
             It would not fit into the memory that is free.
         """
         volume = self.lazy(voxel_size_nm)
-        need, free = math.prod(volume.shape) * volume.dtype.itemsize, psutil.virtual_memory().available
+        need, free = math.prod(volume.shape) * volume.dtype.itemsize, available_bytes()
         if need > free:
             raise OutOfMemoryError(
                 f"the interpolated volume takes {format_bytes(need)} and {format_bytes(free)} are free. "

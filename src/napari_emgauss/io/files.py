@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,9 @@ def read(path: str | os.PathLike[str], *, voxel_size_nm: Any = None, dataset: st
     path = Path(path)
     source = _open(path, dataset)
     dtype = supported_dtype(source.dtype, path) if len(source.shape) == 3 else source.dtype
-    check_stack_shape(source.shape, dtype)
-    voxel = resolve_voxel_size(source.found_nm, voxel_size_nm, path=path, note=source.note)
+    with _naming(path):
+        check_stack_shape(source.shape, dtype)
+        voxel = resolve_voxel_size(source.found_nm, voxel_size_nm, path=path, note=source.note)
     return Volume(
         source.load(),
         voxel,
@@ -102,6 +104,17 @@ def read(path: str | os.PathLike[str], *, voxel_size_nm: Any = None, dataset: st
         {**source.metadata, "file": path.name},
         SourceRef(path=path.absolute(), dataset=dataset, voxel_size_nm=voxel),
     )
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in what is said of it."""
+    try:
+        yield
+    except VolumeError as error:
+        if path.name in str(error):
+            raise
+        raise type(error)(f"{path.name}: {error}") from error
 
 
 def read_voxel_size(path: str | os.PathLike[str], *, dataset: str | None = None) -> PartialTriple:
@@ -179,6 +192,8 @@ def _open(path: Path, dataset: str | None) -> Source:
         )
     if path.is_dir():
         return open_ome_zarr(path) if is_zarr(path) else open_folder(path)
+    if not path.is_file():
+        raise FileFormatError(f"{path} is no file but a pipe, a socket or a device. Save the stack to a file first.")
     with path.open("rb") as handle:  # an unreadable file is a PermissionError, not a damaged one
         handle.read(1)
     if suffix in _HDF5_SUFFIXES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,8 @@ from napari_emgauss._types import AnyArray, ArrayLike3D
 from napari_emgauss.errors import FileFormatError, VolumeError
 from napari_emgauss.io.guard import InputFiles, array_bytes, check_fits_memory, foreign_errors
 from napari_emgauss.io.source import DECODED_AT_ONCE_BYTES, LazyStack, Source, supported_dtype, to_supported
-from napari_emgauss.io.tiff import opencv_pages, tag_pixel_size
+from napari_emgauss.io.tiff import check_chain, opencv_pages, tag_pixel_size
+from napari_emgauss.io.tiff_segments import check_segments
 from napari_emgauss.io.voxel_size import PartialTriple
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -52,7 +54,7 @@ def _load(path: Path, files: list[Path], shape: tuple[int, ...], dtype: np.dtype
 
     def section(file: Path) -> AnyArray:
         known.check([file])
-        image = _image(file)
+        image = _image(file, shape)
         if image.shape != shape or supported_dtype(image.dtype, file) != dtype:
             raise VolumeError(
                 f"{file.name} is {image.dtype} of shape {image.shape}, but {files[0].name} is {dtype} of shape {shape}"
@@ -71,9 +73,10 @@ def _load(path: Path, files: list[Path], shape: tuple[int, ...], dtype: np.dtype
     return stack if stack.nbytes > DECODED_AT_ONCE_BYTES else stack[:]
 
 
-def _image(file: Path) -> AnyArray:
+def _image(file: Path, shape: tuple[int, ...] | None = None) -> AnyArray:
+    """Decode an image, but not one whose header says that it has another ``shape`` than it should."""
     with foreign_errors(file, "image"):
-        image = _tiff_image(file) if file.suffix.lower() in (".tif", ".tiff") else _opencv_image(file)
+        image = _tiff_image(file) if file.suffix.lower() in (".tif", ".tiff") else _opencv_image(file, shape)
         if image.ndim == 3 and image.shape[-1] in (2, 3, 4):
             raise VolumeError(
                 f"{file.name} is an RGB (colour) image of shape {image.shape}; expected grey levels. "
@@ -87,7 +90,40 @@ def _image(file: Path) -> AnyArray:
         return image
 
 
-def _opencv_image(file: Path) -> AnyArray:
+def _declared_size(file: Path) -> tuple[int, int] | None:
+    """Return the size (Y, X) in the header of a PNG or JPEG, before anything is decoded; None if there is none."""
+    with file.open("rb") as image:
+        start = image.read(24)
+        if start[:8] == b"\x89PNG\r\n\x1a\n" and len(start) == 24:
+            width, height = struct.unpack(">II", start[16:24])
+            return height, width
+        if start[:2] != b"\xff\xd8":
+            return None
+        at = 2
+        while True:
+            image.seek(at)
+            marker = image.read(9)
+            if len(marker) < 9 or marker[0] != 0xFF:
+                return None
+            if 0xC0 <= marker[1] <= 0xCF and marker[1] not in (0xC4, 0xC8, 0xCC):
+                height, width = struct.unpack(">HH", marker[5:9])
+                return height, width
+            at += 2 + int.from_bytes(marker[2:4], "big")
+
+
+def _unlike(file: Path, size: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    return (
+        f"{file.name} is an image of {size[0]} × {size[1]}, the first one of {shape[0]} × {shape[1]}; all sections "
+        "must have one size. Crop it, or move it out of the folder."
+    )
+
+
+def _opencv_image(file: Path, shape: tuple[int, ...] | None) -> AnyArray:
+    size = _declared_size(file)
+    if size is not None:
+        check_fits_memory(file, array_bytes(size, 4), what="the image")
+        if shape is not None and size != shape:
+            raise VolumeError(_unlike(file, size, shape))
     # imdecode rather than imread: OpenCV cannot open non-ASCII paths on Windows.
     image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
@@ -96,6 +132,7 @@ def _opencv_image(file: Path) -> AnyArray:
 
 
 def _tiff_image(file: Path) -> AnyArray:
+    check_chain(file)
     with tifffile.TiffFile(file, _multifile=False) as tif:  # never follows references to other files
         pages = len(tif.pages)
         page = tif.pages.first
@@ -108,6 +145,7 @@ def _tiff_image(file: Path) -> AnyArray:
         ends = [offset + n for offset, n in zip(page.dataoffsets, page.databytecounts, strict=False)]
         if max(ends, default=0) > file.stat().st_size:
             raise ValueError("its image data reach beyond the end of the file")
+        check_segments(file, [page])
         try:
             return np.asarray(page.asarray()).squeeze()
         except ValueError as error:

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import psutil
-
 from napari_emgauss.errors import FileFormatError, OutOfMemoryError, VolumeError
+from napari_emgauss.runtime.memory import available_bytes
 from napari_emgauss.units import format_bytes
 
 MAX_METADATA_BYTES = 16 * 2**20
@@ -89,7 +88,7 @@ def check_file_holds(path: Path, needed: int, *, declared: str) -> None:
 
 def check_fits_memory(path: Path, needed: int, *, what: str = "the stack") -> None:
     """Raise unless ``needed`` bytes are available, before anything is allocated."""
-    free = int(psutil.virtual_memory().available)
+    free = available_bytes()
     if needed > free:
         raise OutOfMemoryError(
             f"{path}: {what} needs {format_bytes(needed)} of memory, {format_bytes(free)} are available. "
@@ -112,7 +111,7 @@ def check_decoded_size(file: BinaryIO, n_bytes: int, kind: str, *, at_most: int)
     at_most = max(at_most, HARMLESS_BYTES)
     if kind in _DECLARED_BYTES and n_bytes >= _HEADER_BYTES:
         decoded = _DECLARED_BYTES[kind](file.read(_HEADER_BYTES))
-    elif kind in _COUNTED_BYTES and n_bytes * _LARGEST_RATIO[kind] > at_most:
+    elif kind in _COUNTED_BYTES and n_bytes * LARGEST_RATIO[kind] > at_most:
         decoded = _COUNTED_BYTES[kind](file.read(n_bytes), at_most)
     else:
         return
@@ -163,7 +162,16 @@ _COUNTED_BYTES: dict[str, Callable[[bytes, int], int]] = {
     "bz2": lambda data, at_most: _unpacked(bz2.BZ2Decompressor(), data, at_most),
     "lzma": lambda data, at_most: _unpacked(lzma.LZMADecompressor(), data, at_most),
 }
-_LARGEST_RATIO = {"zlib": 1032, "gzip": 1032, "bz2": 10**6, "lzma": 10**4}
+LARGEST_RATIO = {"zlib": 1032, "gzip": 1032, "bz2": 10**6, "lzma": 10**4}
+
+
+def check_room_in_memory(needed: int, *, what: str, remedy: str) -> None:
+    """Raise `OutOfMemoryError` if ``needed`` bytes are more than half of what is available: others need memory too."""
+    free = available_bytes()
+    if needed > free // 2:
+        raise OutOfMemoryError(
+            f"{what} takes {format_bytes(needed)} of memory, {format_bytes(free)} are free. {remedy}"
+        )
 
 
 def json_object(value: Any) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,15 @@ import numpy as np
 
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import FileFormatError, VolumeError
-from napari_emgauss.io.guard import InputFiles, array_bytes, check_fits_memory, foreign_errors
+from napari_emgauss.io.guard import (
+    HARMLESS_BYTES,
+    LARGEST_RATIO,
+    InputFiles,
+    array_bytes,
+    check_decoded_size,
+    check_fits_memory,
+    foreign_errors,
+)
 from napari_emgauss.io.source import LazyStack, Source
 from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
 from napari_emgauss.units import length_nm
@@ -47,7 +57,9 @@ def open_hdf5(path: Path, *, dataset: str | None = None) -> Source:
                 index[axis] = part
             # Opened for each read: no handle is left open, and it costs about a millisecond.
             with h5py.File(path, "r") as file:
-                return np.asarray(_follow(file, name, path)[tuple(index)])
+                node = _follow(file, name, path)
+                _check_chunks(node, index)
+                return np.asarray(node[tuple(index)])
 
         return LazyStack(
             fetch, shape=shape, stored_dtype=dtype, path=path, kind="HDF5", files=files, sections_per_read=depth
@@ -98,6 +110,20 @@ def _follow(file: Any, name: str, path: Path) -> Any:
     if not isinstance(node, h5py.Dataset):
         raise VolumeError(f"{name!r} in {path.name} is a group; name a dataset inside it.")
     return node
+
+
+def _check_chunks(node: Any, index: list[int | slice]) -> None:
+    """Raise ``ValueError`` if a chunk that is touched unpacks to more than it should."""
+    if node.chunks is None or node.compression != "gzip" or not node.id.get_num_chunks():
+        return
+    at_most = 2 * array_bytes(node.chunks, node.dtype.itemsize)
+    spans = [(i, i + 1) if isinstance(i, int) else (i.start, i.stop) for i in index]
+    touched = [range(a // n * n, b, n) for (a, b), n in zip(spans, node.chunks, strict=True)]
+    for place in product(*touched):
+        stored = node.id.get_chunk_info_by_coord(place)
+        if stored.byte_offset is not None and stored.size * LARGEST_RATIO["zlib"] > max(at_most, HARMLESS_BYTES):
+            packed = io.BytesIO(node.id.read_direct_chunk(place)[1])
+            check_decoded_size(packed, stored.size, "zlib", at_most=at_most)
 
 
 def _numbers(node: Any, name: str) -> tuple[float, float, float] | None:

@@ -6,6 +6,7 @@ right intensities. The extended header remembers the type, and `open_mrc` gives 
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 import mrcfile
 import mrcfile.dtypes
+import mrcfile.mrcinterpreter
 import mrcfile.utils
 import numpy as np
 
@@ -34,6 +36,8 @@ from napari_emgauss.units import length_nm
 from napari_emgauss.volume import Volume
 
 _HEADER_BYTES = 1024
+_N_EXTENDED = slice(92, 96)
+"""Where the header says how long its extension is."""
 _EXTENDED = b"EMGS"
 _MODES = {"uint8": 6, "uint16": 6, "int16": 1, "float32": 2}
 _IMOD_STAMP = 1146047817
@@ -73,8 +77,14 @@ def open_mrc(path: Path) -> Source:
 
 
 def _header(path: Path) -> Any:
-    with mrcfile.mrcfile.MrcFile(path, header_only=True) as file:
-        return file.header.copy()
+    with path.open("rb") as file:
+        raw = file.read(_HEADER_BYTES)
+    # Parsed without its extended header, whose size is only declared: mrcfile makes room for it before it looks.
+    alone = raw[: _N_EXTENDED.start] + bytes(4) + raw[_N_EXTENDED.stop :]
+    with mrcfile.mrcinterpreter.MrcInterpreter(io.BytesIO(alone), header_only=True) as interpreter:
+        header = interpreter.header.copy()
+    header.nsymbt = np.frombuffer(raw[_N_EXTENDED], header.nsymbt.dtype)[0]
+    return header
 
 
 def _stored_dtype(header: Any) -> np.dtype[Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import math
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +30,7 @@ from napari_emgauss.io.guard import (
     json_object,
 )
 from napari_emgauss.io.source import DECODED_AT_ONCE_BYTES, LazyStack, PlainArray, Source, supported_dtype, to_supported
-from napari_emgauss.io.tiff_segments import SegmentedPages
+from napari_emgauss.io.tiff_segments import SegmentedPages, check_segments
 from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
 from napari_emgauss.units import length_nm
 from napari_emgauss.volume import Volume
@@ -63,6 +65,7 @@ def open_tiff(path: Path) -> Source:
 def _opened(path: Path) -> Iterator[Any]:
     """Open a file, never following its references to others; what tifffile only logs becomes an error."""
     with foreign_errors(path, "TIFF"):
+        check_chain(path)
         complaints = _Complaints()
         logger = logging.getLogger("tifffile")
         logger.addHandler(complaints)
@@ -78,6 +81,32 @@ def _opened(path: Path) -> Iterator[Any]:
             logger.removeHandler(complaints)
         if complaints.messages:
             raise ValueError(complaints.messages[0])
+
+
+def check_chain(path: Path) -> None:
+    """Raise ``ValueError`` if the chain of pages runs in a circle, which would be followed for ever."""
+    with path.open("rb") as file:
+        start = file.read(16)
+        order = {b"II": "<", b"MM": ">"}.get(start[:2])
+        if order is None or len(start) < 16:
+            return
+        big = start[2:4] in (b"+\0", b"\0+")
+        count, tag_bytes, link = (f"{order}Q", 20, f"{order}Q") if big else (f"{order}H", 12, f"{order}I")
+        (offset,) = struct.unpack_from(link, start, 8 if big else 4)
+        seen = set()
+        while offset:
+            if offset in seen:
+                raise ValueError("its chain of pages runs in a circle")
+            seen.add(offset)
+            file.seek(offset)
+            n_tags = file.read(struct.calcsize(count))
+            if len(n_tags) < struct.calcsize(count):
+                return  # beyond the end: told when it is read
+            file.seek(struct.unpack(count, n_tags)[0] * tag_bytes, io.SEEK_CUR)
+            next_offset = file.read(struct.calcsize(link))
+            if len(next_offset) < struct.calcsize(link):
+                return
+            (offset,) = struct.unpack(link, next_offset)
 
 
 class _Complaints(logging.Handler):
@@ -181,6 +210,7 @@ def _load(path: Path, shape: tuple[int, ...]) -> ArrayLike3D:
             return LazyStack(pages.fetch, shape=shape, stored_dtype=stored, path=path, kind="TIFF", files=files)
         per_voxel = target.itemsize + (stored.itemsize if stored != target else 0)
         check_fits_memory(path, array_bytes(shape, per_voxel))
+        check_segments(path, [page for one in series for page in one.pages])
         try:
             whole = np.stack([s.asarray() for s in series]) if series[1:] else series[0].asarray()
         except ValueError as error:

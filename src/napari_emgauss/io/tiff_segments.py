@@ -10,6 +10,21 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from napari_emgauss._types import AnyArray
+from napari_emgauss.io.guard import array_bytes, check_decoded_size
+
+_PACKING = {8: "zlib", 32946: "zlib", 34925: "lzma", 50000: "zstd"}
+"""Codecs by their numbers in TIFF, as far as what they unpack to can be told before."""
+
+
+def check_segments(path: Path, pages: Sequence[Any]) -> None:
+    """Raise ``ValueError`` if a strip or tile of one of ``pages`` would unpack to far more than it should."""
+    with path.open("rb") as file:
+        for page in pages:
+            key = page.keyframe
+            at_most = 2 * array_bytes(key.chunks, key.dtype.itemsize)
+            for offset, n_bytes in zip(page.dataoffsets, page.databytecounts, strict=False):
+                file.seek(offset)
+                check_decoded_size(file, n_bytes, _PACKING.get(int(key.compression), ""), at_most=at_most)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +58,11 @@ class SegmentedPages:
             raise
         return found
 
+    @property
+    def n_decoded(self) -> int:
+        """Bytes of one segment, decoded."""
+        return array_bytes(self.keyframe.chunks, self.keyframe.dtype.itemsize)
+
     def fetch(self, sections: slice, rows: slice, columns: slice) -> AnyArray:
         """Return a block of the stack, as stored."""
         with self.path.open("rb") as file:
@@ -69,6 +89,8 @@ class SegmentedPages:
         offset, n_bytes = self.places[page][index]
         if not n_bytes:
             return None
+        file.seek(offset)
+        check_decoded_size(file, n_bytes, _PACKING.get(int(self.keyframe.compression), ""), at_most=2 * self.n_decoded)
         file.seek(offset)
         data = file.read(n_bytes)
         if len(data) != n_bytes:

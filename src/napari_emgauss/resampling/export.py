@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from napari_emgauss._types import AnyArray
 from napari_emgauss._version import __version__
 from napari_emgauss.errors import DiskSpaceError, FileFormatError, OutOfMemoryError
 from napari_emgauss.io import WRITABLE_SUFFIXES, WriteCancelled, write
 from napari_emgauss.resampling.planes import Planes
+from napari_emgauss.runtime.memory import available_bytes
 from napari_emgauss.units import format_bytes
 from napari_emgauss.volume import Volume
 
@@ -109,7 +109,7 @@ def export(
 def check_room(planes: Planes, path: Path | None, *, in_memory: bool) -> None:
     """Raise unless memory and disk have room for ``planes``, before anything is done for it."""
     if in_memory:
-        free = int(psutil.virtual_memory().available)
+        free = available_bytes()
         if planes.nbytes > MEMORY_SHARE * free:
             raise _too_large(planes, f"{format_bytes(free)} are free")
     if path is not None and path.parent.is_dir():

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from napari_emgauss._types import AnyArray, ArrayLike3D, FloatArray, Region, Triple
+from napari_emgauss.io.guard import array_bytes, check_room_in_memory
 from napari_emgauss.resampling.box import SLACK, Ranges, box_of, check_region, check_z_range
 from napari_emgauss.resampling.conversion import Conversion
 from napari_emgauss.resampling.protocol import Renderable
@@ -180,6 +181,11 @@ class Planes:
 
     def _box(self, ranges: Ranges) -> AnyArray:
         planes, rows, columns = ranges
+        check_room_in_memory(
+            array_bytes((len(planes), len(rows), len(columns)), self.dtype.itemsize),
+            what=f"a box of {len(planes)} × {len(rows)} × {len(columns)} voxels",
+            remedy="Export to a file, which is written plane by plane, or take a part.",
+        )
         block = np.empty((len(planes), len(rows), len(columns)), self.dtype)
         if block.size == 0:
             return block

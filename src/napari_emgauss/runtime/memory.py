@@ -13,6 +13,35 @@ from types import TracebackType
 import psutil
 
 MIB = 2**20
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
+
+
+def available_bytes() -> int:
+    """Return how much memory this process can still take: what the machine has free, within the process's limits.
+
+    Linux's limits of a control group (containers, batch systems) and of the process itself (``ulimit``) are counted in.
+    """
+    free = int(psutil.virtual_memory().available)
+    if sys.platform == "linux":
+        free = min(free, _control_group_bytes(), _own_limit_bytes())
+    return max(free, 0)
+
+
+def _control_group_bytes() -> int:
+    try:
+        limit = int((_CONTROL_GROUP / "memory.max").read_text())
+        return limit - int((_CONTROL_GROUP / "memory.current").read_text())
+    except (OSError, ValueError):  # none, or "max"
+        return sys.maxsize
+
+
+def _own_limit_bytes() -> int:
+    import resource  # not on Windows
+
+    process = psutil.Process().memory_info()
+    taken = {resource.RLIMIT_AS: process.vms, resource.RLIMIT_DATA: process.data}
+    limits = {kind: resource.getrlimit(kind)[0] for kind in taken}
+    return min((limit - taken[kind] for kind, limit in limits.items() if limit >= 0), default=sys.maxsize)
 
 
 class MemoryMeter:

@@ -99,7 +99,7 @@ def test_too_little_memory_is_refused_with_the_remedy(viewer, export, notices, m
     class Full:
         available = 1000
 
-    monkeypatch.setattr("napari_emgauss.resampling.export.psutil.virtual_memory", Full)
+    monkeypatch.setattr("psutil.virtual_memory", Full)
     export.start()
     assert not export.running
     assert "Explore z" in notices[0]

@@ -219,7 +219,7 @@ def test_a_stack_larger_than_memory_is_refused_before_training(stack, monkeypatc
     class Full:
         available = 1000
 
-    monkeypatch.setattr("napari_emgauss.methods.emgauss.memory.psutil.virtual_memory", Full)
+    monkeypatch.setattr("psutil.virtual_memory", Full)
     with pytest.raises(MemoryError, match="GiB are free"):
         eg.reconstruct(stack, **TINY)
 

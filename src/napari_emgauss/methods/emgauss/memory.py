@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import psutil
-
 from napari_emgauss.errors import OutOfMemoryError
 from napari_emgauss.methods.emgauss.setup import Setup
+from napari_emgauss.runtime.memory import available_bytes
 
 LIBRARIES_BYTES = 190 * 2**20
 """Taken by the first training of a process, whatever its size: the network, and what libraries set up to run it."""
@@ -44,7 +43,7 @@ def check_memory(setup: Setup) -> None:
     OutOfMemoryError
         The estimate exceeds the memory that is free on this machine.
     """
-    need, free = estimate_memory_bytes(setup), psutil.virtual_memory().available
+    need, free = estimate_memory_bytes(setup), available_bytes()
     if setup.device.type == "cpu" and need > free:
         raise OutOfMemoryError(
             f"training needs about {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free. "

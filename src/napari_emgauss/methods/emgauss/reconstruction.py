@@ -16,6 +16,7 @@ from napari_emgauss.blocks import Plan, observed_coordinate
 from napari_emgauss.errors import UncertaintyUnavailableError
 from napari_emgauss.forward import View
 from napari_emgauss.io.container import write_container
+from napari_emgauss.io.guard import check_room_in_memory
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.drawing.coarse import Merged, merged
 from napari_emgauss.methods.emgauss.drawing.composite import BlockModel, compose
@@ -29,6 +30,8 @@ from napari_emgauss.volume import Volume
 
 METHOD = "emgauss"
 """Name of the method in model files."""
+DRAWN_BYTES_PER_PX = 12
+"""Memory that a pixel takes while it is drawn: a block's image, the section's, and the one in the input's units."""
 UNCERTAINTY = "uncertainty"
 """Name of the map's tensor and of its entry in the header; all other tensors belong to blocks."""
 
@@ -158,9 +161,19 @@ class Reconstruction:
     def _compose(
         self, plan: Plan, models: Sequence[BlockModel], z: float, region: Region | None, zoom: float
     ) -> FloatArray:
-        z = check_z(z, self)
-        view = View(check_region(region, self.shape[1:]), float(zoom))
+        z, view = check_z(z, self), self._view(region, zoom)
         return self.scaling.restore(compose(plan, models, view, z, observed_coordinate(self.observed, z)))
+
+    def _view(self, region: Region | None, zoom: float) -> View:
+        """Return what is drawn, if there is room for it."""
+        view = View(check_region(region, self.shape[1:]), float(zoom))
+        height, width = view.shape
+        check_room_in_memory(
+            DRAWN_BYTES_PER_PX * height * width,
+            what=f"a section drawn in {height} × {width} pixels",
+            remedy="Draw a region of it, or at a smaller zoom.",
+        )
+        return view
 
     @property
     def has_uncertainty(self) -> bool:
@@ -196,7 +209,7 @@ class Reconstruction:
                 "uncertainty=True on at least three sections. Train again, or continue the model."
             )
         covered = check_region(region, self.shape[1:])
-        shape = View(covered, float(zoom)).shape
+        shape = self._view(covered, zoom).shape
         position = observed_coordinate(self.observed, check_z(z, self))
         image = self.uncertainty_map.at(position, shape, covered, float(zoom))
         return np.asarray(image * np.float32(self.scaling.high - self.scaling.low), np.float32)

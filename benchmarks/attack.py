@@ -1,0 +1,193 @@
+"""Attack: thousands of damaged files, each read by a process of its own with limits on time and memory.
+
+``python -m benchmarks.attack --inputs 10000 --seed 1 --output docs/lab/reliability.md``
+
+What comes of a file is success, or one plain line that names the file. Anything else is a finding: another exception, a
+crash, a file that takes more than `LIMIT_S` or `LIMIT_BYTES`. What loads is used as a person would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+import napari_emgauss as eg
+from benchmarks.mutations import VOXEL_NM, make_files, mutated
+from napari_emgauss import errors
+from napari_emgauss.sections import inspect
+
+LIMIT_S, LIMIT_BYTES = 60.0, 4 * 2**30
+LOADED, REFUSED, FINDING = "used", "refused", "finding"
+OURS = (
+    errors.VolumeError, errors.FileFormatError, errors.ConfigError, errors.SectionRangeError, errors.OutOfMemoryError,
+    errors.UncertaintyUnavailableError, OSError,
+)  # fmt: skip
+MOST_EXPORTED_BYTES = 2**24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a damaged file."""
+
+    kind: str
+    damage: str
+    result: str
+    told: str = ""
+
+
+def use(path: Path, scratch: Path) -> None:
+    """Do with a file what a person does: open, look, draw, export."""
+    if path.suffix == ".emgauss":
+        _use_model(path, scratch)
+    else:
+        volume = eg.read(path, voxel_size_nm=VOXEL_NM)
+        volume.describe()
+        inspect(volume, stop=lambda: False)
+        for index in (0, volume.n_sections // 2, volume.n_sections - 1):
+            volume.section(index)
+
+
+def _use_model(path: Path, scratch: Path) -> None:
+    model = eg.load(path)
+    json.dumps(dict(model.record))
+    last = model.z_range[1]
+    for z in (0.0, 0.37 * last, last):
+        model.render(z, zoom=min(1.0, 256 / max(model.shape[1:])))
+    if model.has_uncertainty:
+        model.uncertainty(0.5 * last, zoom=min(1.0, 256 / max(model.shape[1:])))
+    planes = model.planes()
+    planes[len(planes) // 2]
+    if planes.nbytes < MOST_EXPORTED_BYTES:
+        eg.write(model.lazy(), scratch / "out.ome.tif")
+
+
+def judge(path: Path, error: BaseException) -> tuple[str, str]:
+    """Return whether an error is one plain line that names the file or the section, and that line."""
+    text = str(error)
+    named = path.name in text or path.stem in text or "section" in text
+    plain = isinstance(error, OURS) and named and "\n" not in text and len(text) < 1000
+    return (REFUSED if plain else FINDING), f"{type(error).__name__}: {text[:300]}"
+
+
+def attempt(path: Path, scratch: Path) -> tuple[str, str]:
+    """Use a file in a child process with limits; what came of it, and what was told."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _in_child(path, scratch, writing)
+    os.close(writing)
+    answer = _answer(reading, child)
+    os.close(reading)
+    _, status = os.waitpid(child, 0)
+    if answer is None:
+        return FINDING, f"took more than {LIMIT_S:g} s"
+    if os.WIFSIGNALED(status):
+        return FINDING, f"died of signal {signal.Signals(os.WTERMSIG(status)).name}"
+    result, told = json.loads(answer) if answer else (FINDING, "ended without a word")
+    return str(result), str(told)
+
+
+def _in_child(path: Path, scratch: Path, writing: int) -> None:
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (used + LIMIT_BYTES, used + LIMIT_BYTES))
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        use(path, scratch)
+        outcome = (LOADED, "")
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is judged
+        outcome = judge(path, error)
+    os.write(writing, json.dumps(outcome).encode()[:60000])
+    os._exit(0)
+
+
+def _answer(reading: int, child: int) -> bytes | None:
+    """Return what the child wrote; None if it took too long and was ended."""
+    deadline, answer = time.monotonic() + LIMIT_S, b""
+    while True:
+        ready, _, _ = select.select([reading], [], [], max(deadline - time.monotonic(), 0))
+        if not ready:
+            os.kill(child, signal.SIGKILL)
+            return None
+        if not (part := os.read(reading, 2**16)):
+            return answer
+        answer += part
+
+
+def attack(n_inputs: int, seed: int, folder: Path) -> list[Outcome]:
+    """Damage and use so many files; the same seed damages them alike."""
+    good = folder / "good"
+    good.mkdir()
+    files = make_files(good)
+    for path in files.values():  # compiles what will be needed, and makes sure that they are good
+        use(path, folder)
+        (folder / "out.ome.tif").unlink(missing_ok=True)
+    outcomes, rng, names = [], np.random.default_rng(seed), list(files)
+    for number in range(n_inputs):
+        name = names[number % len(names)]
+        work = folder / "work"
+        work.mkdir()
+        path, damage = mutated(files[name], work, rng)
+        result, told = attempt(path, work)
+        outcomes.append(Outcome(kind=name, damage=damage, result=result, told=told))
+        shutil.rmtree(work)
+    return outcomes
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """Return the counts as a Markdown table, and the findings below it."""
+    counts = Counter((o.kind, o.result) for o in outcomes)
+    lines = ["| file | inputs | used | refused | findings |", "|---|---|---|---|---|"]
+    for kind in sorted({o.kind for o in outcomes}):
+        numbers = [counts[kind, result] for result in (LOADED, REFUSED, FINDING)]
+        lines.append(f"| `{kind}` | {sum(numbers)} | {' | '.join(map(str, numbers))} |")
+    totals = [sum(o.result == result for o in outcomes) for result in (LOADED, REFUSED, FINDING)]
+    lines.append(f"| all | {sum(totals)} | {' | '.join(map(str, totals))} |")
+    findings = [f"- `{o.damage}`: {o.told}" for o in outcomes if o.result == FINDING]
+    return "\n".join([*lines, "", *findings[:100]]) + "\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attack:
+    """Damage files of every format and read them, each in a process with limits."""
+
+    inputs: int = 10_000
+    """Damaged files."""
+    seed: int = 0
+    """Seed of the damage."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """Markdown file for the table."""
+
+
+def main(arguments: Any = None) -> int:
+    """Attack, print the table, and return 1 if there are findings."""
+    options = tyro.cli(Attack, args=arguments)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes = attack(options.inputs, options.seed, Path(folder))
+    text = (
+        f"{options.inputs} damaged files, seed {options.seed}, {(time.monotonic() - start) / 60:.0f} minutes; each had "
+        f"{LIMIT_S:g} s and {LIMIT_BYTES / 2**30:g} GiB beyond what the program itself takes.\n\n{table(outcomes)}"
+    )
+    sys.stdout.write(text)
+    if options.output is not None:
+        options.output.write_text(text, encoding="utf-8")
+    return int(any(o.result == FINDING for o in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

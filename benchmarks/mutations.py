@@ -1,0 +1,201 @@
+"""Good files of every format that is read, and random damage to them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import h5py
+import numpy as np
+import tifffile
+import zarr
+
+import napari_emgauss as eg
+
+SHAPE = (4, 32, 36)
+VOXEL_NM = (40.0, 8.0, 8.0)
+_NUMBERS = (0, 1, 2, 255, 256, 2**15, 2**16 - 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1)
+_VALUES = (
+    None,
+    True,
+    -1,
+    0,
+    1e300,
+    -1e-300,
+    float("nan"),
+    float("inf"),
+    2**20,
+    2**63,
+    "",
+    "x" * 300,
+    [],
+    {},
+    [[]],
+    "\x1b[2J",
+)
+_HEAD_BYTES = 4096
+
+
+def make_files(folder: Path) -> dict[str, Path]:
+    """Write one good file, or folder, of each kind; returned by what it is."""
+    data = eg.Volume(_tissue(), VOXEL_NM)
+    sections = np.asarray(data.data)
+    plain = {"photometric": "minisblack", "metadata": {"axes": "ZYX"}}
+    tifffile.imwrite(folder / "plain.tif", sections, **plain)
+    tifffile.imwrite(folder / "big.tif", sections, bigtiff=True, **plain)
+    tifffile.imwrite(folder / "tiled.tif", sections, tile=(16, 16), compression="zlib", **plain)
+    tifffile.imwrite(folder / "imagej.tif", sections, imagej=True, resolution=(1.0, 1.0), metadata={"spacing": 2})
+    with tifffile.TiffWriter(folder / "pages.tif") as tif:
+        for section in sections:
+            tif.write(section, metadata=None, contiguous=False, photometric="minisblack")
+    for name in ("a.ome.tif", "a.mrc", "v05.ome.zarr"):
+        eg.write(data, folder / name)
+    eg.write(eg.Volume(sections.astype(np.float32), VOXEL_NM), folder / "float.mrc")
+    with h5py.File(folder / "a.h5", "w") as file:
+        file.create_dataset("raw", data=sections, chunks=(1, 32, 36), compression="gzip")
+    _old_zarr(folder / "v04.ome.zarr", sections)
+    for suffix in ("png", "tif"):
+        images = folder / f"images-{suffix}"
+        images.mkdir()
+        for index, section in enumerate(sections):
+            cv2.imwrite(str(images / f"{index}.{suffix}"), section)
+    for preset in ("fast", "paper"):
+        settings: dict[str, Any] = {"mlp_width": 16, "mlp_depth": 2} if preset == "paper" else {}
+        steps = {"joint": 1, "bootstrap": 0, "warmup": 0}
+        model = eg.reconstruct(data, preset=preset, spacing_px=4.0, device="cpu", **steps, **settings)
+        model.save(folder / f"{preset}.emgauss")
+    return {path.name: path for path in sorted(folder.iterdir())}
+
+
+def _tissue() -> np.ndarray:
+    from napari_emgauss.phantoms import phantom
+
+    return np.asarray(phantom((19, *SHAPE[1:]), seed=3).every(6).data)
+
+
+def _old_zarr(path: Path, sections: np.ndarray) -> None:
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    group.create_array("0", data=sections, chunks=(2, 16, 36))
+    axes = [{"name": a, "type": "space", "unit": "nanometer"} for a in "zyx"]
+    scale = [{"type": "scale", "scale": list(VOXEL_NM)}]
+    image = {"version": "0.4", "axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
+    group.attrs["multiscales"] = [image]
+
+
+def mutated(good: Path, into: Path, rng: np.random.Generator) -> tuple[Path, str]:
+    """Copy a good file or folder ``into`` a folder and damage it; return it and what was done."""
+    path = into / good.name
+    if good.is_dir():
+        shutil.copytree(good, path)
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        target = files[int(rng.integers(len(files)))]
+    else:
+        shutil.copy(good, path)
+        target = path
+    known: list[Callable[[bytes, np.random.Generator], bytes]] = [*_OF_BYTES]
+    if target.suffix == ".json" or target.name in (".zattrs", ".zarray", ".zgroup"):
+        known += 4 * [_in_json]
+    elif target.suffix == ".emgauss":
+        known += 6 * [_in_model_header]
+    done = []
+    content = target.read_bytes()
+    for _ in range(int(rng.integers(1, 4))):
+        mutation = known[int(rng.integers(len(known)))]
+        done.append(mutation.__name__.strip("_"))
+        content = mutation(content, rng)
+    target.write_bytes(content)
+    if good.is_dir() and rng.random() < 0.1:
+        target.unlink()
+        done.append("deleted")
+    return path, f"{target.relative_to(into)}: {', '.join(done)}"
+
+
+def _place(content: bytes, rng: np.random.Generator) -> int:
+    """Return a place in a file, in its first 4 kB as often as anywhere."""
+    end = min(len(content), _HEAD_BYTES) if rng.random() < 0.5 else len(content)
+    return int(rng.integers(max(end, 1)))
+
+
+def _cut_short(content: bytes, rng: np.random.Generator) -> bytes:
+    return content[: _place(content, rng)]
+
+
+def _flipped_bits(content: bytes, rng: np.random.Generator) -> bytes:
+    changed = bytearray(content)
+    for _ in range(int(rng.integers(1, 9))):
+        if changed:
+            changed[_place(content, rng)] ^= 1 << int(rng.integers(8))
+    return bytes(changed)
+
+
+def _extreme_number(content: bytes, rng: np.random.Generator) -> bytes:
+    value, size = _NUMBERS[int(rng.integers(len(_NUMBERS)))], int(rng.choice([1, 2, 4, 8]))
+    order = "little" if rng.random() < 0.7 else "big"
+    at = _place(content, rng)
+    number = (value % 2 ** (8 * size)).to_bytes(size, order)  # type: ignore[arg-type]
+    return content[:at] + number + content[at + size :]
+
+
+def _extreme_float(content: bytes, rng: np.random.Generator) -> bytes:
+    at = _place(content, rng) // 4 * 4
+    value = float(rng.choice([np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45, 0.0]))
+    return content[:at] + struct.pack("<f", value) + content[at + 4 :]
+
+
+def _blank_stretch(content: bytes, rng: np.random.Generator) -> bytes:
+    at, n = _place(content, rng), int(rng.integers(1, 512))
+    return content[:at] + bytes(len(content[at : at + n])) + content[at + n :]
+
+
+def _left_out(content: bytes, rng: np.random.Generator) -> bytes:
+    at = _place(content, rng)
+    return content[:at] + content[at + int(rng.integers(1, 64)) :]
+
+
+def _doubled(content: bytes, rng: np.random.Generator) -> bytes:
+    at, n = _place(content, rng), int(rng.integers(1, 256))
+    return content[: at + n] + content[at:]
+
+
+_OF_BYTES = (_cut_short, _flipped_bits, _extreme_number, _extreme_float, _blank_stretch, _left_out, _doubled)
+
+
+def _in_json(content: bytes, rng: np.random.Generator) -> bytes:
+    """Put an odd value somewhere into a JSON document, or drop one."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return content
+    node = document
+    while isinstance(node, dict | list) and node:
+        keys: list[Any] = list(node) if isinstance(node, dict) else list(range(len(node)))
+        key = keys[int(rng.integers(len(keys)))]
+        if not isinstance(node[key], dict | list) or not node[key] or rng.random() < 0.2:
+            if rng.random() < 0.2:
+                del node[key]
+            else:
+                node[key] = _VALUES[int(rng.integers(len(_VALUES)))]
+            break
+        node = node[key]
+    return json.dumps(document).encode()
+
+
+def _in_model_header(content: bytes, rng: np.random.Generator) -> bytes:
+    """Put an odd value into a model's header, or into the JSON text of the method within it."""
+    (n_bytes,) = struct.unpack("<Q", content[:8]) if len(content) >= 8 else (0,)
+    try:
+        outer = json.loads(content[8 : 8 + n_bytes])
+        if rng.random() < 0.8:
+            inner = outer["__metadata__"]["napari-emgauss"]
+            outer["__metadata__"]["napari-emgauss"] = _in_json(inner.encode(), rng).decode()
+            header = json.dumps(outer).encode()
+        else:
+            header = _in_json(content[8 : 8 + n_bytes], rng)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return content
+    return struct.pack("<Q", len(header)) + header + content[8 + n_bytes :]

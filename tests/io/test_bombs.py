@@ -1,0 +1,216 @@
+"""Small files that would take the machine are refused before they do: each is read by a process with little memory."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import zlib
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from napari_emgauss.io import write
+from napari_emgauss.volume import Volume
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process")
+
+READ = """
+import resource, sys, numpy as np, napari_emgauss as eg, napari_emgauss.io
+resource.setrlimit(resource.RLIMIT_DATA, (3 * 2**30, 3 * 2**30))
+try:
+    volume = eg.read(sys.argv[1], voxel_size_nm=(40, 4, 4))
+    for index in range(min(volume.n_sections, 3)):
+        volume.section(index, (0, 16, 0, 16))
+        volume.section(index)
+except (ValueError, MemoryError, OSError) as error:
+    print(type(error).__name__, error)
+else:
+    print("read")
+print(int(next(l for l in open('/proc/self/status') if l.startswith('VmHWM')).split()[1]) // 1024)
+"""
+BOMB_BYTES, MOST_MIB = 700 * 2**20, 600
+DATA = np.random.default_rng(0).integers(0, 255, (4, 64, 64), np.uint8)
+
+
+def reading(path):
+    """Read a file elsewhere; what came of it, and the process's peak in MiB."""
+    done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    *text, peak = done.stdout.splitlines()
+    return " ".join(text), int(peak)
+
+
+def refused(path, *words):
+    text, peak = reading(path)
+    assert text.startswith(("FileFormatError", "VolumeError", "OutOfMemoryError")), text
+    assert path.name in text
+    assert any(word in text for word in words), text
+    assert peak < MOST_MIB
+
+
+def ome(group):
+    axes = [{"name": a, "type": "space", "unit": "nanometer"} for a in "zyx"]
+    scale = [{"type": "scale", "scale": [40, 4, 4]}]
+    group.attrs["multiscales"] = [
+        {"version": "0.4", "axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
+    ]
+
+
+@pytest.mark.parametrize("codec", ["zlib", "gzip", "bz2", "lzma", "zstd", "blosc", "lz4"])
+def test_a_chunk_that_unpacks_to_far_more_than_declared(tmp_path, codec):
+    import numcodecs
+
+    path = tmp_path / "bomb.ome.zarr"
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    packing = numcodecs.get_codec({"id": codec})
+    group.create_array("0", data=DATA, chunks=(1, 64, 64), compressors=packing)
+    ome(group)
+    (path / "0" / "1.0.0").write_bytes(packing.encode(np.zeros(BOMB_BYTES, np.uint8)))
+    refused(path, "unpack to")
+
+
+def test_many_chunks_that_are_honest_and_huge(tmp_path):
+    path = tmp_path / "huge.ome.zarr"
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    array = group.create_array("0", shape=(4, 40000, 40000), chunks=(4, 8000, 8000), dtype="u1")
+    ome(group)
+    packed = array.compressors[0].encode(np.zeros(4 * 8000 * 8000, np.uint8))
+    for y, x in np.ndindex(5, 5):
+        (path / "0" / f"0.{y}.{x}").write_bytes(packed)
+    text, peak = reading(path)
+    assert text.startswith(("read", "OutOfMemoryError"))
+    assert peak < 3000
+
+
+def test_a_strip_that_unpacks_to_far_more_than_declared(tmp_path):
+    path = tmp_path / "bomb.tif"
+    tifffile.imwrite(path, DATA, compression="zlib", photometric="minisblack", metadata={"axes": "ZYX"})
+    bomb = zlib.compress(bytes(BOMB_BYTES), 9)
+    with tifffile.TiffFile(path) as tif:
+        tags = [page.tags[name] for page in tif.pages for name in ("StripOffsets", "StripByteCounts")]
+        places = [(tag.valueoffset, tag.name) for tag in tags]
+    whole = bytearray(path.read_bytes())
+    for at, name in places:
+        struct.pack_into("<I", whole, at, len(whole) if name == "StripOffsets" else len(bomb))
+    path.write_bytes(bytes(whole) + bomb)
+    refused(path, "unpack to")
+
+
+def test_an_hdf5_chunk_that_unpacks_to_far_more_than_declared(tmp_path):
+    path = tmp_path / "bomb.h5"
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("raw", data=DATA, chunks=(1, 64, 64), compression="gzip")
+        data.id.write_direct_chunk((1, 0, 0), zlib.compress(bytes(BOMB_BYTES), 9))
+    refused(path, "unpack to")
+
+
+def png(width, height):
+    def part(kind, content):
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    rows = zlib.compress(bytes((width + 1) * height), 9)
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", rows) + part(b"IEND", b"")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_image_whose_header_says_that_it_is_huge(tmp_path, first):
+    path = tmp_path / "images"
+    path.mkdir()
+    for index in range(4):
+        cv2.imwrite(str(path / f"{index}.png"), DATA[0])
+    (path / f"{0 if first else 2}.png").write_bytes(png(60000, 30000))
+    text, peak = reading(path)
+    assert text.startswith(("VolumeError", "OutOfMemoryError", "FileFormatError")), text
+    assert "png" in text
+    assert peak < MOST_MIB
+
+
+def test_a_jpeg_whose_header_says_that_it_is_huge(tmp_path):
+    path = tmp_path / "images"
+    path.mkdir()
+    for index in range(3):
+        cv2.imwrite(str(path / f"{index}.jpg"), DATA[0])
+    whole = bytearray((path / "1.jpg").read_bytes())
+    at = whole.index(b"\xff\xc0")
+    struct.pack_into(">HH", whole, at + 5, 60000, 30000)
+    (path / "1.jpg").write_bytes(whole)
+    text, peak = reading(path)
+    assert "jpg" in text
+    assert peak < MOST_MIB
+
+
+def test_the_extended_header_of_an_mrc_is_not_believed(tmp_path):
+    path = write(Volume(DATA, (40, 4, 4)), tmp_path / "a.mrc")
+    whole = bytearray(path.read_bytes())
+    struct.pack_into("<i", whole, 92, 2**31 - 1)
+    path.write_bytes(whole)
+    refused(path, "truncated")
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_a_chain_of_pages_that_bites_its_tail(tmp_path, bigtiff):
+    path = tmp_path / "circle.tif"
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as tif:
+        for section in DATA:
+            tif.write(section, metadata=None, contiguous=False)
+    whole = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        offsets = [page.offset for page in tif.pages]
+        n_tags = len(tif.pages[-1].tags)
+    if bigtiff:
+        struct.pack_into("<Q", whole, offsets[-1] + 8 + 20 * n_tags, offsets[1])
+    else:
+        struct.pack_into("<I", whole, offsets[-1] + 2 + 12 * n_tags, offsets[1])
+    path.write_bytes(whole)
+    refused(path, "circle")
+
+
+@pytest.mark.parametrize("name", ["pipe.tif", "pipe.mrc", "pipe.h5"])
+def test_a_pipe_is_no_file_to_wait_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    refused(tmp_path / name, "no file")
+
+
+@pytest.mark.parametrize("shape", [(2**20, 2**20, 2**20), (2**40, 64, 64), (8, 2**31, 2**31)])
+def test_a_zarr_of_an_absurd_shape(tmp_path, shape):
+    path = tmp_path / "absurd.ome.zarr"
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    group.create_array("0", shape=shape, chunks=(1, 64, 64), dtype="u1")
+    ome(group)
+    text, peak = reading(path)
+    assert "absurd.ome.zarr" in text
+    assert "plausible" in text or "memory" in text, text
+    assert peak < MOST_MIB
+
+
+@pytest.mark.parametrize("voxel", [[1e300, 4, 4], [1e6, 4, 1e6], [4, 1e-200, 4], [40, 4, 4e9]])
+def test_a_zarr_of_absurd_voxels(tmp_path, voxel):
+    path = write(Volume(DATA, (40, 4, 4)), tmp_path / "a.ome.zarr")
+    meta = json.loads((path / "zarr.json").read_text())
+    meta["attributes"]["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"] = voxel
+    (path / "zarr.json").write_text(json.dumps(meta))
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, napari_emgauss as eg; eg.read(sys.argv[1])", path],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert "VoxelSizeError" in done.stderr
+    assert "plausible" in done.stderr
+
+
+def test_links_out_of_a_store_are_not_followed(tmp_path):
+    path = tmp_path / "a.ome.zarr"
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    group.create_array("0", data=DATA, chunks=(1, 64, 64), compressors=None)
+    ome(group)
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(64 * 64))
+    (path / "0" / "1.0.0").unlink()
+    (path / "0" / "1.0.0").symlink_to(secret)
+    refused(path, "outside")
