@@ -125,3 +125,15 @@ def test_half_done_trainings_of_any_stack_share_a_folder_until_forgotten(stack, 
     for session in (again, other):
         session.forget_checkpoint()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_draft_can_be_drawn_from_the_first_moment_and_gets_better(stack):
+    session, drawn = Session(stack, use_teacher=False, **TINY), []
+    session.signals.improved.connect(lambda event: drawn.append((event.block, session.draft.render(1.5))))
+    session.start()
+    assert session.wait(WAIT_S)
+    blocks, images = zip(*drawn, strict=True)
+    assert blocks[0] is None
+    assert blocks[-1] == 0
+    assert abs(images[0] - stack.section(1)).mean() < 60
+    assert abs(images[-1] - session.result().render(1.5)).mean() < 1

@@ -87,6 +87,8 @@ class Session:
         self._terminal: Finished | None = None
         self._discarded = False
         self._store: JobFolder | None = None
+        self.draft: Any = None
+        """What can be drawn meanwhile, better with every `Improved`, None before the first; a `Draft` for EMGauss."""
         self.resumed = False
         """Whether it goes on from a half-done training; known from the first event on."""
         self._thread = threading.Thread(target=self._work, name="emgauss-training", daemon=True)
@@ -122,14 +124,17 @@ class Session:
         """Go on after a pause."""
         self.control.resume()
 
-    def stop(self) -> None:
-        """End after the present iteration and keep what was learned."""
-        self.control.stop()
+    def stop(self, *, at_once: bool = False) -> None:
+        """End after the present iteration and keep what was learned; what was not, as well as a short time allows.
+
+        ``at_once``, or a second call, saves that time.
+        """
+        self.control.stop(at_once=at_once)
 
     def discard(self, *, wait: bool = True) -> None:
         """Stop, wait if asked to (never in the training thread itself), and drop the result."""
         self._discarded = True
-        self.stop()
+        self.stop(at_once=True)
         if wait and threading.current_thread() is not self._thread:
             self.wait()
         self._result = None
@@ -167,6 +172,7 @@ class Session:
             result = self._method.train(
                 prepared,
                 on_event=self._on_event,
+                on_draft=self._take_draft,
                 control=self.control,
                 checkpoint=self._checkpoint,
                 run_config=self._run_config,
@@ -185,6 +191,9 @@ class Session:
         self._store = JobFolder(self._checkpoints_in / fingerprint[:16], fingerprint)
         self.resumed = self._store.exists()
         self._checkpoint = self._store.folder
+
+    def _take_draft(self, draft: Any) -> None:
+        self.draft = draft
 
     def _finish(self) -> None:
         """Tell the end, once result() can be asked."""
@@ -224,6 +233,6 @@ _RUNNING: weakref.WeakSet[Session] = weakref.WeakSet()
 def _stop_all() -> None:
     """A training thread inside torch while the interpreter shuts down would crash it."""
     for session in list(_RUNNING):
-        session.stop()
+        session.stop(at_once=True)
     for session in list(_RUNNING):
         session.wait(10)

@@ -5,6 +5,7 @@ import pytest
 
 import napari_emgauss as eg
 from napari_emgauss.cli import main
+from napari_emgauss.resampling.interpolated import InterpolatedStack
 
 
 @pytest.mark.parametrize("name", ["plain.ome.tif", "plain.mrc"])
@@ -17,3 +18,10 @@ def test_interpolate_writes_the_isotropic_volume_without_a_model(folder, stack, 
     assert written.voxel_size_nm == pytest.approx((8, 8, 8))
     middle = (stack.section(1).astype(float) + stack.section(3)) / 2
     np.testing.assert_allclose(written.section(12), middle, atol=0.51)
+
+
+def test_interpolate_by_the_prior_writes_what_it_predicts_plane_by_plane(folder, stack):
+    target = folder / "learned.ome.tif"
+    assert main(["interpolate", str(folder / "stack.tif"), str(target), "--method", "learned"]) == 0
+    expected = InterpolatedStack(stack, "learned").render(13 / 6)
+    np.testing.assert_allclose(eg.read(target).section(13), expected, atol=0.51)

@@ -11,7 +11,6 @@ from napari_emgauss.errors import ConfigError, VolumeError
 from napari_emgauss.evaluation import (
     HeldOut,
     HeldOutScore,
-    PlainInterpolation,
     plain_psnr_db,
     score_held_out,
 )
@@ -19,6 +18,7 @@ from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.setup import prepare
 from napari_emgauss.methods.emgauss.study import Study
 from napari_emgauss.metrics import psnr, ssim
+from napari_emgauss.resampling.plain import PlainInterpolation
 
 
 @pytest.fixture(scope="module")

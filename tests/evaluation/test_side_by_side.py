@@ -5,7 +5,8 @@ import pytest
 
 import napari_emgauss as eg
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.evaluation import ComparedImages, PlainInterpolation, SideBySide
+from napari_emgauss.evaluation import ComparedImages, SideBySide
+from napari_emgauss.resampling.plain import PlainInterpolation
 
 
 @pytest.fixture(scope="module")

@@ -46,3 +46,9 @@ def test_emgauss_gets_its_preset_and_options(volume, monkeypatch):
 def test_method_lists_are_checked_before_anything_runs(methods, message, volume):
     with pytest.raises(ConfigError, match=message):
         evaluate(volume, FACTOR, methods)
+
+
+def test_the_prior_alone_is_scored_like_any_method(volume):
+    result = evaluate(volume, FACTOR, ["linear", "learned"], with_fsim=False)
+    assert [m.method for m in result.methods] == ["linear", "learned"]
+    assert all(math.isfinite(m.psnr_db) for m in result.methods)

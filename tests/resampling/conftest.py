@@ -48,6 +48,12 @@ def small():
 
 
 @pytest.fixture(scope="package")
+def long_stack(isotropic):
+    """Nine sections, three times coarser along z."""
+    return isotropic.every(3)
+
+
+@pytest.fixture(scope="package")
 def placed(stack):
     """A reconstruction that lies somewhere else than at the origin."""
     moved = eg.Volume(stack.data, stack.voxel_size_nm, (500, 1250, -750))

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from napari_emgauss.evaluation import PlainStack
+from napari_emgauss.resampling.interpolated import InterpolatedStack
 from napari_emgauss.resampling.planes import Planes
 from napari_emgauss.resampling.protocol import Renderable
 
 
 @pytest.mark.parametrize("name", ["ramp", "placed", "plain"])
 def test_it_offers_all_that_planes_ask_for(name, request, stack):
-    source = PlainStack(stack, "linear") if name == "plain" else request.getfixturevalue(name)
+    source = InterpolatedStack(stack, "linear") if name == "plain" else request.getfixturevalue(name)
     for member in (m for m in vars(Renderable) if not m.startswith("_")):
         assert hasattr(source, member), member
     low, high = source.display_range

@@ -15,6 +15,7 @@ from napari_emgauss.training import (
     Finished,
     FinishReason,
     Hook,
+    Improved,
     LocalEngine,
     Preview,
     Progress,
@@ -260,3 +261,49 @@ def test_an_objective_that_trains_nothing_is_refused(monkeypatch):
     monkeypatch.setattr(ToyObjective, "parameters", lambda self: {"another": torch.zeros(1)})
     with pytest.raises(ValueError, match="nothing is trained"):
         run()
+
+
+def test_the_block_where_the_user_looks_comes_next_and_the_order_changes_no_result():
+    control, order = Control(), []
+
+    def look(event):
+        if isinstance(event, Improved):
+            order.append(event.block)
+            control.preview_at = (0.0, 0.0, 1.0)
+
+    control.preview_at = (0.0, 0.0, 16.0)
+    assert same(models(run(control=control, emit=look)), models(run()))
+    assert order == [2, 0, 1]
+
+
+def test_blocks_before_the_one_in_training_are_counted_in_whatever_order():
+    control, events = Control(), []
+    control.preview_at = (0.0, 0.0, 16.0)
+    run(control=control, emit=events.append)
+    progress = [e for e in events if isinstance(e, Progress)]
+    assert [e.block for e in progress] == sorted(e.block for e in progress)
+    assert [e.iteration for e in progress] == sorted(e.iteration for e in progress)
+    assert progress[-1].iteration == N_BLOCKS * PER_BLOCK
+
+
+def test_previews_where_the_user_looks_are_of_blocks_that_are_more_than_half_trained(monkeypatch):
+    control, made = Control(), []
+    preview = ToyObjective.preview
+
+    def counted(self, wanted):
+        made.append(trainer_of[self].iteration)
+        return preview(self, wanted) if self.origin[1] == 16 else None
+
+    trainer_of, build = {}, BlockTrainer.__init__
+
+    def remembered(self, objective):
+        trainer_of[objective] = self
+        build(self, objective)
+
+    monkeypatch.setattr(ToyObjective, "preview", counted)
+    monkeypatch.setattr(BlockTrainer, "__init__", remembered)
+    control.preview_at = (0.0, 0.0, 16.0)
+    events = []
+    run(control=control, emit=events.append, preview_every_s=1e-9)
+    assert min(made) >= 0.6 * PER_BLOCK
+    assert {e.placement.origin[2] for e in events if isinstance(e, Preview)} == {16}

@@ -53,3 +53,12 @@ def test_a_stop_is_seen(clock):
     control.stop()
     assert watch.held()
     assert watch.stopped
+
+
+def test_what_comes_next_continues_from_all_the_time_that_has_passed(clock):
+    watch = Watch(Control(), lambda event: None, 100)
+    clock[0] += 5.0
+    assert (watch.so_far().iteration, watch.so_far().n_iterations, watch.so_far().seconds) == (0, 100, 5.0)
+    watch.tell_iterations("teacher", 20, 50)
+    clock[0] += 4.0
+    assert (watch.so_far().iteration, watch.so_far().n_iterations, watch.so_far().seconds) == (20, 150, 9.0)

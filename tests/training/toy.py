@@ -85,6 +85,10 @@ class ToyJob:
     def iterations(self, block: int) -> int:
         return SCHEDULE.total
 
+    def nearest(self, blocks: Sequence[int], position: tuple[float, ...] | None) -> int:
+        x = 0.0 if position is None else position[2]
+        return min(blocks, key=lambda block: abs(block * self.column_px - x))
+
     def build(self, block: int) -> ToyObjective:
         x = block * self.column_px
         return ToyObjective(self.images[:, :, x : x + self.column_px], (0, x), self.seed + block)

@@ -8,7 +8,6 @@ from napari_emgauss.evaluation.held_out import (
     plain_psnr_db,
     score_held_out,
 )
-from napari_emgauss.evaluation.plain import PlainInterpolation, PlainStack
 from napari_emgauss.evaluation.results import Evaluation, MethodScore, PhaseScore, SectionScore
 from napari_emgauss.evaluation.run import DEFAULT_METHODS, evaluate
 from napari_emgauss.evaluation.side_by_side import ComparedImages, GreyImages, SideBySide
@@ -24,8 +23,6 @@ __all__ = [
     "HeldOutSectionScore",
     "MethodScore",
     "PhaseScore",
-    "PlainInterpolation",
-    "PlainStack",
     "SectionScore",
     "SectionSource",
     "SideBySide",

@@ -9,13 +9,13 @@ import numpy as np
 
 from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.errors import ConfigError, VolumeError
-from napari_emgauss.evaluation.plain import PlainInterpolation, Stop, in_words
 from napari_emgauss.evaluation.results import MARGIN_DB, MARGIN_SSIM, SSIM_WINDOW, aligned
 from napari_emgauss.evaluation.scoring import IntensityScale, score_section
 from napari_emgauss.evaluation.sources import MethodKind, SectionSource, resolve_methods
 from napari_emgauss.interpolation.plain import Baseline
 from napari_emgauss.methods.emgauss import EmgaussConfig, Reconstruction, corrected_like
 from napari_emgauss.methods.emgauss.setup import training_sections
+from napari_emgauss.resampling.plain import PlainInterpolation, Stop, in_words
 from napari_emgauss.resampling.scaling import Scaling
 from napari_emgauss.volume import Volume
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.evaluation.held_out import check_stack
-from napari_emgauss.evaluation.plain import PlainInterpolation, Stop
 from napari_emgauss.interpolation.plain import Baseline
 from napari_emgauss.methods.emgauss import Reconstruction, corrected_like
+from napari_emgauss.resampling.plain import PlainInterpolation, Stop
 from napari_emgauss.volume import Volume
 
 Grey = npt.NDArray[np.uint8]

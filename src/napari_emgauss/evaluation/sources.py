@@ -10,6 +10,7 @@ from napari_emgauss._types import AnyArray
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.interpolation.plain import BLURS_PX, Baseline, Interpolator
 from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
+from napari_emgauss.resampling.learned import LEARNED, LearnedInterpolation
 from napari_emgauss.volume import Volume
 
 SectionSource = Callable[[float], AnyArray]
@@ -75,6 +76,8 @@ def _specs(choice: MethodChoice, preset: str, options: Mapping[str, Any]) -> lis
         if colon and not chosen:
             raise ConfigError(f"the preset is missing in {choice!r}. Write {method}:fast, or {method} for {preset!r}.")
         return [MethodSpec(choice, "reconstruction", _reconstructing(method, chosen or preset, options))]
+    if choice == LEARNED:
+        return [MethodSpec(LEARNED, "reconstruction", _learned)]
     try:
         baseline = Baseline.parse(choice)
     except ConfigError as error:
@@ -86,6 +89,10 @@ def _specs(choice: MethodChoice, preset: str, options: Mapping[str, Any]) -> lis
 
 def _interpolating(baseline: Baseline) -> MethodSpec:
     return MethodSpec(baseline.name, "baseline", lambda stack: Interpolator(stack, baseline).section)
+
+
+def _learned(stack: Volume) -> SectionSource:
+    return LearnedInterpolation(stack, range(stack.n_sections)).section
 
 
 def _reconstructing(method: str, preset: str, options: Mapping[str, Any]) -> SourceFactory:

@@ -46,13 +46,15 @@ class Method(Protocol):
         prepared: Any,
         *,
         on_event: Callable[[Event], None] | None = None,
+        on_draft: Callable[[Any], None] | None = None,
         control: Control | None = None,
         checkpoint: str | Path | None = None,
         run_config: RunConfig | None = None,
     ) -> Any:
         """Learn and return the reconstruction; after a stop, as far as it came.
 
-        Emits exactly one `Finished`, the last event, also when it raises.
+        Emits exactly one `Finished`, the last event, also when it raises. ``on_draft`` gets, before the first event,
+        what can be drawn of the input while it is learned; every `Improved` says that this became better.
         """
         ...
 

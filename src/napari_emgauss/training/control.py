@@ -12,6 +12,7 @@ class Control:
         self._stop = threading.Event()
         self._running = threading.Event()
         self._running.set()
+        self._at_once = threading.Event()
         self.preview_at: tuple[float, ...] | None = None
         """Position in the input's own coordinates, first axis first, at which previews are wanted. A method reads as
         many of its numbers as it needs, and chooses by itself where it is None or outside the block in training."""
@@ -24,8 +25,14 @@ class Control:
         """Go on."""
         self._running.set()
 
-    def stop(self) -> None:
-        """End after the present iteration and keep what was learned; also ends a pause."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """End after the present iteration and keep what was learned; also ends a pause.
+
+        What was not trained yet is then kept as well as it can be in a short time. ``at_once``, or a second call, saves
+        that time.
+        """
+        if at_once or self.stopped:
+            self._at_once.set()
         self._stop.set()
         self._running.set()
 
@@ -38,6 +45,11 @@ class Control:
     def stopped(self) -> bool:
         """Whether a stop is asked for."""
         return self._stop.is_set()
+
+    @property
+    def stopped_at_once(self) -> bool:
+        """Whether a stop is asked for that takes no time for what was not trained."""
+        return self._at_once.is_set()
 
     def wait_while_paused(self) -> None:
         """Block until not paused, or stopped."""

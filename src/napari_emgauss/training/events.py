@@ -29,7 +29,7 @@ class Progress:
     n_iterations: int
     """Iterations to do, over all blocks."""
     block: int
-    """Index of the block in training."""
+    """Number of blocks that came before the one in training."""
     n_blocks: int
     """Number of blocks."""
     stage: str
@@ -97,6 +97,14 @@ class Notice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Improved:
+    """What can be drawn of the whole input became better while it is being trained."""
+
+    block: int | None = None
+    """Index of the block whose training has ended; None where all of the input is better known."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finished:
     """The terminal event: exactly one per training."""
 
@@ -109,7 +117,7 @@ class Finished:
     """What went wrong, for a failure."""
 
 
-Event = Progress | Preview | Notice | Finished
+Event = Progress | Preview | Notice | Improved | Finished
 
 
 class TrainingSignals(SignalGroup):
@@ -118,6 +126,7 @@ class TrainingSignals(SignalGroup):
     progress = Signal(Progress)
     preview = Signal(Preview)
     notice = Signal(Notice)
+    improved = Signal(Improved)
     finished = Signal(Finished)
 
     def send(self, event: Event) -> None:
@@ -128,5 +137,7 @@ class TrainingSignals(SignalGroup):
             self.preview.emit(event)
         elif isinstance(event, Notice):
             self.notice.emit(event)
+        elif isinstance(event, Improved):
+            self.improved.emit(event)
         else:
             self.finished.emit(event)

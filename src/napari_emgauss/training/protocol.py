@@ -121,8 +121,11 @@ class Objective(Protocol):
         """Judge the model as it is; called now and then and at the end, without gradients."""
         ...
 
-    def preview(self, wanted: tuple[float, ...] | None) -> Preview:
-        """Draw the model as it is, at the position ``wanted`` of the input if that lies in the block."""
+    def preview(self, wanted: tuple[float, ...] | None) -> Preview | None:
+        """Draw the model as it is, at the position ``wanted`` of the input; None if that lies in another block.
+
+        Where nothing is wanted it chooses a place.
+        """
         ...
 
     def values(self) -> dict[str, Any]:
@@ -158,6 +161,13 @@ class Job(Protocol):
         """Build the objective of a block at its start; the same at every call.
 
         It may be expensive, and is called only for blocks that are still to be trained.
+        """
+        ...
+
+    def nearest(self, blocks: Sequence[int], position: tuple[float, ...] | None) -> int:
+        """Return the one of ``blocks`` to train next: nearest to a position of the input, or the first.
+
+        It is asked before every block, since the position is where the user looks.
         """
         ...
 

@@ -40,9 +40,19 @@ class Watch:
         return self._control.stopped
 
     @property
+    def stopped_at_once(self) -> bool:
+        """Whether a stop is asked for that takes no time for what was not trained."""
+        return self._control.stopped_at_once
+
+    @property
     def seconds(self) -> float:
         """Time since the beginning, pauses left out."""
         return time.monotonic() - self._begun - self._paused
+
+    def so_far(self) -> Progress:
+        """Return the progress by now: what comes next continues from its iterations and seconds."""
+        begun = Progress.outside_blocks("", 0, self.n_iterations, seconds=0.0, seconds_left=0.0)
+        return replace(self.last or begun, seconds=self.seconds)
 
     def held(self) -> bool:
         """Wait while paused; return whether a stop is asked for."""

@@ -5,8 +5,9 @@ import pytest
 
 from napari_emgauss._napari.compare.crossing import PANES
 from napari_emgauss._napari.viewer.models import open_models
-from napari_emgauss.evaluation import PlainInterpolation, SideBySide
+from napari_emgauss.evaluation import SideBySide
 from napari_emgauss.interpolation.plain import Baseline
+from napari_emgauss.resampling.plain import PlainInterpolation
 
 
 def test_without_a_model_it_says_what_to_do(compare):

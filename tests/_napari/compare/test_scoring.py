@@ -8,8 +8,9 @@ import napari_emgauss as eg
 from napari_emgauss._napari.compare.widget import CompareWidget
 from napari_emgauss._napari.viewer.layers import LayerPlacement, stack_of
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
-from napari_emgauss.evaluation import HeldOut, PlainInterpolation, score_held_out
+from napari_emgauss.evaluation import HeldOut, score_held_out
 from napari_emgauss.interpolation.plain import Baseline
+from napari_emgauss.resampling.plain import PlainInterpolation
 
 WAIT_MS = 60_000
 

@@ -18,7 +18,12 @@ def run(stack, qtbot):
 
     session = Session(stack, preset="fast", joint=3, bootstrap=0)
     run = TrainingRun(
-        session, None, on_progress=tells("progress"), on_preview=tells("preview"), on_finished=tells("finished")
+        session,
+        None,
+        on_progress=tells("progress"),
+        on_preview=tells("preview"),
+        on_improved=lambda: tells("improved")(session.draft),
+        on_finished=tells("finished"),
     )
     yield run, told
     run.close()
@@ -31,6 +36,7 @@ def test_events_come_in_the_gui_thread_and_the_end_comes_last_and_once(run, qtbo
     assert {thread for _, thread, _ in told} == {threading.main_thread()}
     assert [name for name, *_ in told].count("finished") == 1
     assert told[-1][0] == "finished"
+    assert all(draft is run.session.draft for name, _, draft in told if name == "improved")
     records = [record for name, _, records in told if name == "progress" for record in records]
     assert [r.iteration for r in records] == sorted(r.iteration for r in records)
     assert run.session.result().n_gaussians > 0

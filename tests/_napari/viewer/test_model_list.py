@@ -5,6 +5,9 @@ from napari_emgauss._napari.controls.chooser import Chooser
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
+from napari_emgauss.io.store import JobMemory
+from napari_emgauss.methods.emgauss import Draft
+from napari_emgauss.methods.emgauss.setup import prepare
 
 
 @pytest.fixture
@@ -58,3 +61,31 @@ def test_a_list_whose_widget_is_gone_follows_no_more(qtbot, models, trained):
         widget.deleteLater()
     models.add(OpenModel("a", trained))
     assert listed.model is None
+
+
+@pytest.fixture
+def draft(stack):
+    return OpenModel("a · draft", Draft(prepare(stack, device="cpu"), JobMemory()))
+
+
+def test_what_had_chosen_a_draft_goes_over_to_its_model(listed, models, trained, draft):
+    other = models.add(OpenModel("b", trained))
+    models.add(draft)
+    on_draft, on_other, takes = listed(), listed(otherwise=0), listed(take_newest=True)
+    assert (on_draft.model, on_other.model) == (draft, other)
+    later = OpenModel("later", trained)
+    model = OpenModel("a · balanced", trained)
+    models.replace(draft, model)
+    models.add(later)
+    assert (on_draft.model, on_other.model, takes.model) == (model, other, later)
+
+
+def test_a_draft_takes_no_choice_and_is_not_listed_where_a_model_is_needed(listed, models, trained, draft):
+    takes, needs = listed(take_newest=True), listed(offers=lambda model: not model.is_draft)
+    other = models.add(OpenModel("b", trained))
+    models.add(draft)
+    assert (takes.model, needs.model) == (other, other)
+    models.remove(other)
+    assert (takes.model, needs.model) == (draft, None)
+    with pytest.raises(AssertionError):
+        str(draft.trained)

@@ -5,7 +5,14 @@ import pytest
 from napari.components import ViewerModel
 
 import napari_emgauss as eg
-from napari_emgauss._napari.viewer.regions import region_in_view, region_of_rectangle, section_in_view, world_nm
+from napari_emgauss._napari.viewer.layers import camera_of
+from napari_emgauss._napari.viewer.regions import (
+    pixel_in_view,
+    region_in_view,
+    region_of_rectangle,
+    section_in_view,
+    world_nm,
+)
 from napari_emgauss.errors import VolumeError
 
 UM = (1000.0, 1000.0, 1000.0)
@@ -51,3 +58,10 @@ def test_only_xy_sections_have_a_part_in_view(viewer, grid):
     viewer.dims.order = (1, 0, 2)
     with pytest.raises(VolumeError, match="xy sections"):
         region_in_view(viewer, grid, UM)
+
+
+def test_the_pixel_in_the_middle_of_the_canvas_is_found_where_sections_are_shown(viewer, grid):
+    camera_of(viewer).center = (1.25 + 7 * 0.008, -0.75 + 30 * 0.008)
+    assert pixel_in_view(viewer, grid, UM) == pytest.approx((7, 30))
+    viewer.dims.order = (1, 0, 2)
+    assert pixel_in_view(viewer, grid, UM) is None

@@ -13,6 +13,7 @@ from napari_emgauss._napari.viewer import virtual
 from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss._napari.viewer.virtual import VirtualVolume, volume_for_layer
+from napari_emgauss.resampling.scaling import Scaling
 
 
 @pytest.fixture
@@ -189,3 +190,14 @@ def test_explore_adds_it_where_the_stack_is(viewer, stack_layer, trained, drawn)
         assert ours == pytest.approx(theirs)
     spot = np.asarray(layer.data[18]).astype(float)
     assert np.corrcoef(spot.ravel(), np.asarray(stack_layer.data[3]).ravel())[0, 1] > 0.8
+
+
+def test_a_volume_is_drawn_anew_from_what_takes_the_place_of_its_model(viewer, layer, drawn, trained, whole):
+    assert np.array_equal(drawn(layer), whole[0])
+    other = eg.Reconstruction(**{**vars(trained), "scaling": Scaling(trained.scaling.low - 40, trained.scaling.high)})
+    virtual.redraw_volumes(viewer, other, trained)
+    assert layer.data.reconstruction is trained
+    virtual.redraw_volumes(viewer, trained, other)
+    assert layer.data.reconstruction is other
+    assert np.array_equal(drawn(layer), other.resample().data[0])
+    assert not np.array_equal(layer.data[0], whole[0])

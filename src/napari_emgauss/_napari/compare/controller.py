@@ -17,7 +17,8 @@ from napari_emgauss._napari.viewer.models import NO_MODEL, OpenModel, open_model
 from napari_emgauss._napari.viewer.regions import section_in_view
 from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.evaluation import GreyImages, PlainStack, SideBySide, held_out_sections
+from napari_emgauss.evaluation import GreyImages, SideBySide, held_out_sections
+from napari_emgauss.resampling.interpolated import InterpolatedStack
 from napari_emgauss.volume import Volume
 
 SETTLE_MS = 40
@@ -44,7 +45,13 @@ class CompareController:
         )
         self._settled = timer(view, SETTLE_MS, self._draw, once=True)
         self.scoring = Scoring(view.scores)
-        self._models = ModelList(view.form.models, open_models(viewer), self._connections, otherwise=0)
+        self._models = ModelList(
+            view.form.models,
+            open_models(viewer),
+            self._connections,
+            otherwise=0,
+            offers=lambda model: not model.is_draft,
+        )
         self._stacks = StackList(view.form.layers, viewer, self._connections, changed=self._follow_choice)
         self._compared: tuple[Any, Any] | None = None
         self._pair: SideBySide | None = None
@@ -101,7 +108,7 @@ class CompareController:
         if model is None:
             return
         reconstruction = model.reconstruction
-        plain = PlainStack(self.volume(), method, leave_out=reconstruction.left_out)
+        plain = InterpolatedStack(self.volume(), method, leave_out=reconstruction.left_out)
 
         def show(volume: Volume) -> None:
             place = model.placement.attributes(volume.voxel_size_nm, reconstruction.origin_nm)
@@ -140,7 +147,7 @@ class CompareController:
         self.scoring.clear()
         volume, model = self._prepare(), self.model
         if volume is not None and model is not None:
-            self.scoring.score(model.reconstruction, volume)
+            self.scoring.score(model.trained, volume)
 
     def _prepare(self) -> Volume | None:
         """Get ready to draw with the chosen interpolation; return the stack, None where there is nothing to compare."""
@@ -151,7 +158,7 @@ class CompareController:
             return None
         self.view.show_hint("")
         if self.model is not None:
-            self._drawing.prepare(self.model.reconstruction, volume, self.view.form.baseline)
+            self._drawing.prepare(self.model.trained, volume, self.view.form.baseline)
         return volume
 
     def _take_pair(self, pair: SideBySide) -> None:

@@ -9,9 +9,9 @@ from napari_emgauss._napari.controls.notify import message_of, report
 from napari_emgauss._napari.workers.gui_call import GuiCall
 from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss.evaluation import HeldOut, held_out_sections, score_held_out
-from napari_emgauss.evaluation.plain import in_words
 from napari_emgauss.interpolation.plain import Baseline
 from napari_emgauss.methods.emgauss import Reconstruction
+from napari_emgauss.resampling.plain import in_words
 from napari_emgauss.volume import Volume
 
 PROGRESS_EVERY_MS = 100

@@ -43,6 +43,7 @@ class ExploreController:
         """Position on the chosen model."""
         self._connections = Connections(view)
         self._models = ModelList(view.models, models, self._connections, offers=lambda model: model.has_sections)
+        self._connections.connect(models.improved, self._on_improved)
         self._connect_view()
         self._connect_viewer()
         self._choose_model()
@@ -169,6 +170,11 @@ class ExploreController:
         self._show_position(scrub)
         self.canvas.section.move(scrub.model, z, exactly=False)
         self.painter.draw_soon()
+
+    def _on_improved(self, model: OpenModel) -> None:
+        """Draw a draft anew that became better."""
+        if model is self.model and self.layer is not None:
+            self.painter.draw_soon()
 
     def _on_camera(self, _event: Any) -> None:
         """Draw what came into view, or sharper, once the view rests."""

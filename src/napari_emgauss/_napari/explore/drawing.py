@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from napari_emgauss._napari.explore.scrub import COARSEST, Drawing
 from napari_emgauss._types import FloatArray
-from napari_emgauss.methods.emgauss import Reconstruction
+from napari_emgauss.methods.emgauss import Draft, Reconstruction
 from napari_emgauss.methods.emgauss.drawing.coarse import Merged
 
 SCALE_ZOOM = 0.125
@@ -27,7 +27,7 @@ class Picture:
 
 
 def draw(
-    reconstruction: Reconstruction,
+    reconstruction: Reconstruction | Draft,
     drawing: Drawing,
     *,
     density: float,
@@ -67,7 +67,7 @@ def _merging_zoom(drawing: Drawing, density: float) -> float:
     return density if drawing.zoom > density * math.sqrt(COARSEST) else density * COARSEST
 
 
-def mean_error(reconstruction: Reconstruction) -> float:
+def mean_error(reconstruction: Reconstruction | Draft) -> float:
     """Return the mean error to expect in the middle of the gaps, where it is highest, in the stack's intensities."""
     sections = reconstruction.observed
     middles = [(low + high) / 2 for low, high in itertools.pairwise(sections)]

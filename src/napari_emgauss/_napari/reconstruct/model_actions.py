@@ -15,7 +15,7 @@ PLUGIN = "napari-emgauss"
 
 
 class ModelActions:
-    """Opening of the other widgets and saving of models, offered while there is a model and none is trained.
+    """Opening of the other widgets and saving of models, offered while there is a model or a draft.
 
     Parameters
     ----------
@@ -29,18 +29,12 @@ class ModelActions:
 
     def __init__(self, view: NextSteps, viewer: Any, models: OpenModels) -> None:
         self._view, self._viewer, self._models = view, viewer, models
-        self._allowed = True
         self._worker = Worker(view, name="emgauss-save")
         self._connections = Connections(view)
         for signal in (models.added, models.removed):
             self._connections.connect(signal, self._update)
         view.opened.connect(self._open)
         view.save_wanted.connect(self._choose_and_save)
-        self._update()
-
-    def allow(self, *, allowed: bool) -> None:
-        """Show the buttons, if there is a model, or hide them."""
-        self._allowed = allowed
         self._update()
 
     def ask_and_save(self, model: OpenModel) -> None:
@@ -53,7 +47,7 @@ class ModelActions:
         """Save a model in the background."""
         from napari.utils.notifications import show_info
 
-        reconstruction = model.reconstruction
+        reconstruction = model.trained
         self._worker.submit(lambda: reconstruction.save(path), done=lambda saved: show_info(f"Saved {saved}"))
 
     def _open(self, name: str) -> None:
@@ -61,11 +55,15 @@ class ModelActions:
         self._viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
 
     def _choose_and_save(self) -> None:
-        models = list(self._models)
+        models = self._saveable()
         if len(models) == 1:
             self.ask_and_save(models[0])
         else:
             self._view.offer((model.name, partial(self.ask_and_save, model)) for model in reversed(models))
 
     def _update(self, _: OpenModel | None = None) -> None:
-        self._view.setVisible(self._allowed and len(self._models) > 0)
+        self._view.setVisible(len(self._models) > 0)
+        self._view.offer_models(offered=bool(self._saveable()))
+
+    def _saveable(self) -> list[OpenModel]:
+        return [model for model in self._models if not model.is_draft]

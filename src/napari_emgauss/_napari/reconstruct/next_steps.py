@@ -19,6 +19,13 @@ WIDGETS = {
 }
 
 
+SAVE_TIP = "Keep it in a file (.emgauss) to open again or train further."
+DRAFT_TIP = (
+    "A draft is drawn by interpolation where nothing is trained yet, so there is no model to {}. "
+    "'Stop and keep' makes one."
+)
+
+
 class NextSteps(QWidget):
     """Buttons that open the other widgets and save a model; hidden at first, by itself it would be a window."""
 
@@ -36,10 +43,17 @@ class NextSteps(QWidget):
             self.buttons[name] = button(name, tip)
             self.buttons[name].clicked.connect(lambda _=False, name=name: self.opened.emit(name))
             layout.addWidget(self.buttons[name], 1 + i // 2, i % 2)
-        self.save_button = button("Save model…", "Keep it in a file (.emgauss) to open again or train further.")
+        self.save_button = button("Save model…", SAVE_TIP)
         self.save_button.clicked.connect(self.save_wanted)
         layout.addWidget(self.save_button, 2, 1)
         self.hide()
+
+    def offer_models(self, *, offered: bool) -> None:
+        """Offer what takes a model, or say why a draft will not do."""
+        compare = self.buttons["Compare"]
+        for widget, tip, verb in ((self.save_button, SAVE_TIP, "save"), (compare, WIDGETS["Compare"], "compare")):
+            widget.setEnabled(offered)
+            widget.setToolTip(tip if offered else DRAFT_TIP.format(verb))
 
     def offer(self, entries: Iterable[tuple[str, Callable[[], None]]]) -> None:
         """Open a menu at the save button."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from napari_emgauss._napari.reconstruct.progress import origin_of
@@ -29,13 +30,15 @@ class PreviewLayer:
         self._viewer, self._stack = viewer, stack
         self._layer: Any | None = None
         self._removed = False
+        self._whole: Preview | None = None
 
-    def show(self, preview: Preview) -> None:
-        """Show a newer preview."""
+    def show(self, preview: Preview) -> bool:
+        """Show a newer preview; one of a part is put into the latest of the whole section. Tell whether it is shown."""
         if self._layer is not None and self._layer not in self._viewer.layers:
             self._removed = True
         if self._removed:
-            return
+            return False
+        preview = self._completed(preview)
         dz, dy, dx = self._stack.volume.voxel_size_nm
         z, y, x = self._stack.volume.origin_nm
         section, row, column = origin_of(preview)
@@ -44,10 +47,23 @@ class PreviewLayer:
         data = preview.image[None]
         if self._layer is None:
             self._add(data, place)
-            return
+            return True
         if self._layer.data.shape != data.shape or tuple(self._layer.translate) != place["translate"]:
             self._layer.translate = place["translate"]
         self._layer.data = data
+        return True
+
+    def _completed(self, preview: Preview) -> Preview:
+        """Return a preview of the whole section, where one of the same depth is known."""
+        whole, (z, y, x) = self._whole, origin_of(preview)
+        if preview.image.shape == self._stack.volume.shape[1:]:
+            self._whole = preview
+        elif whole is not None and origin_of(whole)[0] == z:
+            image, (height, width) = whole.image.copy(), preview.image.shape
+            image[round(y) : round(y) + height, round(x) : round(x) + width] = preview.image
+            self._whole = replace(whole, image=image, label=preview.label)
+            return self._whole
+        return preview
 
     def _add(self, data: Any, place: dict[str, Any]) -> None:
         selected = set(self._viewer.layers.selection)

@@ -6,15 +6,18 @@ import math
 from dataclasses import dataclass
 
 from napari_emgauss._types import Triple
+from napari_emgauss.methods.emgauss.objective import REFINING as REFINING
 from napari_emgauss.training import Control, Preview, Progress
 from napari_emgauss.units import format_duration
 
+SAME_Z = 1e-3
 STAGE_NAMES = {
     "sections": "Checking your sections",
     "teacher": "Studying your sections",
     "pseudo-sections": "Predicting between them",
     "uncertainty": "Mapping the uncertainty",
     "solve": "Learning",
+    "keeping": "Making what was not trained yet in short",
     "warm-up": "Warm-up",
     "joint": "Learning",
     "bootstrap": "Refining",
@@ -63,6 +66,11 @@ def origin_of(preview: Preview) -> Triple:
     return preview.placement.origin
 
 
-def ask_for_preview(control: Control, z: float) -> None:
-    """Ask a training for previews at a section coordinate."""
-    control.preview_at = (z,)
+def ask_for_preview(control: Control, place: tuple[float, ...]) -> None:
+    """Ask a training for previews at a section coordinate, and to train what is around the pixel (y, x) first."""
+    control.preview_at = place
+
+
+def is_of(preview: Preview, z: float) -> bool:
+    """Tell whether a preview is of the section coordinate that is looked at."""
+    return abs(origin_of(preview)[0] - z) < SAME_Z

@@ -11,10 +11,14 @@ from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 from napari_emgauss._napari.controls.activity import Activity
 from napari_emgauss._napari.controls.elements import button, row, text_label
 from napari_emgauss._napari.reconstruct.curves import Curves
-from napari_emgauss._napari.reconstruct.progress import ProgressPoint
+from napari_emgauss._napari.reconstruct.progress import REFINING, ProgressPoint
 
 ACTIVITY_EVERY_S = 2.0
 """Rarely: napari processes all events at every update."""
+
+
+STOP, STOP_TIP = "Stop and keep", "End now and keep what was learned; the rest is made in a short time."
+END, END_TIP = "End at once", "Do not wait: what was not trained yet is kept as a rough sketch."
 
 
 class RunPanel(QWidget):
@@ -30,10 +34,13 @@ class RunPanel(QWidget):
         super().__init__()
         self.train_button = button("Train", "Learn this stack in the background; you can go on working.")
         self.pause_button = button("Pause", "Hold after the present iteration; Resume goes on.")
-        self.stop_button = button("Stop and keep", "End now and keep what was learned.")
+        self.stop_button = button(STOP, STOP_TIP)
         self.discard_button = button("Discard", "End now and throw away what was learned.")
         self.bar = QProgressBar()
         self.status = text_label()
+        self.on_screen = text_label()
+        """What the preview shows, in words."""
+        self._shown = ""
         self.curves = Curves()
         """Placed by the owner."""
         self._activity = Activity()
@@ -52,6 +59,7 @@ class RunPanel(QWidget):
         layout.addWidget(self.train_button)
         layout.addWidget(row(self.pause_button, self.stop_button, self.discard_button))
         layout.addWidget(self.bar)
+        layout.addWidget(self.on_screen)
         layout.addWidget(self.status)
 
     def show_running(self) -> None:
@@ -73,8 +81,17 @@ class RunPanel(QWidget):
         self._activity_at = None
 
     def show_ending(self) -> None:
-        """Show that the training ends."""
-        self.status.setText("Ending after this iteration…")
+        """Show that the training ends, and that it can end sooner."""
+        self.status.setText("Ending: what was not trained yet is made in short…")
+        self.stop_button.setText(END)
+        self.stop_button.setToolTip(END_TIP)
+
+    def show_on_screen(self, label: str) -> None:
+        """Say in words what the preview shows; '' where there is none."""
+        self._shown = label
+        percent = f", {100 * self.bar.value() // self.bar.maximum()} %" if self.bar.maximum() > 0 else ""
+        self.on_screen.setText(f"On screen · {label}{percent if label == REFINING else ''}" if label else "")
+        self.on_screen.setVisible(bool(label))
 
     def leave(self) -> None:
         """Take away what makes no sense without the dock, which is being closed."""
@@ -86,6 +103,7 @@ class RunPanel(QWidget):
         self.bar.setRange(0, latest.n_iterations)
         self.bar.setValue(latest.iteration)
         self.curves.add(points)
+        self.show_on_screen(self._shown)
         if not self._paused:
             self.status.setText(latest.text)
         now = time.monotonic()
@@ -98,6 +116,9 @@ class RunPanel(QWidget):
     def _set_running(self, *, running: bool) -> None:
         self._paused = False
         self.pause_button.setText("Pause")
+        self.stop_button.setText(STOP)
+        self.stop_button.setToolTip(STOP_TIP)
+        self.show_on_screen("")
         self.train_button.setVisible(not running)
         for widget in (self.pause_button, self.stop_button, self.discard_button, self.bar):
             widget.setVisible(running)

@@ -11,7 +11,7 @@ from napari_emgauss._napari.controls.notify import show_notice
 from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.workers.gui_call import GuiCall
 from napari_emgauss.session import Session
-from napari_emgauss.training import Finished, Notice, Preview, Progress
+from napari_emgauss.training import Finished, Improved, Notice, Preview, Progress
 from napari_emgauss.volume import Volume
 
 TELL_EVERY_MS = 100
@@ -41,6 +41,8 @@ class TrainingRun:
         Called with the new progress records, oldest first.
     on_preview
         Called with the newest preview.
+    on_improved
+        Called when the session's draft is there, and when it is better.
     on_finished
         Called once.
     """
@@ -52,14 +54,17 @@ class TrainingRun:
         *,
         on_progress: Callable[[list[Progress]], None],
         on_preview: Callable[[Preview], None],
+        on_improved: Callable[[], None],
         on_finished: Callable[[Finished], None],
     ) -> None:
         self.session, self.stack = session, stack
-        self._on_progress, self._on_preview, self._on_finished = on_progress, on_preview, on_finished
+        self._on_progress, self._on_preview = on_progress, on_preview
+        self._on_improved, self._on_finished = on_improved, on_finished
         # The training thread appends, the GUI thread pops: a deque needs no lock for that.
         self._progress: deque[Progress] = deque(maxlen=5000)
         self._preview: deque[Preview] = deque(maxlen=1)
         self._notices: deque[Notice] = deque()
+        self._improved: deque[Improved] = deque(maxlen=1)
         self._finished: deque[Finished] = deque(maxlen=1)
         self._news = GuiCall(self._deliver, every_ms=TELL_EVERY_MS)
         self._closed = False
@@ -68,6 +73,7 @@ class TrainingRun:
             (signals.progress, self._progress),
             (signals.preview, self._preview),
             (signals.notice, self._notices),
+            (signals.improved, self._improved),
             (signals.finished, self._finished),
         ):
             signal.connect(events.append, check_nargs=False)
@@ -82,7 +88,7 @@ class TrainingRun:
         if not self._closed:
             self._closed = True
             self._news.close()
-            self.session.stop()
+            self.session.stop(at_once=True)
             self.session.wait(CLOSING_S)
 
     def _deliver(self) -> None:
@@ -95,5 +101,9 @@ class TrainingRun:
             self._closed = True
             self._news.close()
             self._on_finished(finished)
-        elif self._preview:
+            return
+        if self._improved:
+            self._improved.clear()
+            self._on_improved()
+        if self._preview:
             self._on_preview(self._preview.pop())

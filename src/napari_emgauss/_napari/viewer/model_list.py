@@ -59,9 +59,12 @@ class ModelList:
         return model
 
     def _added(self, model: OpenModel) -> None:
-        self._fill(newest=model if self._take_newest else None)
+        self._fill(newest=model if self._take_newest and not model.is_draft else None)
 
     def _fill(self, _: Any = None, *, newest: OpenModel | None = None) -> None:
+        chosen: OpenModel | None = self.chooser.item
+        if newest is None and chosen is not None:
+            newest = chosen.successor
         entries: list[tuple[str, Any]] = [(self._without, None)] if self._without else []
         entries += [(self._label(model), model) for model in self._models if self._offers(model)]
         self.chooser.offer(entries, prefer=newest, otherwise=self._otherwise)

@@ -10,7 +10,7 @@ from typing import Any
 from psygnal import Signal
 
 from napari_emgauss._napari.viewer.layers import LayerPlacement
-from napari_emgauss.methods.emgauss import Reconstruction
+from napari_emgauss.methods.emgauss import Draft, Reconstruction
 from napari_emgauss.volume import Volume
 
 NO_MODEL = "No model yet: train one in 'Reconstruct' or open a .emgauss file."
@@ -33,13 +33,27 @@ class OpenModel:
         The observed sections, if they are at hand: needed to compare and to go on training.
     source
         The stack's layer while it exists.
+    successor
+        What took its place.
     """
 
     name: str
-    reconstruction: Reconstruction
+    reconstruction: Reconstruction | Draft
     placement: LayerPlacement = field(default_factory=LayerPlacement)
     stack: Volume | None = None
     source: weakref.ref[Any] | None = None
+    successor: OpenModel | None = None
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it is a stack in training: it can be drawn, but not saved, scored or trained further."""
+        return isinstance(self.reconstruction, Draft)
+
+    @property
+    def trained(self) -> Reconstruction:
+        """The reconstruction of what is no draft."""
+        assert isinstance(self.reconstruction, Reconstruction), "widgets that need a model list no drafts"
+        return self.reconstruction
 
     @property
     def has_sections(self) -> bool:
@@ -57,6 +71,8 @@ class OpenModels:
 
     added = Signal(OpenModel)
     removed = Signal(OpenModel)
+    improved = Signal(OpenModel)
+    """A draft is drawn better now."""
 
     def __init__(self) -> None:
         self._models: list[OpenModel] = []
@@ -82,6 +98,11 @@ class OpenModels:
             self._models.remove(model)
             self.removed.emit(model)
 
+    def replace(self, draft: OpenModel, model: OpenModel) -> None:
+        """Open ``model`` in the place of ``draft``: what had chosen the one goes over to the other."""
+        draft.successor = self.add(model)
+        self.remove(draft)
+
     def of(self, reconstruction: Reconstruction) -> OpenModel | None:
         """Return the open model with this reconstruction, None if there is none."""
         return next((m for m in self._models if m.reconstruction is reconstruction), None)
@@ -89,7 +110,7 @@ class OpenModels:
     def adopt(self, layer: Any) -> OpenModel | None:
         """Open the model that ``layer`` draws its planes from (a model file was opened), unless it is open already."""
         reconstruction = getattr(getattr(layer, "data", None), "reconstruction", None)
-        if reconstruction is None:
+        if not isinstance(reconstruction, Reconstruction):
             return None
         return self.of(reconstruction) or self.add(OpenModel(layer.name, reconstruction, LayerPlacement.of(layer)))
 

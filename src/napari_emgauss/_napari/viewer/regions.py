@@ -78,6 +78,17 @@ def on_canvas(viewer: Any) -> tuple[tuple[float, float], tuple[float, float]]:
     return (float(middle[y]), float(middle[x])), (size[y] / zoom, size[x] / zoom)
 
 
+def pixel_in_view(viewer: Any, grid: Grid, nm_per_unit: Triple) -> tuple[float, float] | None:
+    """Return the pixel (y, x) in the middle of the canvas, None unless it shows xy sections; see `region_in_view`."""
+    dims = viewer.dims
+    if dims.ndisplay != 2 or set(dims.displayed) != {dims.ndim - 2, dims.ndim - 1}:
+        return None
+    middle, nm = on_canvas(viewer)[0], world_nm(viewer, nm_per_unit)[1:]
+    steps = zip(middle, nm, grid.origin_nm[1:], grid.voxel_size_nm[1:], strict=True)
+    y, x = ((centre * length - origin) / size for centre, length, origin, size in steps)
+    return y, x
+
+
 def section_in_view(viewer: Any, grid: Grid, nm_per_unit: Triple) -> float:
     """Return the section coordinate of the viewer's slider, which may lie outside the stack; see `region_in_view`."""
     depth_nm = float(viewer.dims.point[-3]) * world_nm(viewer, nm_per_unit)[0]

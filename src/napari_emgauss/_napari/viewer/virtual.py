@@ -15,7 +15,7 @@ from qtpy.QtCore import QTimer
 
 from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss._types import AnyArray, Triple
-from napari_emgauss.methods.emgauss import Reconstruction
+from napari_emgauss.methods.emgauss import Draft, Reconstruction
 from napari_emgauss.resampling.box import Ranges, box_of
 from napari_emgauss.resampling.planes import Planes
 
@@ -48,7 +48,7 @@ class VirtualVolume:
 
     ndim = 3
 
-    def __init__(self, reconstruction: Reconstruction, voxel_size_nm: Triple | None = None) -> None:
+    def __init__(self, reconstruction: Reconstruction | Draft, voxel_size_nm: Triple | None = None) -> None:
         self._reconstruction = reconstruction
         self._planes = reconstruction.planes(voxel_size_nm)
         self._lock = threading.Lock()
@@ -62,7 +62,7 @@ class VirtualVolume:
         self._worker = Worker(None, name="emgauss-planes")
 
     @property
-    def reconstruction(self) -> Reconstruction:
+    def reconstruction(self) -> Reconstruction | Draft:
         """What is rendered."""
         return self._reconstruction
 
@@ -109,6 +109,18 @@ class VirtualVolume:
         """Draw everything: for saving, never for showing."""
         whole = np.asarray(self._planes[...])
         return whole if dtype is None else whole.astype(dtype)
+
+    def draw_from(self, reconstruction: Reconstruction | Draft) -> None:
+        """Render something else of the same shape, or the same anew that is better now; layers follow."""
+        self._worker.forget()
+        self._reconstruction = reconstruction
+        self._planes = reconstruction.planes(self.voxel_size_nm)
+        with self._lock:
+            self._cache.clear()
+            self._cached_bytes = 0
+        self._missed = None
+        for layer in self._layers:
+            layer.refresh(extent=False)
 
     def show_in(self, layer: Any) -> None:
         """Give ``layer``, whose data this is, what can be shown at once, and refresh it when the rest is ready.
@@ -226,7 +238,14 @@ class VirtualVolume:
 _ATTENDED: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def volume_for_layer(reconstruction: Reconstruction, viewer: Any | None) -> VirtualVolume:
+def redraw_volumes(viewer: Any, drawn: Reconstruction | Draft, new: Reconstruction | Draft) -> None:
+    """Have all virtual volumes of ``drawn`` in a viewer drawn from ``new``, which may be the same and better now."""
+    for layer in viewer.layers:
+        if isinstance(layer.data, VirtualVolume) and layer.data.reconstruction is drawn:
+            layer.data.draw_from(new)
+
+
+def volume_for_layer(reconstruction: Reconstruction | Draft, viewer: Any | None) -> VirtualVolume:
     """Return a volume that is about to become the data of a layer, before the event loop goes on.
 
     Until it is one, what the GUI thread reads is taken for the canvas: napari slices a layer already while it makes it.

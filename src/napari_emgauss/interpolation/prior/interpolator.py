@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_emgauss._types import FloatArray
+from napari_emgauss._types import ArrayLike3D, FloatArray
 from napari_emgauss.errors import SectionRangeError, VolumeError
 from napari_emgauss.interpolation.prior.network import PriorNetwork
 from napari_emgauss.interpolation.prior.weights import load_prior
@@ -91,7 +91,7 @@ class PriorInterpolator:
 
     def __init__(
         self,
-        sections: FloatArray,
+        sections: ArrayLike3D,
         factor: float,
         *,
         z: Sequence[float] | None = None,
@@ -99,12 +99,14 @@ class PriorInterpolator:
         views: int = 1,
         network: PriorNetwork | None = None,
     ) -> None:
-        if len(sections.shape) != 3 or len(sections) < 2:
-            raise VolumeError(f"expected at least two sections (n, Y, X), got shape {sections.shape}. Pass a stack.")
+        if len(sections.shape) != 3 or sections.shape[0] < 2:
+            raise VolumeError(
+                f"expected at least two sections (n, Y, X), got shape {tuple(sections.shape)}. Pass a stack."
+            )
         self.sections = sections
         self.network = load_prior() if network is None else network
-        self.contrast = Contrast.of(sections) if contrast is None else contrast
-        self._distances_px = factor * np.diff(np.arange(len(sections)) if z is None else np.asarray(z, np.float64))
+        self.contrast = Contrast.of(np.asarray(sections, np.float32)) if contrast is None else contrast
+        self._distances_px = factor * np.diff(np.arange(sections.shape[0]) if z is None else np.asarray(z, np.float64))
         self._views = _MIRRORED[:views]
         self._analysed = lru_cache(maxsize=1)(self._analyse)
 
@@ -116,7 +118,7 @@ class PriorInterpolator:
         SectionRangeError
             ``z`` is outside 0..n-1.
         """
-        last = len(self.sections) - 1
+        last = self.sections.shape[0] - 1
         if not 0 <= z <= last:
             raise SectionRangeError(f"z must be within 0..{last}, got {z}. There is nothing to predict it from.")
         lower, phase = int(z), float(z) - int(z)
@@ -145,7 +147,7 @@ class PriorInterpolator:
     def _analyse(self, lower: int) -> list[_View]:
         config, device = self.network.config, next(self.network.parameters()).device
         around = np.arange(lower - config.reach + 1, lower + config.reach + 1)
-        last = len(self.sections) - 1
+        last = self.sections.shape[0] - 1
         sections = np.stack([np.asarray(self.sections[i], np.float32) for i in around.clip(0, last)])
         sections = (sections - np.float32(self.contrast.mean)) / np.float32(self.contrast.std)
         inside = (around[:-1] >= 0) & (around[1:] <= last)

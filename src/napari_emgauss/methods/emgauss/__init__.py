@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_emgauss.methods.emgauss.config import EmgaussConfig
+    from napari_emgauss.methods.emgauss.draft import Draft
     from napari_emgauss.methods.emgauss.estimate import Estimate
     from napari_emgauss.methods.emgauss.presets import PRESETS, PresetName, preset
     from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "PRESETS": "presets",
+    "Draft": "draft",
     "EmgaussConfig": "config",
     "Estimate": "estimate",
     "PresetName": "presets",
@@ -27,6 +29,7 @@ _HOME = {
 }
 __all__ = [
     "PRESETS",
+    "Draft",
     "EmgaussConfig",
     "Estimate",
     "PresetName",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import psutil
+
 from napari_emgauss.errors import OutOfMemoryError
 from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.runtime.memory import available_bytes

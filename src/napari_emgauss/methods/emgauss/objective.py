@@ -22,6 +22,8 @@ from napari_emgauss.training.hooks import DensityHook, MovingAverage
 
 LOSS, PSEUDO = "loss", "pseudo"
 HELD_OUT_PSNR, N_GAUSSIANS = "held_out_psnr_db", "n_gaussians"
+REFINING = "refining"
+"""Label of previews."""
 
 
 @dataclass(frozen=True)
@@ -182,16 +184,19 @@ class SectionObjective:
             scores[HELD_OUT_PSNR] = float(np.mean([-10 * np.log10(max(e, 1e-12)) for e in errors]))
         return scores
 
-    def preview(self, wanted: tuple[float, ...] | None) -> Preview:
-        """Draw the section at ``wanted`` if it lies in the block, otherwise the middle of the block's middle gap."""
-        if wanted and self._z[0] <= wanted[0] <= self._z[-1]:
-            z = wanted[0]
-        else:
+    def preview(self, wanted: tuple[float, ...] | None) -> Preview | None:
+        """Draw the section at ``wanted`` (z, or z, y, x) if it lies in the block; the middle of a gap where none is."""
+        y, x = self.origin_px
+        if wanted is None:
             gap = (len(self._z) - 1) // 2
             z = (self._z[gap] + self._z[gap + 1]) / 2
-        y, x = self.origin_px
+        else:
+            z = wanted[0]
+            ends = ((self._z[0], self._z[-1]), (y, y + self.model.shape[0]), (x, x + self.model.shape[1]))
+            if not all(low <= position <= high for position, (low, high) in zip(wanted, ends, strict=False)):
+                return None
         place = PlanePlacement(origin=(z, float(y), float(x)))
-        return Preview(image=self.restore(self.model.render(z)), placement=place, label=f"z = {z:.2f}")
+        return Preview(image=self.restore(self.model.render(z)), placement=place, label=REFINING)
 
     def values(self) -> dict[str, Any]:
         """Return the coordinates and ranges of the model's sets of Gaussians."""

@@ -15,6 +15,7 @@ import torch
 from napari_emgauss._version import __version__
 from napari_emgauss.errors import OutOfMemoryError
 from napari_emgauss.io.store import JobFolder, JobMemory
+from napari_emgauss.methods.emgauss.draft import Draft
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.memory import check_memory
 from napari_emgauss.methods.emgauss.recognition import recognise
@@ -27,6 +28,7 @@ from napari_emgauss.training import (
     Event,
     Finished,
     FinishReason,
+    Improved,
     LocalEngine,
     Notice,
     RunConfig,
@@ -89,14 +91,19 @@ def train(
     setup: Setup,
     *,
     on_event: Callable[[Event], None] | None = None,
+    on_draft: Callable[[Draft], None] | None = None,
     control: Control | None = None,
     checkpoint: str | Path | None = None,
     run_config: RunConfig | None = None,
 ) -> Reconstruction:
-    """Train on a prepared stack; see `reconstruct`."""
+    """Train on a prepared stack; see `reconstruct`.
+
+    ``on_draft`` gets, once and before anything is learned, what can be drawn of the stack from then on; it gets better
+    with every `Improved`.
+    """
     ending = _Ending(on_event or (lambda event: None))
     try:
-        return _walk(setup, control or Control(), ending, checkpoint, run_config)
+        return _walk(setup, control or Control(), ending, on_draft or (lambda draft: None), checkpoint, run_config)
     except BaseException as error:
         ending.fail(error)
         raise
@@ -108,32 +115,47 @@ def _walk(
     setup: Setup,
     control: Control,
     emit: Callable[[Event], None],
+    on_draft: Callable[[Draft], None],
     checkpoint: str | Path | None,
     run_config: RunConfig | None,
 ) -> Reconstruction:
     """From a stack to its reconstruction, with its store open."""
     check_memory(setup)
     with _opened_store(setup, checkpoint, emit) as store:
-        return _steps(setup, control, emit, store, run_config)
+        return _steps(setup, control, emit, on_draft, store, run_config)
 
 
 def _steps(
     setup: Setup,
     control: Control,
     emit: Callable[[Event], None],
+    on_draft: Callable[[Draft], None],
     store: Store,
     run_config: RunConfig | None,
 ) -> Reconstruction:
     """Step by step; the blocks once more with smaller tiles where a GPU has no room for them."""
-    watch = Watch(control, emit, setup.n_iterations)
+    draft = Draft(setup, store)
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Improved) and event.block is not None:
+            draft.trained(event.block)
+        emit(event)
+
+    watch = Watch(control, tell, setup.n_iterations)
+    on_draft(draft)
+    tell(Improved())
     recognise(setup.volume, store, watch)
     with setup.torch_threads():
         examined = examine(setup, watch, store)
+        draft.examined(examined.setup)
+        tell(Improved())
         watch.n_iterations = examined.setup.n_iterations
         learned = study(examined.setup, watch, store)
-        ready, earlier = _as_begun(examined.setup, store), watch.last
+        ready, earlier = _as_begun(examined.setup, store), watch.so_far()
         while True:
             job = EmgaussJob.of(ready, learned, watch)
+            draft.planned(job.setup)
+            tell(Improved())
             try:
                 LocalEngine(run_config, earlier).run(job, store, control, watch.pass_on)
                 result = assemble(job, store, dtype=setup.volume.dtype, found=examined.found)

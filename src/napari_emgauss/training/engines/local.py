@@ -11,11 +11,13 @@ import torch
 
 from napari_emgauss.errors import ConfigError, FileFormatError, OutOfMemoryError
 from napari_emgauss.training.control import Control
-from napari_emgauss.training.events import Finished, FinishReason, Progress
+from napari_emgauss.training.events import Finished, FinishReason, Improved, Progress
 from napari_emgauss.training.loop import BlockTrainer, train_block
 from napari_emgauss.training.protocol import Emit, Job, Store
 
 PROGRESS_EVERY_S = 0.1
+SHOWN_FROM = 0.6
+"""Share of a block's iterations after which previews show it where the user looks: before, a draft is better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ class _Run:
         self.iterations = [job.iterations(block) for block in range(job.n_blocks)]
         self.before = self.iteration = 0 if earlier is None else earlier.iteration
         self.total = self.before + sum(self.iterations)
-        self.block = 0
+        self.block = self.n_before = 0
         self.seconds = self.seconds_before = 0.0 if earlier is None else earlier.seconds
         self.made = self.first_made = 0
         self.first_seconds = 0.0
@@ -85,16 +87,19 @@ class _Run:
 
     def all_blocks(self) -> FinishReason:
         """Train what is to be trained; STOPPED if something is left."""
-        n_done = 0
-        for block, n_iterations in enumerate(self.iterations):
-            self.block = block
-            if self.store.is_done(block):
-                self.iteration = self.before + n_iterations
-                n_done += 1
-            elif not self.control.stopped:
-                n_done += self._train(block)
-            self.before += n_iterations
-        return FinishReason.COMPLETED if n_done == self.job.n_blocks else FinishReason.STOPPED
+        waiting = [block for block in range(self.job.n_blocks) if not self.store.is_done(block)]
+        self.n_before = self.job.n_blocks - len(waiting)
+        self.before += sum(self.iterations) - sum(self.iterations[block] for block in waiting)
+        self.iteration = self.before
+        while waiting and not self.control.stopped:
+            self.block = self.job.nearest(waiting, self.control.preview_at)
+            if not self._train(self.block):
+                break
+            waiting.remove(self.block)
+            self.n_before += 1
+            self.before += self.iterations[self.block]
+            self.emit(Improved(block=self.block))
+        return FinishReason.STOPPED if waiting else FinishReason.COMPLETED
 
     def _train(self, block: int) -> bool:
         """Train one block, from its checkpoint if there is one; whether it came to its end."""
@@ -130,11 +135,19 @@ class _Run:
             self.emit(self._progress(trainer))
         if self.config.preview_every_s and now - self.last_preview >= self.config.preview_every_s:
             self.last_preview = now
-            with torch.no_grad():
-                self.emit(trainer.objective.preview(self.control.preview_at))
+            self._preview(trainer)
         if self.store.durable and now - self.last_checkpoint >= self.config.checkpoint_every_s:
             self.last_checkpoint = now
             self.store.save_state(self.block, *trainer.state())
+
+    def _preview(self, trainer: BlockTrainer) -> None:
+        wanted = self.control.preview_at
+        if wanted is not None and trainer.iteration < SHOWN_FROM * trainer.objective.schedule.total:
+            return
+        with torch.no_grad():
+            preview = trainer.objective.preview(wanted)
+        if preview is not None:
+            self.emit(preview)
 
     def _progress(self, trainer: BlockTrainer) -> Progress:
         # The first step compiles or loads the kernels and says nothing about the others.
@@ -142,7 +155,7 @@ class _Run:
         return Progress(
             iteration=self.iteration,
             n_iterations=self.total,
-            block=self.block,
+            block=self.n_before,
             n_blocks=self.job.n_blocks,
             stage=trainer.objective.schedule.stage(max(trainer.iteration - 1, 0)).name,
             losses=dict(trainer.losses),

@@ -21,7 +21,9 @@ CONFIDENCE_REACH_PX = 6.0
 """Gaussian σ of the neighbourhood over which their difference is averaged."""
 
 
-def build_model(config: EmgaussConfig, z: list[float], sections: FloatArray, rng: np.random.Generator) -> SectionModel:
+def build_model(
+    config: EmgaussConfig, z: list[float], sections: FloatArray, rng: np.random.Generator, *, at_rest: bool = False
+) -> SectionModel:
     """Build the model of one block at its start, on the CPU.
 
     Parameters
@@ -34,6 +36,8 @@ def build_model(config: EmgaussConfig, z: list[float], sections: FloatArray, rng
         Normalised images (n, Y, X).
     rng
         Source of the grid's jitter and the network's weights.
+    at_rest
+        Whether nothing moves at first, whatever the settings say: optical flow takes longer than all the rest.
     """
     shape = (sections.shape[1], sections.shape[2])
     settings = config.model
@@ -46,7 +50,7 @@ def build_model(config: EmgaussConfig, z: list[float], sections: FloatArray, rng
         return SectionModel(Gaussians(values), field, shape, mode=settings.compositing)
     background = float(sections.mean())
     values, offsets = anchored_grid(sections, spacing_px=spacing_px, background=background, rng=rng)
-    up, down = motion_grids(settings, sections)
+    up, down = motion_grids(settings, sections, at_rest=at_rest)
     field = AnchoredField(z, offsets, shape, up, down)
     return SectionModel(Gaussians(values), field, shape, mode="sum", background=background)
 
@@ -74,13 +78,13 @@ def motion_grid_shape(config: AnchoredModelConfig, shape: tuple[int, int]) -> tu
     return max(2, round(shape[0] / config.motion_grid_px) + 1), max(2, round(shape[1] / config.motion_grid_px) + 1)
 
 
-def motion_grids(config: AnchoredModelConfig, sections: FloatArray) -> tuple[Tensor, Tensor]:
+def motion_grids(config: AnchoredModelConfig, sections: FloatArray, *, at_rest: bool = False) -> tuple[Tensor, Tensor]:
     """Displacements (n - 1, 2, gy, gx) in px from each section to the next, and back."""
     n, *shape = sections.shape
     grid = motion_grid_shape(config, (shape[0], shape[1]))
     up = np.zeros((n - 1, 2, *grid), np.float32)
     down = np.zeros_like(up)
-    if config.motion == "flow":
+    if config.motion == "flow" and not at_rest:
         grey = np.clip(sections * 255, 0, 255).astype(np.uint8)
         for i in range(n - 1):
             forth, back = optical_flow(grey[i], grey[i + 1]), optical_flow(grey[i + 1], grey[i])

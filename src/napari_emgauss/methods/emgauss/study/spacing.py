@@ -43,7 +43,7 @@ def choose_spacing(
     seed
         Of the grids and the order of training.
     stop
-        Asked between spacings; what is known so far then decides.
+        Asked all the time; what is known so far then decides.
     """
     chosen = config.model.spacing_px
     truth = np.stack([example.truth for example in examples])
@@ -54,13 +54,14 @@ def choose_spacing(
 
     # As good as the predictions themselves: no grid can follow them better.
     enough = max(error(images) * 10 ** (TOLERATED_DB / 10), NEGLIGIBLE_ERROR)
-    least = error(_redrawn(config, chosen, images, seed))
+    least = error(_redrawn(config, chosen, images, seed, stop))
     for spacing_px in FINER_PX:
         if least <= enough or stop():
             break
         if (
             spacing_px < config.model.spacing_px
-            and (found := error(_redrawn(config, spacing_px, images, seed))) < least
+            and (found := error(_redrawn(config, spacing_px, images, seed, stop))) < least
+            and not stop()
         ):
             chosen, least = spacing_px, found
     return chosen
@@ -77,7 +78,9 @@ def with_denser_gaussians(config: EmgaussConfig, spacing_px: float) -> EmgaussCo
     )
 
 
-def _redrawn(config: EmgaussConfig, spacing_px: float, images: FloatArray, seed: int) -> FloatArray:
+def _redrawn(
+    config: EmgaussConfig, spacing_px: float, images: FloatArray, seed: int, stop: Callable[[], bool]
+) -> FloatArray:
     """Images (n, Y, X) as Gaussians at this spacing draw them; each has a set of its own."""
     steps = min(config.training.newton_steps, NEWTON_STEPS)
     settings = config.with_settings(
@@ -100,6 +103,6 @@ def _redrawn(config: EmgaussConfig, spacing_px: float, images: FloatArray, seed:
         seed=seed,
     )
     trainer = BlockTrainer(objective)
-    while not trainer.done:
+    while not trainer.done and not stop():
         trainer.step()
     return np.stack([objective.restore(model.render(i)) for i in z])

@@ -5,10 +5,8 @@ import pytest
 
 import napari_emgauss as eg
 from napari_emgauss.errors import ConfigError, SectionRangeError, VolumeError
-from napari_emgauss.evaluation import (
-    PlainInterpolation,
-)
 from napari_emgauss.interpolation.plain import Interpolator
+from napari_emgauss.resampling.plain import PlainInterpolation
 
 
 def test_changing_sections_that_were_not_seen_changes_no_interpolation(long_stack):

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
-from napari_emgauss._types import AnyArray, FloatArray, Region, Triple
+from napari_emgauss._types import AnyArray, FloatArray, Region
 from napari_emgauss.blocks import observed_coordinate
-from napari_emgauss.errors import ConfigError, OutOfMemoryError, SectionRangeError, VolumeError
+from napari_emgauss.errors import ConfigError, SectionRangeError, VolumeError
 from napari_emgauss.interpolation.plain import Baseline, Interpolator
-from napari_emgauss.resampling.planes import Planes
-from napari_emgauss.runtime.memory import available_bytes
-from napari_emgauss.units import format_bytes
 from napari_emgauss.volume import Volume
 
 FLOW_MARGIN_PX = 128
@@ -60,7 +56,8 @@ class PlainInterpolation:
                 f"observed must be at least two increasing sections within 0..{n - 1}, got {list(observed)}."
             )
         self.baseline = Baseline.parse(baseline) if isinstance(baseline, str) else baseline
-        self._whole = Interpolator(_Observed(volume, self.observed), self.baseline)
+        self.name = self.baseline.name
+        self._whole = Interpolator(ObservedSections(volume, self.observed), self.baseline)
 
     def section(self, z: float) -> FloatArray:
         """Return the image (Y, X) at section coordinate ``z`` of the whole stack, in its intensity units.
@@ -119,7 +116,7 @@ class PlainInterpolation:
         low, high = max(index - margin, 0), min(index + margin + 1, size)
         _, height, width = self.volume.shape
         strip = (low, high, 0, width) if axis == 1 else (0, height, low, high)
-        thin = Interpolator(_Observed(self.volume, self.observed, strip), self.baseline)
+        thin = Interpolator(ObservedSections(self.volume, self.observed, strip), self.baseline)
         image = np.empty((len(zs), self.volume.shape[3 - axis]), np.float32)
         for out, z in zip(image, zs, strict=True):
             if stop():
@@ -128,89 +125,18 @@ class PlainInterpolation:
         return image
 
 
-class PlainStack:
-    """A stack drawn by plain interpolation: a `Renderable`, as a reconstruction is.
-
-    Parameters
-    ----------
-    volume
-        The stack.
-    baseline
-        A `Baseline` or its name.
-    leave_out
-        Damaged sections, which are interpolated from their neighbours.
-
-    Raises
-    ------
-    VolumeError
-        ``leave_out`` names the first or last section, or one that does not exist.
-    """
-
-    def __init__(self, volume: Volume, baseline: Baseline | str, *, leave_out: Sequence[int] = ()) -> None:
-        inner = range(1, volume.n_sections - 1)
-        if wrong := [index for index in leave_out if index not in inner]:
-            raise VolumeError(
-                f"leave_out must name sections within 1..{volume.n_sections - 2}, got {wrong}: nothing lies beyond the "
-                "ends. Crop the stack instead."
-            )
-        observed = [index for index in range(volume.n_sections) if index not in set(leave_out)]
-        self._plain = PlainInterpolation(volume, observed, baseline)
-        self.shape, self.dtype = volume.shape, volume.dtype
-        self.voxel_size_nm, self.origin_nm = volume.voxel_size_nm, volume.origin_nm
-        self.record = {"interpolated": self._plain.baseline.name, "observed": observed}
-        self.z_range = (0.0, float(volume.n_sections - 1))
-        self._latest = lru_cache(maxsize=1)(self._plain.section)
-
-    def render(self, z: float, *, region: Region | None = None, zoom: float = 1.0) -> FloatArray:
-        """Return the section at ``z``, or a region (y0, y1, x0, x1) of it; there is no ``zoom`` but 1."""
-        if zoom != 1:
-            raise ConfigError(f"plain interpolation draws at zoom 1 only, got {zoom}.")
-        y0, y1, x0, x1 = region or (0, self.shape[1], 0, self.shape[2])
-        return self._latest(float(z))[y0:y1, x0:x1]
-
-    def lines(self, zs: Sequence[float], *, axis: int, index: int) -> None:
-        """Return None: the sections are drawn whole, since optical flow is that of whole sections."""
-
-    @cached_property
-    def display_range(self) -> tuple[float, float]:
-        """Intensities between which nearly all of the stack's lie."""
-        from napari_emgauss.resampling.scaling import Scaling  # torch only when it is asked for
-
-        scaling = Scaling.of(self._plain.volume, self._plain.observed.tolist())
-        return scaling.low, scaling.high
-
-    def lazy(self, voxel_size_nm: Triple | None = None) -> Volume:
-        """Return the stack on another grid, isotropic by default; every plane is interpolated when it is read."""
-        return Planes(self, voxel_size_nm).volume()
-
-    def resample(self, voxel_size_nm: Triple | None = None) -> Volume:
-        """Return what `lazy` does, in memory.
-
-        Raises
-        ------
-        OutOfMemoryError
-            It would not fit into the memory that is free.
-        """
-        volume = self.lazy(voxel_size_nm)
-        need, free = math.prod(volume.shape) * volume.dtype.itemsize, available_bytes()
-        if need > free:
-            raise OutOfMemoryError(
-                f"the interpolated volume takes {format_bytes(need)} and {format_bytes(free)} are free. "
-                "Write it to a file instead: napari-emgauss interpolate."
-            )
-        return Volume(np.asarray(volume.data[:]), volume.voxel_size_nm, volume.origin_nm, volume.metadata)
-
-
 def in_words(method: str) -> str:
     """Return a method's name as a person says it: ``flow+blur0.7`` is 'optical flow + blur'."""
     if method.startswith("emgauss"):
         return "EMGauss"
+    if method == "learned":
+        return "learned interpolation"
     baseline = Baseline.parse(method)
     words = _WORDS.get(baseline.method, "optical flow")
     return f"{words} + blur" if baseline.blur_px else words
 
 
-class _Observed:
+class ObservedSections:
     """Some sections of a volume, or a region of each, read one by one."""
 
     ndim = 3

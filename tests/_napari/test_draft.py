@@ -1,0 +1,161 @@
+"""A stack in training, used by every widget before there is a model."""
+
+import threading
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QSettings
+
+from napari_emgauss._napari.compare.widget import CompareWidget
+from napari_emgauss._napari.explore.widget import ExploreWidget
+from napari_emgauss._napari.export.widget import ExportWidget
+from napari_emgauss._napari.reconstruct import controller as module
+from napari_emgauss._napari.reconstruct.preview import PREVIEW_NAME
+from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
+from napari_emgauss._napari.viewer.models import open_models
+from napari_emgauss._napari.viewer.virtual import VirtualVolume
+from napari_emgauss.methods.emgauss.study import findings
+
+WAIT_MS = 180_000
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """The study of the stack waits until it is let go."""
+    release, study = threading.Event(), findings._teacher
+
+    def wait(setup, watch, store):
+        while not (release.is_set() or watch.stopped):
+            release.wait(0.02)
+        return study(setup, watch, store)
+
+    monkeypatch.setattr(findings, "_teacher", wait)
+    return release
+
+
+@pytest.fixture
+def widget(viewer, stack_layer, tmp_path, monkeypatch):
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
+    monkeypatch.setattr(module.platformdirs, "user_cache_path", lambda name: tmp_path / "cache")
+    widget = ReconstructWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Reconstruct")
+    widget.view.settings._fields["newton_steps"].setValue(2)
+    return widget
+
+
+@pytest.fixture
+def draft(widget, held, viewer, stack_layer, qtbot):
+    """The draft of a stack whose training has begun, with its preview between sections 1 and 2."""
+    viewer.dims.set_point(0, stack_layer.data_to_world((1, 0, 0))[0])
+    widget.view.panel.train_button.click()
+    qtbot.waitUntil(lambda: "draft: learned" in widget.view.panel.on_screen.text(), timeout=WAIT_MS)
+    (model,) = open_models(viewer)
+    return model
+
+
+@pytest.fixture
+def finish(widget, held, qtbot):
+    def wait():
+        held.set()
+        qtbot.waitUntil(lambda: widget.controller.run is None, timeout=WAIT_MS)
+
+    return wait
+
+
+def test_it_is_previewed_at_once_where_the_user_looks(draft, finish, widget, viewer, stack_layer, qtbot):
+    assert draft.name == "stack · draft"
+    preview, rec = viewer.layers[PREVIEW_NAME], draft.reconstruction
+    np.testing.assert_allclose(preview.data[0], rec.render(1.5), atol=1e-3)
+    viewer.dims.set_point(0, stack_layer.data_to_world((3, 0, 0))[0])
+    qtbot.waitUntil(lambda: np.allclose(preview.data[0], rec.render(3.5), atol=1e-3), timeout=WAIT_MS)
+    assert stack_layer.world_to_data(preview.data_to_world((0, 0, 0)))[0] == pytest.approx(3.5)
+    assert widget.view.panel.on_screen.text() == "On screen · draft: learned interpolation"
+    finish()
+    assert not widget.view.panel.on_screen.isVisibleTo(widget)
+
+
+def test_it_is_scrubbed_seen_from_the_side_and_exported_until_its_model_takes_its_place(
+    draft, finish, widget, viewer, qtbot, tmp_path
+):
+    explore, export = ExploreWidget(viewer), ExportWidget(viewer)
+    for docked in (explore, export):
+        viewer.window.add_dock_widget(docked)
+    compare = CompareWidget(viewer)
+    viewer.window.add_dock_widget(compare)
+    assert (explore.controller.model, export.controller.model, compare.controller.model) == (draft, draft, None)
+    assert not explore.view.uncertainty.isEnabled()
+    explore.controller.go_to(2.4)
+    qtbot.waitUntil(lambda: explore.controller.layer is not None and not explore.controller.busy, timeout=WAIT_MS)
+    np.testing.assert_allclose(explore.controller.layer.data[0], draft.reconstruction.render(2.4), atol=1e-3)
+    volume = explore.controller.show_volume()
+    assert isinstance(volume.data, VirtualVolume)
+    assert np.asarray(volume.data[:, 20]).shape == (25, 40)
+    export.view.target_form.file_box.setChecked(True)
+    export.view.target_form.path_edit.setText(str(tmp_path / "draft.ome.tif"))
+    export.controller.start()
+    qtbot.waitUntil(lambda: not export.controller.running, timeout=WAIT_MS)
+    assert (tmp_path / "draft.ome.tif").exists()
+    assert viewer.layers["stack draft, isotropic"].metadata["napari-emgauss"]["draft"]
+    finish()
+    (model,) = open_models(viewer)
+    assert not model.is_draft
+    assert (explore.controller.model, export.controller.model, compare.controller.model) == (model,) * 3
+    assert volume.data.reconstruction is model.reconstruction
+    qtbot.waitUntil(lambda: not explore.controller.busy and not compare.controller.busy, timeout=WAIT_MS)
+
+
+def test_it_cannot_be_saved_or_gone_on_from_and_that_is_said(draft, finish, widget):
+    save = widget.view.next_steps.save_button
+    assert widget.view.next_steps.isVisibleTo(widget)
+    assert not save.isEnabled()
+    assert "no model to save" in save.toolTip()
+    assert not widget.view.next_steps.buttons["Compare"].isEnabled()
+    assert draft not in widget.view.start_from.items
+    finish()
+    assert save.isEnabled()
+
+
+@pytest.mark.parametrize("end", ["discard", "failure"])
+def test_a_training_without_a_result_closes_it(draft, finish, widget, viewer, qtbot, monkeypatch, end):
+    explore = ExploreWidget(viewer)
+    viewer.window.add_dock_widget(explore)
+    assert explore.controller.model is draft
+    if end == "discard":
+        widget.view.panel.discard_button.click()
+    else:
+        monkeypatch.setattr(findings, "train_teacher", lambda *_: 1 / 0)
+    finish()
+    assert len(open_models(viewer)) == 0
+    assert explore.controller.model is None
+    assert PREVIEW_NAME not in viewer.layers
+
+
+def test_stop_and_keep_during_the_study_makes_a_model_of_it(draft, widget, viewer, qtbot):
+    widget.view.panel.stop_button.click()
+    assert widget.view.panel.stop_button.text() == "End at once"
+    qtbot.waitUntil(lambda: widget.controller.run is None, timeout=WAIT_MS)
+    (model,) = open_models(viewer)
+    off = [np.abs(model.reconstruction.render(z) - draft.reconstruction.render(z)).mean() for z in (0.5, 2.5)]
+    assert max(off) < 12
+    assert widget.view.panel.stop_button.text() == "Stop and keep"
+
+
+def test_removing_the_stack_keeps_a_model_and_no_draft(draft, widget, viewer, stack_layer, qtbot):
+    viewer.layers.remove(stack_layer)
+    qtbot.waitUntil(lambda: widget.controller.run is None, timeout=WAIT_MS)
+    assert [model.is_draft for model in open_models(viewer)] == [False]
+
+
+def test_closing_the_dock_closes_it(draft, widget, viewer, qtbot):
+    explore = ExploreWidget(viewer)
+    viewer.window.add_dock_widget(explore)
+    explore.controller.go_to(2.4)
+    (dock,) = (d for d in viewer.window._wrapped_dock_widgets.values() if d.inner_widget() is widget)
+    dock.destroyOnClose()
+    qtbot.waitUntil(lambda: len(open_models(viewer)) == 0, timeout=WAIT_MS)
+    assert explore.controller.model is None
+
+
+def test_closing_the_viewer_leaves_nothing(draft, viewer):
+    ExploreWidget(viewer)
+    viewer.close()
