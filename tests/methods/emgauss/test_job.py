@@ -55,7 +55,7 @@ def stopped(stack, *, at_once, **changes):
 @pytest.mark.parametrize("changes", [{}, {"prior": False}])
 def test_what_a_stop_left_untrained_follows_a_draft_of_its_gaps(stack, changes):
     setup, model = stopped(stack, at_once=False, **changes)
-    assert len(model.field.anchored.z_anchors) == 13
+    assert len(model.field.anchored.z_anchors) == 5 + 4 * setup.n_pseudo
     draft, linear = (InterpolatedStack(stack, name) for name in ("flow" if changes else "learned", "linear"))
     drawn = [setup.scaling.restore(model.render(z)) for z in (1.4, 2.6)]
     off = [np.mean([np.mean((image - d.render(z)) ** 2) for image, z in zip(drawn, (1.4, 2.6), strict=True)])
