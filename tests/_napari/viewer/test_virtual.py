@@ -193,6 +193,7 @@ def test_explore_adds_it_where_the_stack_is(viewer, stack_layer, trained, drawn)
 
 
 def test_a_volume_is_drawn_anew_from_what_takes_the_place_of_its_model(viewer, layer, drawn, trained, whole):
+    viewer.dims.set_current_step(0, 0)
     assert np.array_equal(drawn(layer), whole[0])
     other = eg.Reconstruction(**{**vars(trained), "scaling": Scaling(trained.scaling.low - 40, trained.scaling.high)})
     virtual.redraw_volumes(viewer, other, trained)
