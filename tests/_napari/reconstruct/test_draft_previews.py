@@ -28,7 +28,7 @@ def drawn(qtbot):
         previews.draw(draft, z)
         qtbot.waitUntil(lambda: not previews._worker.busy, timeout=WAIT_MS)
 
-    return previews, draw, shown
+    yield previews, draw, shown  # nothing else keeps the parent
 
 
 def test_the_first_look_is_quick_and_then_good(drawn):

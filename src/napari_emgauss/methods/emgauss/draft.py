@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from napari_emgauss._types import FloatArray, Region, Triple
 from napari_emgauss.blocks import Block, Plan, observed_coordinate
-from napari_emgauss.errors import FileFormatError, UncertaintyUnavailableError
+from napari_emgauss.errors import FileFormatError, UncertaintyUnavailableError, VolumeError
 from napari_emgauss.forward import SectionModel, View
 from napari_emgauss.methods.emgauss.drawing.composite import compose
 from napari_emgauss.methods.emgauss.drawing.cuts import cut
@@ -216,7 +217,8 @@ class _Known:
             raise LookupError  # given back to the training's end
 
         method = LEARNED if setup.n_pseudo and setup.config.teacher.prior else PLAIN
-        setup.scaling  # noqa: B018 - measured here, in the thread that trains
+        with suppress(VolumeError):  # until they are left out, damaged sections can spoil it
+            setup.scaling  # noqa: B018 - measured here, in the thread that trains
         part = _TrainedPart(plan.z, plan.y, plan.x, trained)
         return cls(setup, method, _interpolated(setup, method), part, StoredModels(read, [0] * n, []))
 
@@ -232,6 +234,8 @@ class _Known:
         return f"{draft}, {trained} of {len(blocks)} parts {TRAINED}" if trained else draft
 
     def section(self, z: float, region: Region, zoom: float) -> FloatArray:
+        if not self.plan.trained:
+            return self.interpolation.render(z, region=region, zoom=zoom)
         view, position, scaling = View(region, zoom), self._position(z), self.setup.scaling
         weight = compose(self.plan, [_One()] * len(self.models), view, z, position)
         try:
@@ -244,6 +248,8 @@ class _Known:
         return scaling.restore(drawn + (1 - weight) * scaling.normalise(rest)) if weight.any() else rest
 
     def lines(self, zs: Sequence[float], *, axis: int, index: int) -> FloatArray | None:
+        if not self.plan.trained:
+            return self.interpolation.lines(zs, axis=axis, index=index)
         scaling, positions = self.setup.scaling, [self._position(z) for z in zs]
         _, height, width = self.setup.volume.shape
         line = (index, index + 1, 0, width) if axis == 1 else (0, height, index, index + 1)

@@ -16,6 +16,7 @@ from napari_emgauss.methods.emgauss.model.rounding import Steps
 CONFIG = preset("fast")
 STEPS = Steps.of(CONFIG.model)
 PLACE = BlockShape((0.0, 1.0, 2.0), (48, 40))
+GRID_PX = [np.arange(-7.0, side + 9.5, 3.5) for side in PLACE.shape]
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -42,10 +43,21 @@ def scattered(seed: int, counts: tuple[int, int, int], spread: float = 20.0) -> 
     return rounded(SectionModel(gaussians, field, PLACE.shape, mode="sum", background=0.4), CONFIG)
 
 
-def gridded(seed: int = 0) -> SectionModel:
+def at_its_start(seed: int = 0) -> SectionModel:
     """A model at its start."""
     sections = np.random.default_rng(seed).random((3, *PLACE.shape), dtype=np.float32)
     return rounded(build_model(CONFIG, list(PLACE.z), sections, np.random.default_rng(seed)), CONFIG)
+
+
+def on_a_grid(seed: int = 0) -> SectionModel:
+    """Three sections of Gaussians on a jittered grid of 3.5 px, from -7 px on, row after row."""
+    y, x = GRID_PX
+    model = scattered(seed, (len(y) * len(x),) * 3)
+    grid = np.stack(np.meshgrid(y, x, indexing="ij"), -1).reshape(-1, 2)
+    jitter = np.random.default_rng(seed).uniform(-0.5, 0.5, (3, *grid.shape))
+    means = torch.from_numpy((grid + jitter).reshape(-1, 2).astype(np.float32))
+    model.load_state_dict({"gaussians.mean_px": means}, strict=False)
+    return rounded(model, CONFIG)
 
 
 def unpacked(tensors, model: SectionModel) -> SectionModel:
@@ -71,24 +83,22 @@ def test_a_rounded_model_comes_back_number_for_number(seed, counts, spread):
     assert all(torch.equal(again[name], tensor) for name, tensor in model.state_dict().items())
 
 
-def test_gaussians_on_a_grid_take_a_fifth_of_their_numbers():
-    model = gridded()
+def test_gaussians_at_their_start_take_a_fifth_of_their_numbers():
+    model = at_its_start()
     tensors = packed_state(model, STEPS)
     exact = n_bytes({name: tensor for name, tensor in model.state_dict().items() if name != "gaussians.opacity_logit"})
     assert n_bytes(tensors) < exact / 5
 
 
 def test_grids_are_found_whatever_they_are():
-    table = packed_state(gridded(), STEPS)[SETS].numpy()
-    y, x = (len(np.arange(-7.0, side + 6 + 3.5, 3.5)) for side in PLACE.shape)
-    assert (table[:, 0] == x).all()
-    assert len(gridded().gaussians) == 3 * y * x
+    table = packed_state(on_a_grid(), STEPS)[SETS].numpy()
+    assert (table[:, 0] == len(GRID_PX[1])).all()
     assert table[:, 1:3] * STEPS.position == pytest.approx(-7.0, abs=1)
     assert table[:, 3:5] * STEPS.position == pytest.approx(3.5, abs=0.1)
 
 
 def test_the_order_of_a_grid_saves_bytes():
-    model = gridded()
+    model = on_a_grid()
     before = packed_state(model, STEPS)["position"].numel()
     n = model.field.anchored.offsets[1]
     order = torch.cat([k * n + torch.randperm(n, generator=torch.Generator().manual_seed(0)) for k in range(3)])
@@ -98,7 +108,7 @@ def test_the_order_of_a_grid_saves_bytes():
 
 
 def test_motion_that_is_smooth_and_reversed_takes_few_bytes():
-    model = gridded()
+    model = at_its_start()
     rough = packed_state(scattered(0, (1, 1, 1)), STEPS)["motion"].numel()
     y, x = torch.meshgrid(*(torch.linspace(-3, 3, n) for n in model.field.up.shape[2:]), indexing="ij")
     model.field.up.data[:] = torch.stack([y + x, 2 * x])
@@ -108,7 +118,7 @@ def test_motion_that_is_smooth_and_reversed_takes_few_bytes():
 
 @given(seed=SEEDS, data=st.data())
 def test_damaged_bytes_are_refused_or_make_a_model(seed, data):
-    model = gridded(seed % 3)
+    model = at_its_start(seed % 3)
     tensors = packed_state(model, STEPS)
     name = data.draw(st.sampled_from(["position", "log_scale", "stretch", "intensity", "motion"]))
     held = tensors[name].clone()
@@ -129,7 +139,7 @@ def test_damaged_bytes_are_refused_or_make_a_model(seed, data):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30])
 @pytest.mark.parametrize("column", range(6))
 def test_grids_that_are_none_are_refused(column, value):
-    model = gridded()
+    model = at_its_start()
     tensors = packed_state(model, STEPS)
     table = tensors[SETS].clone()
     table[1, column] = value
@@ -138,7 +148,7 @@ def test_grids_that_are_none_are_refused(column, value):
 
 
 def test_a_grid_without_columns_is_refused():
-    model = gridded()
+    model = at_its_start()
     tensors = packed_state(model, STEPS)
     with pytest.raises(ModelFileError, match="at least one column"):
         unpacked({**tensors, SETS: torch.zeros_like(tensors[SETS])}, model)
@@ -158,7 +168,7 @@ def test_a_grid_without_columns_is_refused():
     ],
 )
 def test_tensors_that_can_hold_no_model_are_refused_unread(change, message):
-    model = gridded()
+    model = at_its_start()
     held = described(packed_state(model, STEPS))
     change(held)
     with pytest.raises(ModelFileError, match=message):
@@ -167,7 +177,7 @@ def test_tensors_that_can_hold_no_model_are_refused_unread(change, message):
 
 @pytest.mark.parametrize("n", [10**6, 10**12, 10**30])
 def test_more_gaussians_than_the_bytes_can_hold_are_refused_unread(n):
-    model = gridded()
+    model = at_its_start()
     values = model_values(model)
     values["offsets"][-1] = n
     with pytest.raises(ModelFileError, match="a byte can hold"):

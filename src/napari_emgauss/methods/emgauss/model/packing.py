@@ -1,6 +1,6 @@
 """Rounded models as the tensors of a file: each number as what is left of it once it is predicted from others.
 
-- Gaussians are placed on a jittered grid, row after row: a centre is predicted by the grid that fits its set best.
+- Where Gaussians lie on a jittered grid, row after row, a centre is predicted by the grid that fits its set best.
 - Log-scales are predicted by the median of their set; stretch and intensity by 0.
 - Motion is smooth: a node is predicted by its neighbours, as the one to the left plus the one above less the one
   between them. Motion down is predicted by the reverse of motion up.
