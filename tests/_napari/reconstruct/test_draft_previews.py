@@ -28,7 +28,8 @@ def drawn(qtbot):
         previews.draw(draft, z)
         qtbot.waitUntil(lambda: not previews._worker.busy, timeout=WAIT_MS)
 
-    yield previews, draw, shown  # nothing else keeps the parent
+    draw.parent = parent  # nothing else keeps it
+    return previews, draw, shown
 
 
 def test_the_first_look_is_quick_and_then_good(drawn):

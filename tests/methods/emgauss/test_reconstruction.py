@@ -123,7 +123,10 @@ def test_planes_behave_like_an_array(result):
         (np.float32, 30.0, 1e6),
     ],
 )
-def test_any_intensity_range_comes_back_in_its_units(stack, result, dtype, gain, offset):
+def test_any_intensity_range_comes_back_in_its_units(stack, dtype, gain, offset, monkeypatch):
+    # In bfloat16 the last bit of an intensity can decide where a Gaussian is placed.
+    monkeypatch.setattr("napari_emgauss.interpolation.prior.interpolator._has_fast_bfloat16", lambda: False)
+    result = eg.reconstruct(stack, **TINY)
     data = (stack.as_float() * gain + offset).astype(dtype)
     other = eg.reconstruct(eg.Volume(data, stack.voxel_size_nm), **TINY)
     assert (other.render(1.5) - offset) / gain == pytest.approx(result.render(1.5), abs=3)

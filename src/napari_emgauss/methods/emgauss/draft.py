@@ -13,7 +13,7 @@ from torch import Tensor
 
 from napari_emgauss._types import FloatArray, Region, Triple
 from napari_emgauss.blocks import Block, Plan, observed_coordinate
-from napari_emgauss.errors import FileFormatError, UncertaintyUnavailableError, VolumeError
+from napari_emgauss.errors import ConfigError, FileFormatError, UncertaintyUnavailableError, VolumeError
 from napari_emgauss.forward import SectionModel, View
 from napari_emgauss.methods.emgauss.drawing.composite import compose
 from napari_emgauss.methods.emgauss.drawing.cuts import cut
@@ -217,7 +217,7 @@ class _Known:
             raise LookupError  # given back to the training's end
 
         method = LEARNED if setup.n_pseudo and setup.config.teacher.prior else PLAIN
-        with suppress(VolumeError):  # until they are left out, damaged sections can spoil it
+        with suppress(ConfigError, VolumeError):  # until they are left out, damaged sections can spoil it
             setup.scaling  # noqa: B018 - measured here, in the thread that trains
         part = _TrainedPart(plan.z, plan.y, plan.x, trained)
         return cls(setup, method, _interpolated(setup, method), part, StoredModels(read, [0] * n, []))
