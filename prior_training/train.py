@@ -29,12 +29,14 @@ from napari_emgauss.interpolation.prior.network import PriorConfig, PriorNetwork
 from napari_emgauss.interpolation.prior.weights import write_weights
 from napari_emgauss.io import read
 from napari_emgauss.io.atomic import replacing
+from napari_emgauss.losses.window import C1, C2, WINDOW
 from napari_emgauss.runtime.device import choose_device
 from napari_emgauss.volume import Volume
 from prior_training.batches import GROUPS, Examples, ExampleSource, IsotropicVolume
 
 MOST_ANISOTROPY = 1.2
 _QUANTILES = (0.0005, 0.9995)
+RANGE = 7.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,15 +213,14 @@ def eight_bits(volume: Volume, planes: int) -> NDArray[np.uint8]:
 
 
 def _ssim(first: Tensor, second: Tensor) -> Tensor:
-    """Mean SSIM with a Gaussian window, for intensities in standard deviations; 7.5 of them are taken for the range."""
-    taps = torch.exp(-0.5 * (torch.arange(-5, 6, device=first.device) / 1.5) ** 2)
-    taps = taps / taps.sum()
+    """Mean SSIM with a Gaussian window, for intensities in standard deviations, of which `RANGE` are the range."""
+    taps = torch.tensor(WINDOW, device=first.device)
 
     def mean(images: Tensor) -> Tensor:
         flat = images.flatten(0, 1)[:, None]
         return functional.conv2d(functional.conv2d(flat, taps[None, None, :, None]), taps[None, None, None, :])
 
-    c1, c2 = (0.01 * 7.5) ** 2, (0.03 * 7.5) ** 2
+    c1, c2 = C1 * RANGE**2, C2 * RANGE**2
     mu1, mu2 = mean(first), mean(second)
     var1, var2 = mean(first**2) - mu1**2, mean(second**2) - mu2**2
     covariance = mean(first * second) - mu1 * mu2

@@ -183,3 +183,15 @@ def test_nan_sections_are_refused(sections):
 def test_a_single_image_is_refused(sections):
     with pytest.raises(VolumeError, match=r"\(n, Y, X\), got \(40, 36\)"):
         Interpolator(sections[0])
+
+
+def test_interpolators_by_other_baselines_share_their_flows(sections, monkeypatch):
+    names = ("flow", "flow+blur0.7", "linear+blur1.0")
+    alone = [Interpolator(sections, name).section(0.4) for name in names]
+    found, both_flows = [], baselines.both_flows
+    monkeypatch.setattr(baselines, "both_flows", lambda *pair: found.append(pair) or both_flows(*pair))
+    first = Interpolator(sections)
+    for name, image in zip(names, alone, strict=True):
+        np.testing.assert_array_equal(first.by(name).section(0.4), image)
+    assert len(found) == 1
+    assert first.baseline.name == "linear"

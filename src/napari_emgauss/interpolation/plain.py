@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, cast, get_args
@@ -106,6 +107,12 @@ class Interpolator:
         n_kept = 2 * _SPLINE_REACH + 2 if self.baseline.method == "cubic" else 3
         self._load = lru_cache(maxsize=n_kept)(self._read)
         self._flow = lru_cache(maxsize=2)(self._both_flows)
+
+    def by(self, baseline: Baseline | str) -> Interpolator:
+        """Return an interpolator of the same sections by another baseline; what both read and find, is shared."""
+        other = copy(self)
+        other.baseline = Baseline.parse(baseline) if isinstance(baseline, str) else baseline
+        return other
 
     def section(self, z: float) -> FloatArray:
         """Return the image (Y, X) at section coordinate ``z``, float32 in the input's intensity units.

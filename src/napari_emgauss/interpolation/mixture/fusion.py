@@ -17,11 +17,11 @@ PRIOR = "prior"
 """The network that has learned from other volumes."""
 LATERAL = ("straight", "aligned")
 """The lateral network on the sections as they are, and on sections carried to z by optical flow."""
-LEARNED = (PRIOR, *LATERAL)
-"""The networks."""
+NETWORKS = (PRIOR, *LATERAL)
+"""What networks predict."""
 PLAIN = ("flow", "linear", "flow+blur0.7", "linear+blur0.7")
 """The baselines; blurred ones too, since a network that only denoises must not look good for want of them."""
-CANDIDATES = (*LEARNED, *PLAIN)
+CANDIDATES = (*NETWORKS, *PLAIN)
 """What is mixed."""
 
 SHARPENING_PX = 1.5
@@ -31,7 +31,7 @@ _SUM_TOLERANCE = 1e-3
 
 def learned_detail(parts: Mapping[str, FloatArray], shares: Mapping[str, float]) -> FloatArray:
     """Return the detail (Y, X) finer than `SHARPENING_PX` in what networks contribute to a mixture."""
-    learned = sum(np.float32(shares[name]) * parts[name] for name in LEARNED if name in parts)
+    learned = sum(np.float32(shares[name]) * parts[name] for name in NETWORKS if name in parts)
     return np.asarray(learned - gaussian_filter(learned, SHARPENING_PX), np.float32)
 
 
@@ -107,7 +107,8 @@ class FusedInterpolator:
         self._sections, self._sharpening = stack.sections, sharpening
         if missing := sorted({name for name, share in self.shares.items() if share > 0} - set(learned.candidates)):
             raise ValueError(f"{', '.join(missing)} need a network, got none and shares {dict(shares)}.")
-        self._plain = {name: Interpolator(stack.sections, name) for name in PLAIN if self.shares[name] > 0}
+        self._interpolator = Interpolator(stack.sections)
+        self._plain = {name: self.plain(name) for name in PLAIN if self.shares[name] > 0}
         self._lateral, self._prior = None, None
         if learned.lateral is not None and any(self.shares[name] > 0 for name in LATERAL):
             self._lateral = LateralInterpolator(learned.lateral, stack.sections)
@@ -134,9 +135,13 @@ class FusedInterpolator:
         parts = self.candidates(z)
         shares = np.array([self.shares[name] for name in parts], np.float32)
         fused = np.tensordot(shares, np.stack(list(parts.values())), 1)
-        if self._sharpening and any(name in LEARNED for name in parts):
+        if self._sharpening and any(name in NETWORKS for name in parts):
             fused += np.float32(self._sharpening) * learned_detail(parts, self.shares)
         return fused.astype(np.float32)
+
+    def plain(self, name: str) -> Interpolator:
+        """Return plain interpolation of the same sections; optical flow is found once for all of them."""
+        return self._interpolator.by(name)
 
     def candidates(self, z: float) -> dict[str, FloatArray]:
         """Return the images (Y, X) that have a share, by name."""

@@ -72,7 +72,7 @@ class Draft:
     def trained(self, block: int) -> None:
         """Draw this block by its Gaussians from now on."""
         now = self._now
-        self._now = _Known.of(now.setup, self._store, [*now.plan.trained, block])
+        self._now = _Known.of(now.setup, self._store, [*now.plan.trained, block], now.interpolation)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -201,7 +201,7 @@ class _Known:
     models: StoredModels = field(repr=False)
 
     @classmethod
-    def of(cls, setup: Setup, store: Store, done: Iterable[int] = ()) -> _Known:
+    def of(cls, setup: Setup, store: Store, done: Iterable[int] = (), known: InterpolatedStack | None = None) -> _Known:
         plan, start, n = setup.plan, setup.start, len(setup.plan.blocks)
         trained = frozenset(done if start is None else range(n))
 
@@ -220,7 +220,8 @@ class _Known:
         with suppress(ConfigError, VolumeError):  # until they are left out, damaged sections can spoil it
             setup.scaling  # noqa: B018 - measured here, in the thread that trains
         part = _TrainedPart(plan.z, plan.y, plan.x, trained)
-        return cls(setup, method, _interpolated(setup, method), part, StoredModels(read, [0] * n, []))
+        interpolation = _interpolated(setup, method) if known is None else known
+        return cls(setup, method, interpolation, part, StoredModels(read, [0] * n, []))
 
     def interpolated(self, method: str) -> InterpolatedStack:
         return self.interpolation if method == self.method else _interpolated(self.setup, method)

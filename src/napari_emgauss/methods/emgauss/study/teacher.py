@@ -29,7 +29,6 @@ from napari_emgauss.interpolation.mixture import (
 )
 from napari_emgauss.interpolation.mixture.calibration import COMPARED, GapMiddle
 from napari_emgauss.interpolation.mixture.fusion import LATERAL, PLAIN, PRIOR
-from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.interpolation.prior import Contrast, load_prior
 from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.training import Watch
@@ -61,7 +60,7 @@ class MixtureTeacher:
         sections, evidence = stack.sections, self.evidence
         whole = replace(stack, contrast=self.contrast)
         source = FusedInterpolator(whole, evidence.shares, self.learned, sharpening=evidence.sharpening)
-        linear, compared = Interpolator(sections, "linear"), [Interpolator(sections, name) for name in COMPARED]
+        linear, compared = source.plain("linear"), [source.plain(name) for name in COMPARED]
         out = np.empty((len(sections) - 1, n_pseudo, *sections.shape[1:]), np.float32)
         confidence = np.ones_like(out)
         for n, (gap, k) in enumerate(np.ndindex(*out.shape[:2])):
