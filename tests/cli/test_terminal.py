@@ -41,10 +41,23 @@ def test_signals_that_were_ignored_stay_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
+_TELLS_WHEN_MAIN_IMPORTS = """
+import sys
+from napari_emgauss.cli import main
+
+class Teller:
+    def find_spec(self, name, path, target=None):
+        if name == "napari_emgauss.cli.dispatch":
+            print("begun", flush=True)
+
+sys.meta_path.insert(0, Teller())
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.parametrize("delay_s", [0.0, 0.15, 0.4, 0.8, 1.5])
 def test_ctrl_c_at_any_moment_of_the_start_leaves_no_traceback(delay_s, tmp_path):
-    code = "import sys; from napari_emgauss.cli import main; print('begun', flush=True); sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "evaluate", str(tmp_path / "missing.tif")]
+    command = [sys.executable, "-c", _TELLS_WHEN_MAIN_IMPORTS, "evaluate", str(tmp_path / "missing.tif")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "begun\n"
         time.sleep(delay_s)
