@@ -72,6 +72,35 @@ def test_an_open_container_goes_on_when_its_name_is_taken(path):
     assert torch.equal(container.tensor("0/a"), TENSORS["0/a"])
 
 
+def test_a_file_that_is_cut_short_while_it_is_open_is_an_error_and_no_crash(path):
+    container = Container(path)
+    os.truncate(path, path.stat().st_size - 4)
+    assert torch.equal(container.tensor("0/a"), TENSORS["0/a"])
+    with pytest.raises(ModelFileError, match=r"m\.emgauss was cut short"):
+        container.tensor(container.names[-1])
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 20]}, "its size is not"),
+        ({"dtype": "F32", "shape": [-2, -3], "data_offsets": [0, 24]}, "its size is not"),
+        ({"dtype": "Q9", "shape": [6], "data_offsets": [0, 24]}, "unknown type"),
+        ({"dtype": "F32", "shape": [6], "data_offsets": [4, 28]}, "does not begin"),
+        ({"dtype": "F32", "shape": [5], "data_offsets": [0, 20]}, "end at byte"),
+        ({"dtype": "F32", "shape": [6]}, "data_offsets"),
+        ({"dtype": "F32", "shape": 6, "data_offsets": [0, 24]}, "not a usable model"),
+        ([1], "not a usable model"),
+    ],
+)
+def test_headers_that_do_not_fit_their_file_are_refused(part, message, tmp_path):
+    text = json.dumps({"__metadata__": {KEY: json.dumps({"version": 5})}, "a": part}).encode()
+    path = tmp_path / "m.emgauss"
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(24))
+    with pytest.raises(ModelFileError, match=message):
+        Container(path)
+
+
 def test_the_first_versions_named_no_method(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "m.emgauss", metadata={KEY: json.dumps({"version": 3})})
     assert Container(tmp_path / "m.emgauss").method == "emgauss"

@@ -7,17 +7,23 @@ memory of the blocks in use. What the header means is the method's.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import struct
+import threading
+import weakref
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+import torch
 from torch import Tensor
 
 from napari_emgauss.errors import ModelFileError
 from napari_emgauss.io.atomic import replacing
+from napari_emgauss.io.guard import json_object
 
 KEY = "napari-emgauss"
 VERSION = 5
@@ -25,7 +31,21 @@ OLDEST_VERSION = 1
 """Versions 1 to 3 named no method; they are all of this one:"""
 FIRST_METHOD = "emgauss"
 MAX_HEADER_BYTES = 64 * 2**20
-_DTYPES = {"float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "uint8": "U8"}
+_DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
+    "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+}  # fmt: skip
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A tensor in a file: its type as safetensors names it, its shape, and where its bytes begin and end."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
 
 
 class Container:
@@ -48,23 +68,20 @@ class Container:
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f"{self.path} does not exist or is not a file. Give the path of an .emgauss model.")
-        _check_header_size(self.path)
+        self._file = self.path.open("rb", buffering=0)
+        weakref.finalize(self, self._file.close)
+        self._lock = threading.Lock()
         try:
-            file: Any = safe_open(self.path, framework="pt")
-            text = (file.metadata() or {}).get(KEY)
+            about, data = _read_header(self._file, self.path)
+            text = json_object(about.pop("__metadata__", {})).get(KEY)
             header = None if text is None else json.loads(text)
-            self._shapes = {
-                name: (part.get_dtype(), tuple(part.get_shape()))
-                for name in file.keys()  # noqa: SIM118
-                for part in [file.get_slice(name)]
-            }
-        except (SafetensorError, ValueError, OSError, RecursionError) as error:
+            self._stored = _checked(about, data, self.path.stat().st_size)
+        except (ValueError, TypeError, KeyError, OSError, RecursionError) as error:
             raise ModelFileError(f"{self.path} is not a usable model: {error}") from error
         if header is None:
             raise ModelFileError(f"{self.path} is a safetensors file but no napari-emgauss model.")
         if not isinstance(header, dict):
             raise ModelFileError(f"{self.path} is not a usable model: its header is no object.")
-        self._file = file
         self.header: dict[str, Any] = header
         version = header.get("version")
         if type(version) is not int or version not in range(OLDEST_VERSION, VERSION + 1):
@@ -78,33 +95,43 @@ class Container:
     @property
     def names(self) -> list[str]:
         """Names of all tensors."""
-        return list(self._shapes)
+        return list(self._stored)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of a tensor without reading it; raises ``KeyError``."""
-        return self._shapes[name][1]
+        return self._stored[name].shape
 
     def dtype(self, name: str) -> str:
         """Return the type of a tensor as safetensors names it, like ``F32``, without reading it."""
-        return str(self._shapes[name][0])
+        return self._stored[name].dtype
 
     def tensor(self, name: str) -> Tensor:
-        """Read one tensor.
+        """Read one tensor. It is read, not mapped: a file that was cut short meanwhile is an error, not a crash.
 
         Raises
         ------
         ModelFileError
             The file does not hold it, or can no longer be read.
         """
+        if name not in self._stored:
+            raise ModelFileError(f"{self.path} does not hold the tensor {name!r}.")
+        stored = self._stored[name]
+        data = bytearray(stored.end - stored.start)
         try:
-            tensor: Tensor = self._file.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise ModelFileError(f"{self.path} does not hold the tensor {name!r}: {error}") from error
-        return tensor
+            with self._lock:
+                self._file.seek(stored.start)
+                n_read = _fill(self._file, data)
+        except OSError as error:
+            raise ModelFileError(f"{self.path} can no longer be read: {error}") from error
+        if n_read != len(data):
+            raise ModelFileError(f"{self.path} was cut short after it was opened. Copy or save it again.")
+        if not data:
+            return torch.empty(stored.shape, dtype=_DTYPES[stored.dtype])
+        return torch.frombuffer(data, dtype=_DTYPES[stored.dtype]).reshape(stored.shape)
 
     def under(self, prefix: str) -> dict[str, Tensor]:
         """Read the tensors whose names begin with ``prefix``, by the rest of their names."""
-        return {name.removeprefix(prefix): self.tensor(name) for name in self._shapes if name.startswith(prefix)}
+        return {name.removeprefix(prefix): self.tensor(name) for name in self._stored if name.startswith(prefix)}
 
 
 def write_container(
@@ -143,7 +170,7 @@ def write_container(
                     array = tensor.detach().cpu().contiguous().numpy()
                     file.write(array.tobytes())
                     about[name] = {
-                        "dtype": _DTYPES[array.dtype.name],
+                        "dtype": _NAMES[tensor.dtype],
                         "shape": list(tensor.shape),
                         "data_offsets": [start, file.tell()],
                     }
@@ -162,15 +189,45 @@ def write_container(
     return target
 
 
-def _check_header_size(path: Path) -> None:
-    """Refuse a file whose declared header is larger than a header can be, before anything is allocated."""
-    with path.open("rb") as file:
-        start = file.read(8)
-    if len(start) < 8:
-        raise ModelFileError(f"{path} is truncated: {len(start)} bytes; a model has at least a header.")
+def _fill(file: RawIOBase, data: bytearray) -> int:
+    """Read as many bytes as there are, however few a single read gives; return their number."""
+    view = memoryview(data)
+    while view and (n_read := file.readinto(view)):
+        view = view[n_read:]
+    return len(data) - len(view)
+
+
+def _read_header(file: RawIOBase, path: Path) -> tuple[dict[str, Any], int]:
+    """Return what a file declares, and where its data begin; a header larger than one can be is not read."""
+    start = bytearray(8)
+    if (n_read := _fill(file, start)) < 8:
+        raise ModelFileError(f"{path} is truncated: {n_read} bytes; a model has at least a header.")
     (n_bytes,) = struct.unpack("<Q", start)
     if n_bytes > min(MAX_HEADER_BYTES, path.stat().st_size - 8):
         raise ModelFileError(
             f"{path} is no model, or truncated: it declares a header of {n_bytes} bytes; at most "
             f"{MAX_HEADER_BYTES} and the file's own size are possible."
         )
+    text = bytearray(n_bytes)
+    _fill(file, text)
+    about = json.loads(text)
+    if not isinstance(about, dict):
+        raise ValueError("its header is no object")
+    return about, 8 + n_bytes
+
+
+def _checked(about: dict[str, Any], data: int, size: int) -> dict[str, _Stored]:
+    """Return the tensors that a header declares; ``ValueError`` unless they fill the file, one after the other."""
+    stored, end = {}, data
+    for name, part in sorted(about.items(), key=lambda item: item[1]["data_offsets"]):
+        dtype, shape, (first, last) = part["dtype"], part["shape"], part["data_offsets"]
+        whole = all(type(n) is int and n >= 0 for n in [*shape, first, last])
+        if dtype not in _DTYPES or not whole or last - first != math.prod(shape) * _DTYPES[dtype].itemsize:
+            raise ValueError(f"the tensor {name!r} is of an unknown type, or its size is not what its shape takes")
+        if data + first != end:
+            raise ValueError(f"the tensor {name!r} does not begin where the one before it ends")
+        end = data + last
+        stored[name] = _Stored(dtype, tuple(shape), data + first, end)
+    if end != size:
+        raise ValueError(f"its tensors end at byte {end}, the file at byte {size}: it is truncated or damaged")
+    return stored
