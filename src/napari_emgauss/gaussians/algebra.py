@@ -94,11 +94,14 @@ def _blocks(covariance: Tensor, axis: int, others: list[int]) -> tuple[Tensor, T
 
 def _determinant(matrix: Float[Tensor, "*n d d"]) -> Float[Tensor, "*n"]:
     """Determinant in closed form up to three dimensions: LAPACK takes batches one by one."""
-    if matrix.shape[-1] == 1:
-        return matrix[..., 0, 0]
-    if matrix.shape[-1] == 2:
-        return matrix[..., 0, 0] * matrix[..., 1, 1] - matrix[..., 0, 1] * matrix[..., 1, 0]
-    if matrix.shape[-1] == 3:
+    d = matrix.shape[-1]
+    if d > 3:
+        determinant: Tensor = torch.linalg.det(matrix)
+    elif d == 3:
         a, b, c = matrix.unbind(-2)
-        return (a * torch.linalg.cross(b, c)).sum(-1)
-    return torch.linalg.det(matrix)
+        determinant = (a * torch.linalg.cross(b, c)).sum(-1)
+    elif d == 2:
+        determinant = matrix[..., 0, 0] * matrix[..., 1, 1] - matrix[..., 0, 1] * matrix[..., 1, 0]
+    else:
+        determinant = matrix[..., 0, 0]
+    return determinant
