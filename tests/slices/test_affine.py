@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.slices.affine import check_affine, same_grid
+from napari_emgauss.slices.affine import check_affine, placed_affine
 
 
 def test_a_flip_is_fine():
@@ -26,7 +26,13 @@ def test_an_affine_that_is_none_is_refused(affine, message):
         check_affine(affine, "axial")
 
 
-def test_affines_that_differ_by_rounding_are_one_grid():
-    affine = np.diag([3.0, 1, 1, 1])
-    assert same_grid(affine, affine + 1e-6, (20, 300, 300))
-    assert not same_grid(affine, affine + 1e-4, (20, 300, 300))
+def test_a_placed_stack_lies_around_the_origin():
+    affine = placed_affine((5, 4, 3), np.array([3.0, 1, 2]), "sagittal")
+    assert np.allclose(affine[:3, :3].T, [[3, 0, 0], [0, 0, 1], [0, 2, 0]])
+    assert np.allclose(affine @ [2, 1.5, 1, 1], [0, 0, 0, 1])
+
+
+@pytest.mark.misuse
+def test_an_unknown_orientation_is_refused():
+    with pytest.raises(VolumeError, match="must be one of axial, coronal, sagittal, got 'diagonal'"):
+        placed_affine((5, 4, 3), np.ones(3), "diagonal")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
@@ -14,12 +13,9 @@ from scipy.spatial.transform import Rotation
 from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.slices import SliceProfile, SliceStack, WorldVolume
+from napari_emgauss.slices.affine import WORLD_AXES, Orientation
 from napari_emgauss.slices.motion import affines, repivoted
 
-Orientation = Literal["axial", "coronal", "sagittal"]
-
-_AXES: dict[str, tuple[int, int, int]] = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
-"""World axes along (slice, row, column)."""
 _OVERSAMPLING = 2
 _THROUGH_NODES = 15
 _SMOOTH_SLICES = 3.0
@@ -63,8 +59,8 @@ class Acquisition:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)!r}.")
         if not 0 <= self.corrupted <= 0.5:
             raise ConfigError(f"corrupted must be a share within 0..0.5, got {self.corrupted!r}.")
-        if unknown := set(self.orientations) - set(_AXES):
-            raise ConfigError(f"orientations must be of {', '.join(_AXES)}, got {sorted(unknown)}.")
+        if unknown := set(self.orientations) - set(WORLD_AXES):
+            raise ConfigError(f"orientations must be of {', '.join(WORLD_AXES)}, got {sorted(unknown)}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +117,7 @@ def _empty_stack(
 ) -> SliceStack:
     """Return a stack without content that covers the object as it lies still."""
     turn = Rotation.from_rotvec(np.deg2rad(acquisition.tilt_deg) * _unit(rng)).as_matrix()
-    axes = turn @ np.eye(3)[:, _AXES[orientation]]
+    axes = turn @ np.eye(3)[:, WORLD_AXES[orientation]]
     apart = acquisition.apart_mm or acquisition.thickness_mm
     spacing = np.array([apart, acquisition.pixel_mm, acquisition.pixel_mm])
     along = truth.grid.positions()[mask] @ axes

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 
 from napari_emgauss._types import AnyArray
 from napari_emgauss.errors import VolumeError
 
+Orientation = Literal["axial", "coronal", "sagittal"]
+WORLD_AXES: Mapping[str, tuple[int, int, int]] = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
+"""World axes (0 right, 1 front, 2 up) along (slice, row, column)."""
 ORTHOGONAL_WITHIN = 1e-3
 """Largest cosine between two axes of a grid: scanners round their affines."""
 SPACINGS_MM = (1e-6, 1e3)
@@ -60,8 +64,17 @@ def transform(affine: AnyArray, points: AnyArray) -> AnyArray:
     return np.asarray(np.asarray(points) @ affine[:3, :3].T + affine[:3, 3])
 
 
-def same_grid(first: AnyArray, second: AnyArray, shape: tuple[int, ...], *, within: float = 1e-2) -> bool:
-    """Return whether two affines put every voxel of ``shape`` at one place, but for ``within`` of a voxel."""
-    corners = np.stack(np.meshgrid(*((0, n - 1) for n in shape), indexing="ij"), -1).reshape(-1, 3)
-    apart = np.abs(transform(first, corners) - transform(second, corners)).max()
-    return bool(apart <= within * spacing_of(first).min())
+def placed_affine(shape: tuple[int, ...], spacing_mm: AnyArray, orientation: Orientation) -> AnyArray:
+    """Return the affine of a stack (slice, row, column) that lies along the world's axes, around its origin.
+
+    Raises
+    ------
+    VolumeError
+        An unknown orientation.
+    """
+    if orientation not in WORLD_AXES:
+        raise VolumeError(f"orientation must be one of {', '.join(WORLD_AXES)}, got {orientation!r}.")
+    affine = np.eye(4)
+    affine[:3, :3] = np.eye(3)[:, WORLD_AXES[orientation]] * spacing_mm
+    affine[:3, 3] = -affine[:3, :3] @ (np.array(shape) - 1) / 2
+    return affine
