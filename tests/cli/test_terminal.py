@@ -1,5 +1,7 @@
 """Signals and output of a terminal that may be gone."""
 
+import errno
+import io
 import os
 import signal
 import subprocess
@@ -7,6 +9,8 @@ import sys
 import time
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
 from napari_emgauss.cli.terminal import Output, on_signals, printable
 
@@ -30,6 +34,29 @@ def test_output_that_is_gone_is_no_error(monkeypatch):
     assert output.write("abc") == 3
     monkeypatch.undo()
     assert output.encoding == sys.stdout.encoding
+
+
+def test_a_terminal_that_is_gone_is_no_error_while_a_live_line_is_shown(monkeypatch):
+    class Terminal(io.StringIO):
+        gone = False
+
+        def isatty(self):
+            return True
+
+        def write(self, text):
+            if self.gone:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().write(text)
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    console = Console(file=Output("stdout"), force_terminal=True)
+    with Progress(console=console):
+        console.print("before")
+        terminal.gone = True
+        console.print("after")
+    assert "before" in terminal.getvalue()
+    assert "after" not in terminal.getvalue()
 
 
 def test_signals_that_were_ignored_stay_ignored():

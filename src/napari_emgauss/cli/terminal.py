@@ -32,18 +32,29 @@ class Output:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(getattr(sys, self._name), name)
+        return getattr(self._stream, name)
+
+    @property
+    def _stream(self) -> Any:
+        """What is written to; a live display puts a proxy of its own in its place, which would write to us again."""
+        stream = getattr(sys, self._name)
+        return getattr(stream, "rich_proxied_file", stream)
+
+    @property
+    def rich_proxied_file(self) -> Output:
+        """What rich is to write to: not the stream itself."""
+        return self
 
     def write(self, text: str) -> int:
-        """Write, if it is still there."""
-        with contextlib.suppress(OSError):
-            getattr(sys, self._name).write(text)
+        """Write, if it is still there; what a signal says in the middle of another line is lost."""
+        with contextlib.suppress(OSError, RuntimeError):
+            self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Flush, if it is still there."""
-        with contextlib.suppress(OSError):
-            getattr(sys, self._name).flush()
+        with contextlib.suppress(OSError, RuntimeError):
+            self._stream.flush()
 
 
 def quit_at_once(signum: int, frame: FrameType | None) -> None:
