@@ -12,12 +12,13 @@ from scipy.spatial.transform import Rotation
 
 from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.errors import ConfigError
+from napari_emgauss.runtime.threads import for_each
 from napari_emgauss.slices import SliceProfile, SliceStack, WorldVolume
 from napari_emgauss.slices.affine import WORLD_AXES, Orientation
 from napari_emgauss.slices.motion import affines, repivoted
 
 _OVERSAMPLING = 2
-_THROUGH_NODES = 15
+_THROUGH_NODES = 13
 _SMOOTH_SLICES = 3.0
 """Motion stays alike over about so many slices in the order of acquisition."""
 _MARGIN_MM = 4.0
@@ -155,11 +156,15 @@ def _acquire(
     _, height, width = stack.images.shape
     pixels = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"), -1)
     images, masks = np.zeros_like(stack.images), np.zeros(stack.images.shape, bool)
-    for s, matrix in enumerate(matrices):
-        to_world = matrix @ stack.affine
+
+    def acquire(s: int) -> None:
+        to_world = matrices[s] @ stack.affine
         at = np.concatenate([np.full((height, width, 1), s), pixels], -1)
         masks[s] = belongs.sample(at @ to_world[:3, :3].T + to_world[:3, 3]) > 0.5
         images[s] = slice_image(truth, to_world, s, (height, width), stack, acquisition.profile)
+
+    truth.sample(truth.affine[None, :3, 3], order=3)  # the spline's coefficients, once for all threads
+    for_each(acquire, range(len(matrices)))
     seen = SliceStack(images, stack.affine, stack.thickness_mm, masks, stack.name)
     return seen, repivoted(motion, stack.pivots, seen.pivots)
 
