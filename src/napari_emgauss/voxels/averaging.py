@@ -25,3 +25,9 @@ def scattered(operator: SliceOperator, values: FloatArray, weights: AnyArray) ->
     total, weight = operator.adjoint(weights * values), operator.adjoint(np.asarray(weights, np.float32))
     enough = 1e-3 * float(weight.max())
     return WorldVolume(np.where(weight > enough, total / np.maximum(weight, enough), 0), operator.grid.affine)
+
+
+def object_mask(operator: SliceOperator, inside: AnyArray) -> AnyArray:
+    """Return where most of what was measured belongs to the object (z, y, x), by what is inside of the pixels (n,)."""
+    share = scattered(operator, inside.astype(np.float32), np.ones(len(inside), np.float32))
+    return np.asarray(share.values > 0.5)
