@@ -21,8 +21,8 @@ _REGISTRATION_NODES = (7, 1, 1)
 """In the plane the profile is narrower than a voxel."""
 _LEAST_DEVIATION = 0.02
 """Below this share of the mean intensity residuals of slices do not differ."""
-_TOLERANCE = 4.0
-_FEW_PIXELS = 1000
+_TOLERANCE = 2.5
+_FEW_PIXELS = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +189,8 @@ def slice_weights(
     """Return how much each slice counts: those whose mean residual is far above the others' count less."""
     operator = SliceOperator(volume.grid, pixels, motion)
     values = np.concatenate([part.values for part in pixels])
-    residual = np.abs(per_pixel(pixels, gains) * operator.forward(volume.values) - values)
+    # In the volume's brightness: what has lost its signal has small residuals in its own.
+    residual = np.abs(operator.forward(volume.values) - values / per_pixel(pixels, gains))
     ends = np.cumsum([0, *(part.n_pixels for part in pixels)])
     means = []
     for part, start in zip(pixels, ends, strict=False):
