@@ -9,6 +9,7 @@ from napari_emgauss._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from napari_emgauss.evaluation import evaluate
+    from napari_emgauss.evaluation.slices import evaluate_slices
     from napari_emgauss.io import read, write
     from napari_emgauss.io.stacks import read_stack
     from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
@@ -16,13 +17,25 @@ if TYPE_CHECKING:
     from napari_emgauss.slices import SliceStack
     from napari_emgauss.volume import Volume
 
-__all__ = ["Reconstruction", "SliceStack", "Volume", "evaluate", "load", "read", "read_stack", "reconstruct", "write"]
+__all__ = [
+    "Reconstruction",
+    "SliceStack",
+    "Volume",
+    "evaluate",
+    "evaluate_slices",
+    "load",
+    "read",
+    "read_stack",
+    "reconstruct",
+    "write",
+]
 
 _HOME = {
     "Reconstruction": "napari_emgauss.methods.emgauss",
     "SliceStack": "napari_emgauss.slices",
     "Volume": "napari_emgauss.volume",
     "evaluate": "napari_emgauss.evaluation",
+    "evaluate_slices": "napari_emgauss.evaluation.slices",
     "load": "napari_emgauss.methods.registry",
     "read": "napari_emgauss.io",
     "read_stack": "napari_emgauss.io.stacks",

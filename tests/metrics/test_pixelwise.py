@@ -105,3 +105,26 @@ def test_images_smaller_than_the_window_are_refused():
 def test_empty_images_are_refused():
     with pytest.raises(VolumeError, match="at least 1 px"):
         psnr(np.zeros((0, 5)), np.zeros((0, 5)))
+
+
+def test_structural_similarity_of_volumes_counts_in_the_mask_alone():
+    from napari_emgauss.metrics import ssim_in_mask
+
+    rng = np.random.default_rng(0)
+    a = rng.random((16, 16, 16)).astype(np.float32)
+    mask = np.zeros(a.shape, bool)
+    mask[:, :, :3] = True
+    b = a.copy()
+    b[:, :, 10:] = 0
+    assert ssim_in_mask(a, b, mask) == pytest.approx(1)
+    assert ssim_in_mask(a, b, ~mask) < 0.9
+
+
+def test_correlation_is_pearson_s_and_zero_for_a_constant():
+    from napari_emgauss.metrics import correlation
+
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 8, 9)).astype(np.float32)
+    assert correlation(a, b) == pytest.approx(np.corrcoef(a.ravel(), b.ravel())[0, 1], abs=1e-6)
+    assert correlation(a, 3 - 2 * a) == pytest.approx(-1)
+    assert correlation(a, np.full_like(a, 1 / 3)) == 0

@@ -87,3 +87,49 @@ def ssim_map(a: npt.ArrayLike, b: npt.ArrayLike, *, data_range: float = 1.0) -> 
         full=True,
     )
     return np.asarray(values, np.float32)
+
+
+def ssim_in_mask(a: npt.ArrayLike, b: npt.ArrayLike, mask: npt.ArrayLike, *, data_range: float = 1.0) -> float:
+    """Return the mean over a mask of the structural similarity of two volumes: Gaussian window 11 × 11 × 11 (σ 1.5).
+
+    Parameters
+    ----------
+    a, b
+        Volumes (Z, Y, X) of equal shape, at least 11 voxels along each axis.
+    mask
+        Which voxels count (Z, Y, X).
+    data_range
+        Largest possible difference of two intensities.
+
+    Raises
+    ------
+    VolumeError
+        Shapes differ, are not 3D or too small, or values are NaN or infinite.
+    """
+    first, second = check_pair(a, b, n_axes=3, min_size_px=2 * SSIM_BORDER_PX + 1)
+    _, values = structural_similarity(  # type: ignore[no-untyped-call]
+        first,
+        second,
+        data_range=check_data_range(data_range),
+        gaussian_weights=True,
+        sigma=SSIM_SIGMA_PX,
+        use_sample_covariance=False,
+        full=True,
+    )
+    return float(np.mean(values[np.asarray(mask, bool)], dtype=np.float64))
+
+
+def correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+    """Return Pearson's correlation of two images; 0 where one of them is constant.
+
+    Raises
+    ------
+    VolumeError
+        Shapes differ, or values are NaN or infinite.
+    """
+    first, second = (image.astype(np.float64).ravel() for image in check_pair(a, b))
+    largest = max(float(np.abs(first).max() * np.abs(second).max()), 1e-300)
+    first, second = first - first.mean(), second - second.mean()
+    size = float(np.linalg.norm(first) * np.linalg.norm(second))
+    # float32 rounds a constant.
+    return float(first @ second) / size if size > 1e-7 * len(first) * largest else 0.0

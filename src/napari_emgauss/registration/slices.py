@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_emgauss._types import AnyArray
+from napari_emgauss.metrics import correlation
 from napari_emgauss.registration.gauss_newton import descend
 from napari_emgauss.registration.kernels import predict
 from napari_emgauss.registration.pixels import SlicePixels
@@ -16,6 +17,8 @@ from napari_emgauss.slices.motion import affines, from_affines
 
 ARM_MM = 20.0
 """A radian moves what is so far from the pivot by so much: rotations and translations are damped alike."""
+FARTHEST_RAD, FARTHEST_MM = 0.35, 12.0
+"""A slice that would move farther at once stays where it is."""
 MIN_PIXELS = 40
 """A slice with fewer pixels in its mask keeps its pose: six numbers cannot be read from it."""
 
@@ -43,13 +46,21 @@ def register_slices(
     def one(s: int) -> None:
         part = pixels.of_slice(s)
         if part.stop - part.start >= MIN_PIXELS:
-            found[s] = descend(
+            matrix = descend(
                 volume, pixels, np.array([s]), matrices[s], pivots[s],
                 iterations=iterations, arm_mm=ARM_MM, damping=damping,
             )[0]  # fmt: skip
+            if _near(matrix, matrices[s], pivots[s]):
+                found[s] = matrix
 
     for_each(one, range(stack.n_slices))
     return compare_slices(volume, pixels, from_affines(found, pivots))
+
+
+def _near(matrix: AnyArray, start: AnyArray, pivot: AnyArray) -> bool:
+    """Return whether a slice is still near its start: one that shows little, or is damaged, may drift off."""
+    change = from_affines((matrix @ np.linalg.inv(start))[None], (start[:3, :3] @ pivot + start[:3, 3])[None])[0]
+    return bool(np.linalg.norm(change[:3]) <= FARTHEST_RAD and np.linalg.norm(change[3:]) <= FARTHEST_MM)
 
 
 def compare_slices(volume: WorldVolume, pixels: SlicePixels, motion: AnyArray) -> SliceFit:
@@ -68,8 +79,7 @@ def compare_slices(volume: WorldVolume, pixels: SlicePixels, motion: AnyArray) -
         squares = float(predicted @ predicted)
         if squares > 0:
             gains[s] = float(predicted @ seen) / squares
-        if predicted.std() > 0 and seen.std() > 0:
-            correlations[s] = np.corrcoef(predicted, seen)[0, 1]
+        correlations[s] = correlation(predicted, seen)
 
     for_each(one, range(n))
     return SliceFit(motion, gains, correlations)

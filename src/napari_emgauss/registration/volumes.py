@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from napari_emgauss._types import AnyArray
 from napari_emgauss.registration.gauss_newton import descend
@@ -11,6 +12,7 @@ from napari_emgauss.registration.slices import ARM_MM
 from napari_emgauss.slices import SliceProfile, SliceStack, WorldVolume
 
 _POINT = SliceProfile(in_plane_scale=1e-3, through_scale=1e-3)
+_BLUR_VOXELS = 1.0
 
 
 def align_volume(
@@ -27,9 +29,13 @@ def align_volume(
     start
         Where to look; the identity by default.
     """
-    stack = SliceStack(reference.values, reference.affine, float(reference.spacing_mm[0]), mask, "reference")
+    blur_mm = _BLUR_VOXELS * float(reference.spacing_mm.min())
+    # Interpolation takes noise away, most of it between voxels: unblurred, a noisy volume fits best there.
+    smooth = WorldVolume(gaussian_filter(volume.values, blur_mm / volume.spacing_mm), volume.affine)
+    seen = gaussian_filter(reference.values, blur_mm / reference.spacing_mm)
+    stack = SliceStack(seen, reference.affine, float(reference.spacing_mm[0]), mask, "reference")
     pixels = SlicePixels(stack, _POINT, n_nodes=(1, 1, 1))
     matrix = np.eye(4) if start is None else start
     return descend(
-        volume, pixels, stack.used, matrix, stack.mask_centre, iterations=iterations, arm_mm=ARM_MM, damping=1e-3
+        smooth, pixels, stack.used, matrix, stack.mask_centre, iterations=iterations, arm_mm=ARM_MM, damping=1e-3
     )[0]

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from napari_emgauss.errors import ConfigError
+from napari_emgauss.evaluation.slices.methods import SLICE_METHODS, SliceVolume, resolve_slice_methods
+from napari_emgauss.slices import WorldVolume
+from napari_emgauss.voxels.rounds import grid_of
+
+
+@pytest.mark.parametrize("name", ["mean", "scattered", "cg", "cg+stacks", "classical:1"])
+def test_every_method_makes_a_volume_of_stacks(acquired, name):
+    grid = grid_of(acquired.stacks, 2.0)
+    ((named, method),) = resolve_slice_methods(name)
+    made = method(acquired.stacks, grid, None)
+    assert named == name
+    assert made.volume.values.shape == grid.shape
+    assert np.isfinite(made.volume.values).all()
+    assert name.partition(":")[0] in SLICE_METHODS
+
+
+def test_with_known_motion_rounds_are_super_resolution(acquired):
+    grid = grid_of(acquired.stacks, 2.0)
+    (_, rounds), (_, cg) = resolve_slice_methods(["classical", "cg"])
+    volumes = [method(acquired.stacks, grid, acquired.motion).volume.values for method in (rounds, cg)]
+    assert np.allclose(*volumes)
+
+
+def test_a_method_of_one_s_own_goes_by_its_name(acquired):
+    def zero(stacks, grid, motion):
+        return SliceVolume(WorldVolume(np.zeros(grid.shape, np.float32), grid.affine))
+
+    assert resolve_slice_methods(["cg:0.1", ("zero", zero)])[1] == ("zero", zero)
+
+
+@pytest.mark.parametrize("names", [["cubic"], ["cg", "cg"], [], ["cg:much"], ["cg:-1"], ["mean:2"]])
+def test_what_is_no_method_is_refused(names):
+    with pytest.raises(ConfigError):
+        resolve_slice_methods(names)
