@@ -53,6 +53,8 @@ def use(path: Path, scratch: Path) -> None:
     """Do with a file what a person does: open, look, draw, export."""
     if path.suffix == ".emgauss":
         _use_model(path, scratch)
+    elif path.name.endswith((".nii", ".nii.gz")):
+        eg.read_stack(path, mask=path, thickness_mm=1.0).describe()
     else:
         volume = eg.read(path, voxel_size_nm=VOXEL_NM)
         volume.describe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import struct
@@ -16,6 +17,7 @@ import tifffile
 import zarr
 
 import napari_emgauss as eg
+from napari_emgauss.io.stacks import write_stack
 
 SHAPE = (4, 32, 36)
 VOXEL_NM = (40.0, 8.0, 8.0)
@@ -56,6 +58,9 @@ def make_files(folder: Path) -> dict[str, Path]:
     for name in ("a.ome.tif", "a.mrc", "v05.ome.zarr"):
         eg.write(data, folder / name)
     eg.write(eg.Volume(sections.astype(np.float32), VOXEL_NM), folder / "float.mrc")
+    stack = eg.SliceStack(sections, np.diag([4.0, 1, 1, 1]), 4.0)
+    for name in ("a.nii", "b.nii.gz"):
+        write_stack(stack, folder / name)
     with h5py.File(folder / "a.h5", "w") as file:
         file.create_dataset("raw", data=sections, chunks=(1, 32, 36), compression="gzip")
     _old_zarr(folder / "v04.ome.zarr", sections)
@@ -104,11 +109,14 @@ def mutated(good: Path, into: Path, rng: np.random.Generator) -> tuple[Path, str
         known += 6 * [_in_model_header]
     done = []
     content = target.read_bytes()
+    # Mostly within what is packed: damage to a packed file is seldom more than a wrong checksum.
+    packed = target.suffix == ".gz" and rng.random() < 0.7
+    content = gzip.decompress(content) if packed else content
     for _ in range(int(rng.integers(1, 4))):
         mutation = known[int(rng.integers(len(known)))]
         done.append(mutation.__name__.strip("_"))
         content = mutation(content, rng)
-    target.write_bytes(content)
+    target.write_bytes(gzip.compress(content) if packed else content)
     if good.is_dir() and rng.random() < 0.1:
         target.unlink()
         done.append("deleted")
