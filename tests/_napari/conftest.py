@@ -15,9 +15,22 @@ pytest.importorskip("napari")
 pytest.importorskip("pytestqt")
 
 
+@pytest.fixture(scope="session")
+def libraries_are_no_garbage():
+    """Look for garbage among what tests make, not in the libraries: napari collects several times after each test."""
+    import napari.viewer
+    import torch
+
+    gc.collect()
+    gc.freeze()
+    yield napari, torch
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
-def nothing_is_left_behind():
-    """No thread of ours may outlive the test (the kernels' pool is for the process)."""
+def nothing_is_left_behind(libraries_are_no_garbage, monkeypatch):
+    """No thread of ours may outlive the test (the kernels' pool is for the process), nor keep the next one waiting."""
+    monkeypatch.setattr("napari_emgauss._napari.workers.worker.IDLE_S", 0.02)
     yield
     gc.collect()
     deadline = time.monotonic() + 60
