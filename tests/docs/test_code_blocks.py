@@ -100,7 +100,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def with_quick_settings(reconstruct, volume, *, preset="balanced", **settings):
-    return reconstruct(volume, preset=preset, **{**QUICK, **settings})
+    alone = {"lateral_steps": 50} if settings.get("prior") is False else {}
+    return reconstruct(volume, preset=preset, **{**QUICK, **alone, **settings})
 
 
 @pytest.mark.parametrize("block", blocks(), ids=str)

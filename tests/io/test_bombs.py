@@ -33,7 +33,7 @@ else:
     print("read")
 print(int(next(l for l in open('/proc/self/status') if l.startswith('VmHWM')).split()[1]) // 1024)
 """
-BOMB_BYTES, MOST_MIB = 700 * 2**20, 600
+BOMB_BYTES, MOST_MIB = 600 * 2**20, 500
 DATA = np.random.default_rng(0).integers(0, 255, (4, 64, 64), np.uint8)
 
 
@@ -77,14 +77,14 @@ def test_a_chunk_that_unpacks_to_far_more_than_declared(tmp_path, codec):
 def test_many_chunks_that_are_honest_and_huge(tmp_path):
     path = tmp_path / "huge.ome.zarr"
     group = zarr.open_group(path, mode="w", zarr_format=2)
-    array = group.create_array("0", shape=(4, 40000, 40000), chunks=(4, 8000, 8000), dtype="u1")
+    array = group.create_array("0", shape=(2, 40000, 40000), chunks=(2, 8000, 8000), dtype="u1")
     ome(group)
-    packed = array.compressors[0].encode(np.zeros(4 * 8000 * 8000, np.uint8))
+    packed = array.compressors[0].encode(np.zeros(2 * 8000 * 8000, np.uint8))
     for y, x in np.ndindex(5, 5):
         (path / "0" / f"0.{y}.{x}").write_bytes(packed)
     text, peak = reading(path)
     assert text.startswith(("read", "OutOfMemoryError"))
-    assert peak < 3000
+    assert peak < 1800
 
 
 def test_a_strip_that_unpacks_to_far_more_than_declared(tmp_path):
@@ -114,7 +114,7 @@ def png(width, height):
         body = kind + content
         return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
 
-    rows = zlib.compress(bytes((width + 1) * height), 9)
+    rows = zlib.compress(bytes((width + 1) * height), 1)
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", rows) + part(b"IEND", b"")
 
@@ -125,7 +125,7 @@ def test_an_image_whose_header_says_that_it_is_huge(tmp_path, first):
     path.mkdir()
     for index in range(4):
         cv2.imwrite(str(path / f"{index}.png"), DATA[0])
-    (path / f"{0 if first else 2}.png").write_bytes(png(60000, 30000))
+    (path / f"{0 if first else 2}.png").write_bytes(png(40000, 30000))
     text, peak = reading(path)
     assert text.startswith(("VolumeError", "OutOfMemoryError", "FileFormatError")), text
     assert "png" in text

@@ -35,8 +35,7 @@ def twice(x):
 print(twice(4.0))"""
 
 
-@pytest.mark.parametrize("kind", ["nbi", "nbc"])
-@pytest.mark.parametrize("kept", [0, 10, 60])
+@pytest.mark.parametrize(("kind", "kept"), [("nbi", 0), ("nbc", 60)])
 def test_a_damaged_cache_is_thrown_away_and_compiled_again(tmp_path, kind, kept):
     script = tmp_path / "script.py"
     script.write_text(CALL)

@@ -116,10 +116,8 @@ def test_planes_behave_like_an_array(result):
 @pytest.mark.parametrize(
     ("dtype", "gain", "offset"),
     [
-        (np.uint16, 250, 1000),
         (np.uint16, 257, 0),
         (np.int16, 100, -12_000),
-        (np.float32, 1e-5, 0.5),
         (np.float32, 30.0, 1e6),
     ],
 )

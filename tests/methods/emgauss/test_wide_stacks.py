@@ -37,8 +37,8 @@ def test_a_tile_is_trained_without_any_whole_section_being_read(wide):
     assert tile == {(0, 0), (0, 1), (1, 0), (1, 1)}
 
 
-def test_opening_a_hundred_blocks_takes_the_memory_of_those_in_view(tmp_path):
-    data = np.random.default_rng(0).integers(0, 255, (3, 194, 194), np.uint8)
+def test_opening_many_blocks_takes_the_memory_of_those_in_view(tmp_path):
+    data = np.random.default_rng(0).integers(0, 255, (3, 104, 104), np.uint8)
     settings = {"joint": 1, "bootstrap": 0, "tile_px": 32, "tile_overlap_px": 14, "motion": "none"}
     result = eg.reconstruct(
         eg.Volume(data, (48, 8, 8)),
@@ -48,7 +48,7 @@ def test_opening_a_hundred_blocks_takes_the_memory_of_those_in_view(tmp_path):
         spacing_px=4.0,
         **settings,
     )
-    assert len(result.models) == 100
+    assert len(result.models) == 25
     again = eg.load(result.save(tmp_path / "m.emgauss"))
     assert again.n_gaussians == result.n_gaussians
     assert again.models.n_kept == 0
@@ -58,7 +58,7 @@ def test_opening_a_hundred_blocks_takes_the_memory_of_those_in_view(tmp_path):
     again.models.cache_bytes = 5 * max(map(n_bytes, result.models))
     assert np.array_equal(again.render(0.5), result.render(0.5))
     assert 5 <= again.models.n_kept < 10
-    assert torch.equal(again.models[99].gaussians.mean_px, result.models[99].gaussians.mean_px)
+    assert torch.equal(again.models[24].gaussians.mean_px, result.models[24].gaussians.mean_px)
 
 
 def test_saving_a_model_reads_each_block_once(stack, tmp_path):

@@ -24,7 +24,7 @@ PLAIN = {"correct_sections": "none", "leave_out_damaged": False}
 
 @pytest.fixture(scope="module")
 def even():
-    return phantom((25, 128, 128), seed=4, noise=0.02).every(2)
+    return phantom((25, 96, 96), seed=4, noise=0.02).every(2)
 
 
 @pytest.fixture(scope="module")
