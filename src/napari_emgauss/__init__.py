@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from napari_emgauss.io.stacks import read_stack
     from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
     from napari_emgauss.methods.registry import load
+    from napari_emgauss.methods.svr import SliceReconstruction, reconstruct_slices
     from napari_emgauss.slices import SliceStack
     from napari_emgauss.volume import Volume
 
 __all__ = [
     "Reconstruction",
+    "SliceReconstruction",
     "SliceStack",
     "Volume",
     "evaluate",
@@ -27,11 +29,13 @@ __all__ = [
     "read",
     "read_stack",
     "reconstruct",
+    "reconstruct_slices",
     "write",
 ]
 
 _HOME = {
     "Reconstruction": "napari_emgauss.methods.emgauss",
+    "SliceReconstruction": "napari_emgauss.methods.svr",
     "SliceStack": "napari_emgauss.slices",
     "Volume": "napari_emgauss.volume",
     "evaluate": "napari_emgauss.evaluation",
@@ -40,6 +44,7 @@ _HOME = {
     "read": "napari_emgauss.io",
     "read_stack": "napari_emgauss.io.stacks",
     "reconstruct": "napari_emgauss.methods.emgauss",
+    "reconstruct_slices": "napari_emgauss.methods.svr",
     "write": "napari_emgauss.io",
 }
 

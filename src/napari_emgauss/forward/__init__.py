@@ -1,4 +1,4 @@
-"""Models that predict the image at a section coordinate from Gaussians."""
+"""What instruments make of Gaussians: sections of 2D ones that deform, slices of 3D ones that moved."""
 
 from napari_emgauss.forward.fields import AnchoredField, DeformationField, MlpField
 from napari_emgauss.forward.newton import newton_step

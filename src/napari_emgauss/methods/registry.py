@@ -9,8 +9,9 @@ from napari_emgauss.errors import ConfigError, ModelFileError
 from napari_emgauss.io.container import Container
 from napari_emgauss.methods.emgauss.method import Emgauss
 from napari_emgauss.methods.protocol import Method
+from napari_emgauss.methods.svr.method import Svr
 
-METHODS: dict[str, Method] = {own.name: own for own in (Emgauss(),)}
+METHODS: dict[str, Method] = {own.name: own for own in (Emgauss(), Svr())}
 """Methods by name."""
 
 

@@ -1,0 +1,150 @@
+"""Many slices of one set of Gaussians at once: a linear map from amplitudes to pixels, and its transpose.
+
+For fixed centres, covariances and poses a slice is linear in the amplitudes. `Cuts` finds once which Gaussians reach
+which slice and what they are on its plane; each product then draws, or sums, over all slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss.forward import cut_kernels
+from napari_emgauss.forward.slices import SlicePlane
+from napari_emgauss.render import kernels
+from napari_emgauss.render.ellipses import CHUNK
+from napari_emgauss.runtime.threads import for_each
+
+
+class PixelLayout:
+    """Pixels of many slices in one row: each slice with the margin on its right that the kernels want, always 0."""
+
+    def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:
+        self.shapes = list(shapes)
+        self._starts = np.cumsum([0, *(height * (width + CHUNK) for height, width in shapes)])
+
+    @property
+    def size(self) -> int:
+        """Length of a row of all pixels."""
+        return int(self._starts[-1])
+
+    def padded(self, pixels: FloatArray, s: int) -> FloatArray:
+        """Return slice ``s`` of a row of pixels with its margin: a view (h, w + margin)."""
+        return pixels[self._starts[s] : self._starts[s + 1]].reshape(self.shapes[s][0], -1)
+
+    def image(self, pixels: FloatArray, s: int) -> FloatArray:
+        """Return slice ``s`` of a row of pixels: a view (h, w)."""
+        return self.padded(pixels, s)[:, : self.shapes[s][1]]
+
+    def spread(self, values: AnyArray) -> FloatArray:
+        """Return a number per slice as a row of pixels, margins included."""
+        return np.repeat(np.asarray(values, np.float32), np.diff(self._starts))
+
+    def row(self, images: Sequence[AnyArray]) -> FloatArray:
+        """Return images as one row of pixels."""
+        pixels = np.zeros(self.size, np.float32)
+        for s, image in enumerate(images):
+            self.image(pixels, s)[:] = image
+        return pixels
+
+
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """What the Gaussians that reach a slice are on its plane."""
+
+    members: npt.NDArray[np.int32]
+    means_px: FloatArray
+    conics: FloatArray
+    peaks: FloatArray
+    slopes: FloatArray
+
+
+class Cuts:
+    """Slices through Gaussians with fixed centres and covariances.
+
+    Parameters
+    ----------
+    mean, covariance
+        (N, 3) and (N, 3, 3).
+    planes
+        The slices.
+    """
+
+    def __init__(self, mean: Tensor, covariance: Tensor, planes: Sequence[SlicePlane]) -> None:
+        self.n = len(mean)
+        self.layout = PixelLayout([plane.shape for plane in planes])
+        means = np.ascontiguousarray(mean.detach().numpy(), np.float32)
+        six = covariance.detach().numpy()[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]
+        covariances = np.ascontiguousarray(six, np.float32)
+        found: list[_Cut | None] = [None] * len(planes)
+
+        def one(s: int) -> None:
+            found[s] = _cut(means, covariances, planes[s])
+
+        for_each(one, range(len(planes)))
+        self._cuts = [own for own in found if own is not None]
+        self._members = np.concatenate([own.members for own in self._cuts])
+
+    @property
+    def n_cuts(self) -> int:
+        """Number of pairs of a Gaussian and a slice that it reaches."""
+        return len(self._members)
+
+    def reached(self) -> AnyArray:
+        """Return which Gaussians (N,) reach any slice."""
+        return np.bincount(self._members, minlength=self.n) > 0
+
+    def draw(self, amplitude: FloatArray) -> FloatArray:
+        """Return all pixels, in one row as the layout has them, for amplitudes (N,)."""
+        pixels = np.zeros(self.layout.size, np.float32)
+
+        def one(s: int) -> None:
+            own, (height, width) = self._cuts[s], self.layout.shapes[s]
+            weights = own.peaks * amplitude[own.members]
+            image = self.layout.padded(pixels, s)
+            kernels.sum_forward(own.means_px, own.conics, weights, width, 0, height, image)
+
+        for_each(one, range(len(self._cuts)))
+        return pixels
+
+    def project(self, pixels: FloatArray) -> FloatArray:
+        """Return Σ pixel · ∂pixel/∂amplitude (N,): the transpose of `draw`."""
+        sums: list[FloatArray] = [np.empty(len(own.members), np.float32) for own in self._cuts]
+
+        def one(s: int) -> None:
+            own, (_, width) = self._cuts[s], self.layout.shapes[s]
+            image = self.layout.padded(pixels, s)
+            cut_kernels.sum_products(own.means_px, own.conics, own.peaks, image, width, sums[s])
+
+        for_each(one, range(len(self._cuts)))
+        # In the order of the slices: the result does not depend on the number of threads.
+        return np.bincount(self._members, np.concatenate(sums), self.n).astype(np.float32)
+
+    def derivatives(self, amplitude: FloatArray, s: int) -> FloatArray:
+        """Return slice ``s`` and its derivatives (4, h, w): as drawn, and per depth, row and column that it moves by.
+
+        The point spread moves along with the slice; it is not turned.
+        """
+        own, (height, width) = self._cuts[s], self.layout.shapes[s]
+        images = np.zeros((4, height, width + CHUNK), np.float32)
+        weights = own.peaks * amplitude[own.members]
+        cut_kernels.draw_derivatives(own.means_px, own.conics, weights, own.slopes, width, images)
+        return images[:, :, :width]
+
+
+def _cut(means: FloatArray, covariances: FloatArray, plane: SlicePlane) -> _Cut:
+    matrix, offset, blur = (
+        np.ascontiguousarray(part.numpy(), np.float64) for part in (plane.matrix, plane.offset, plane.blur)
+    )
+    found = np.empty(len(means), np.int32)
+    n = cut_kernels.find_reaching(means, covariances, matrix, offset, blur, *plane.shape, found)
+    members = found[:n].copy()
+    means_px, slopes = np.empty((n, 2), np.float32), np.empty((n, 3), np.float32)
+    conics, peaks = np.empty((n, 3), np.float32), np.empty(n, np.float32)
+    cut_kernels.cut(means, covariances, matrix, offset, blur, members, means_px, conics, peaks, slopes)
+    return _Cut(members, means_px, conics, peaks, slopes)

@@ -1,0 +1,96 @@
+"""The amplitudes of a field with fixed Gaussians, in which slices are linear: conjugate gradients, one at a time.
+
+Minimises Σ w (y − g D a)² + λ s Σ (aᵢ − aⱼ)² over neighbours, with D the slices of unit amplitudes, g the gains, w the
+weights of pixels. s is the mean curvature of the first part along a constant, so that λ has no unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss.forward.cuts import Cuts
+
+
+class AmplitudeFit:
+    """A solution on its way.
+
+    Parameters
+    ----------
+    cuts
+        The slices.
+    values, weight, gain
+        y, w and g, each a row of pixels.
+    pairs
+        Neighbours (p, 2).
+    smoothness
+        λ.
+    amplitude
+        Where it starts (N,).
+    """
+
+    def __init__(
+        self,
+        cuts: Cuts,
+        values: FloatArray,
+        weight: FloatArray,
+        gain: FloatArray,
+        pairs: AnyArray,
+        *,
+        smoothness: float,
+        amplitude: FloatArray,
+    ) -> None:
+        self.cuts, self._weight, self._gain = cuts, weight, gain
+        self._lower, self._upper = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+        curvature = weight * gain * gain
+        typical = float(cuts.project(curvature * cuts.draw(np.ones(cuts.n, np.float32))).mean(dtype=np.float64))
+        self._strength = np.float32(smoothness * typical)
+        self.amplitude = amplitude.astype(np.float32)
+        self.drawn = cuts.draw(self.amplitude)
+        """What the amplitudes draw, before the gains: a row of pixels."""
+        self.residual = self._gradient(values - gain * self.drawn)
+        self.direction = self.residual.copy()
+        self.squared = _dot(self.residual, self.residual)
+
+    def step(self) -> None:
+        """Make one conjugate gradient."""
+        image = self.cuts.draw(self.direction)
+        product = self.cuts.project(self._weight * self._gain * self._gain * image)
+        product += self._strength * self._roughness(self.direction)
+        length = np.float32(self.squared / max(_dot(self.direction, product), 1e-30))
+        self.amplitude += length * self.direction
+        self.drawn += length * image
+        self.residual -= length * product
+        before, self.squared = self.squared, _dot(self.residual, self.residual)
+        self.direction = self.residual + np.float32(self.squared / max(before, 1e-30)) * self.direction
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that `restore` needs to go on exactly."""
+        arrays = {"residual": self.residual, "direction": self.direction, "drawn": self.drawn}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()} | {
+            "squared": torch.tensor(self.squared, dtype=torch.float64)
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a `state` of a fit that was made with the same arguments, and of its amplitudes."""
+        self.residual, self.direction = state["residual"].numpy().copy(), state["direction"].numpy().copy()
+        self.drawn, self.squared = state["drawn"].numpy().copy(), float(state["squared"])
+
+    def _gradient(self, difference: FloatArray) -> FloatArray:
+        """Half the slope towards the minimum."""
+        gradient = self.cuts.project(self._weight * self._gain * difference)
+        return gradient - self._strength * self._roughness(self.amplitude)
+
+    def _roughness(self, x: FloatArray) -> FloatArray:
+        """The graph Laplacian: of every node, the sum of its differences from its neighbours."""
+        apart = x[self._lower] - x[self._upper]
+        return (np.bincount(self._lower, apart, len(x)) - np.bincount(self._upper, apart, len(x))).astype(np.float32)
+
+
+def _dot(a: FloatArray, b: FloatArray) -> float:
+    # Not BLAS, whose result depends on its number of threads.
+    return float(np.sum(a * b, dtype=np.float64))

@@ -1,0 +1,115 @@
+"""Whether the motion that was found helps, judged on slices that a fit did not see."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss.forward.cuts import Cuts
+from napari_emgauss.gaussians import SolidGaussians
+from napari_emgauss.gaussians.lattice import SCALE, Lattice
+from napari_emgauss.methods.svr.config import SvrConfig
+from napari_emgauss.methods.svr.fitting.amplitudes import AmplitudeFit
+from napari_emgauss.methods.svr.fitting.motion import moved_slices
+from napari_emgauss.methods.svr.fitting.outliers import gains
+from napari_emgauss.methods.svr.measured import Measured
+
+STEPS, REGISTRATIONS = 10, 3
+BETTER_BY = 1.005
+"""The error of hidden slices has to fall by this factor; a motion of the noise's size is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionEvidence:
+    """What hidden slices say, each number a median over them of the error's root mean square."""
+
+    n_hidden: int
+    """Slices that were hidden."""
+    still: float
+    """Error where no slice moves."""
+    moved: float
+    """Error with the motion that was found; hidden slices are registered to what the others show."""
+    seen: float
+    """Error of slices that were fitted, with that motion."""
+
+    @property
+    def helps(self) -> bool:
+        """Whether the motion is taken."""
+        return self.moved * BETTER_BY < self.still
+
+    @property
+    def optimism(self) -> float:
+        """Error of hidden slices by that of fitted ones: by how much residuals understate the error."""
+        return max(self.moved if self.helps else self.still, self.seen) / max(self.seen, 1e-9)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON has them."""
+        return asdict(self)
+
+
+def judge_motion(
+    measured: Measured, motion: AnyArray, weights: AnyArray, config: SvrConfig, *, spacing_mm: float, smoothness: float
+) -> MotionEvidence:
+    """Hide some slices, and compare how well the others predict them with the motion and without.
+
+    Parameters
+    ----------
+    motion, weights
+        (S, 6) and (S,).
+    spacing_mm, smoothness
+        Of the field that is fitted to compare.
+    """
+    hidden = np.zeros(len(measured), bool)
+    hidden[config.hide_every // 2 :: config.hide_every] = True
+    hidden &= weights > 0.5
+    shown, rest = measured.subset(np.flatnonzero(~hidden)), measured.subset(np.flatnonzero(hidden))
+    errors = []
+    for own in (np.zeros_like(motion), motion):
+        mean, covariance, fit = _fitted(shown, own[~hidden], weights[~hidden], spacing_mm, smoothness)
+        places, seen = own[hidden], _errors(shown, fit.drawn)
+        for step in range(REGISTRATIONS + 1):
+            cuts = Cuts(mean, covariance, rest.planes(places))
+            if step == REGISTRATIONS or not own.any():
+                break
+            places = moved_slices(rest, cuts, fit.amplitude, places, rest.inside, config, smooth=False)
+        errors.append((_errors(rest, cuts.draw(fit.amplitude)), seen))
+    (still, _), (moved, seen) = errors
+    return MotionEvidence(n_hidden=int(hidden.sum()), still=still, moved=moved, seen=seen)
+
+
+def misfit(measured: Measured, *, spacing_mm: float, smoothness: float) -> float:
+    """Return how badly slices fit one field where their stacks are placed: the median of their errors."""
+    n = len(measured)
+    _, _, fit = _fitted(measured, np.zeros((n, 6)), np.ones(n), spacing_mm, smoothness)
+    return _errors(measured, fit.drawn)
+
+
+def _fitted(
+    measured: Measured, motion: AnyArray, weights: AnyArray, spacing_mm: float, smoothness: float
+) -> tuple[torch.Tensor, torch.Tensor, AmplitudeFit]:
+    lattice = Lattice.around(measured.points(motion), spacing_mm, margin=2 * spacing_mm)
+    positions = torch.from_numpy(lattice.positions).float()
+    field = SolidGaussians.round(positions, SCALE * spacing_mm, torch.zeros(len(positions)))
+    covariance = field.covariance().detach()
+    cuts = Cuts(positions, covariance, measured.planes(motion))
+    weight = measured.inside * measured.layout.spread(weights)
+    ones = measured.layout.spread(np.ones(len(measured)))
+    start = np.zeros(len(positions), np.float32)
+    fit = AmplitudeFit(cuts, measured.values, weight, ones, lattice.pairs(), smoothness=smoothness, amplitude=start)
+    for _ in range(STEPS):
+        fit.step()
+    return positions, covariance, fit
+
+
+def _errors(measured: Measured, drawn: FloatArray) -> float:
+    """Median over slices of the root mean square of what is left, each with a gain of its own."""
+    gain = measured.layout.spread(gains(measured, drawn, measured.inside, np.ones(len(measured))))
+    left = (measured.values - gain * drawn) * measured.inside
+    images = [measured.layout.image(row, s) for row in (left, measured.inside) for s in range(len(measured))]
+    n = len(measured)
+    squares = [float(np.sum(images[s] ** 2) / np.sum(images[n + s])) for s in range(n)]
+    return float(np.sqrt(np.median(squares)))

@@ -1,0 +1,165 @@
+"""Steps of a reconstruction: conjugate gradients on the amplitudes, and after each round of them motion and weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.forward.cuts import Cuts
+from napari_emgauss.forward.grid import draw_grid
+from napari_emgauss.gaussians import SolidGaussians
+from napari_emgauss.gaussians.lattice import OVERLAP, SCALE, Lattice
+from napari_emgauss.methods.svr.config import SvrConfig
+from napari_emgauss.methods.svr.fitting.amplitudes import AmplitudeFit
+from napari_emgauss.methods.svr.fitting.evidence import MotionEvidence, judge_motion
+from napari_emgauss.methods.svr.fitting.motion import moved_slices, with_gauge
+from napari_emgauss.methods.svr.fitting.outliers import gains, pixel_weights, slice_weights
+from napari_emgauss.methods.svr.measured import Measured
+from napari_emgauss.methods.svr.model import SliceModel
+from napari_emgauss.methods.svr.schedule import JUDGE, Round
+
+
+class SliceSolver:
+    """Maker of the steps; what it remembers between them is the solution on its way and the weights of pixels.
+
+    Parameters
+    ----------
+    model
+        Moved by the steps.
+    measured
+        The slices.
+    config
+        Settings.
+    plan
+        The rounds.
+    unit_mm
+        What spacings of Gaussians are counted in.
+    """
+
+    def __init__(
+        self, model: SliceModel, measured: Measured, config: SvrConfig, plan: Sequence[Round], unit_mm: float
+    ) -> None:
+        self.model, self.measured, self.config, self.unit_mm = model, measured, config, unit_mm
+        self._rounds = plan
+        self._weight = measured.inside
+        self._fit: AmplitudeFit | None = None
+        self._saved: Mapping[str, Tensor] = {}
+        self._loss = 0.0
+        self.evidence: MotionEvidence | None = None
+
+    def step(self, samples: Sequence[Any], iteration: int) -> Sequence[float]:
+        """Make one conjugate gradient, or judge the motion; the loss is the root mean square of what is left."""
+        own = next(one for one in self._rounds if one.first <= iteration < one.first + one.n)
+        if own.stage == JUDGE:
+            self._judge(own)
+            return [self._loss]
+        if iteration == own.first:
+            self._place(own)
+        if self._fit is None:
+            self._fit = self._begun(own)
+        self._fit.step()
+        self.model.gaussians.amplitude.data = torch.from_numpy(self._fit.amplitude)
+        self._loss = self._left(self._fit.drawn)
+        if not math.isfinite(self._loss):
+            raise FloatingPointError(f"the error became {self._loss} at iteration {iteration}; it must stay finite.")
+        if iteration == own.first + own.n - 1:
+            self._end(own, self._fit)
+            self._fit = None
+        return [self._loss]
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the weights of pixels, and the solution on its way."""
+        fit = {} if self._fit is None else {f"fit/{name}": value for name, value in self._fit.state().items()}
+        held = {"weight": torch.from_numpy(self._weight), "loss": torch.tensor(self._loss, dtype=torch.float64)}
+        if self.evidence is not None:
+            held["evidence"] = torch.tensor([*self.evidence.to_json().values()], dtype=torch.float64)
+        return fit | held
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a `state`."""
+        self._weight, self._loss = state["weight"].numpy().copy(), float(state["loss"])
+        self._saved = {name.removeprefix("fit/"): value for name, value in state.items() if name.startswith("fit/")}
+        if "evidence" in state:
+            n, still, moved, seen = state["evidence"].tolist()
+            self.evidence = MotionEvidence(n_hidden=int(n), still=still, moved=moved, seen=seen)
+
+    def _place(self, own: Round) -> None:
+        """Put Gaussians on the lattice of a round, with the amplitudes that the field has so far."""
+        spacing = own.spacing * self.unit_mm
+        if math.isclose(self.model.spacing_mm, spacing, rel_tol=1e-5):
+            return
+        points = self.measured.points(self.model.motion.numpy())
+        lattice = Lattice.around(points, spacing, margin=max(self.measured.thickness_mm, 2 * spacing))
+        amplitude = np.zeros(int(lattice.occupied.sum()), np.float32)
+        before = self.model.gaussians
+        if len(before):
+            shape = lattice.occupied.shape
+            old = before.amplitude.numpy()
+            field = draw_grid(before.mean, before.covariance(), old, lattice.affine, (shape[0], shape[1], shape[2]))
+            amplitude = field[lattice.occupied] / np.float32(OVERLAP)
+        positions = torch.from_numpy(lattice.positions).float()
+        self.model.gaussians = SolidGaussians.round(positions, SCALE * spacing, torch.from_numpy(amplitude))
+        self.model.gaussians.requires_grad_(requires_grad=False)
+
+    def _begun(self, own: Round) -> AmplitudeFit:
+        """The solution of a round at its start, or where a checkpoint left it."""
+        model, layout = self.model, self.measured.layout
+        gaussians = model.gaussians
+        cuts = Cuts(gaussians.mean, gaussians.covariance(), self.measured.planes(model.motion.numpy()))
+        fit = AmplitudeFit(
+            cuts,
+            self.measured.values,
+            self._weight * layout.spread(model.slice_weight.numpy()),
+            layout.spread(model.gain.numpy()),
+            Lattice.through(gaussians.mean.numpy(), own.spacing * self.unit_mm).pairs(),
+            smoothness=own.smoothness,
+            amplitude=gaussians.amplitude.numpy().copy(),
+        )
+        if self._saved:
+            fit.restore(self._saved)
+            self._saved = {}
+        return fit
+
+    def _end(self, own: Round, fit: AmplitudeFit) -> None:
+        """Take from a solved round the gains, the weights and the motion."""
+        model, measured = self.model, self.measured
+        if self.config.gain:
+            trust = model.slice_weight.numpy()
+            model.gain.copy_(torch.from_numpy(gains(measured, fit.drawn, self._weight, trust)))
+        if self.config.outliers:
+            left = measured.values - measured.layout.spread(model.gain.numpy()) * fit.drawn
+            model.slice_weight.copy_(torch.from_numpy(slice_weights(measured, left)))
+            self._weight = pixel_weights(measured, left)
+        if own.moves:
+            weight = self._weight * measured.layout.spread(model.slice_weight.numpy())
+            motion = moved_slices(
+                measured, fit.cuts, fit.amplitude, model.motion.numpy(), weight, self.config,
+                smooth=self.config.smooth_motion,
+            )  # fmt: skip
+            model.motion.copy_(torch.from_numpy(with_gauge(measured, motion, model.slice_weight.numpy())))
+
+    def _judge(self, own: Round) -> None:
+        """Keep the motion if slices that a fit does not see are predicted better with it."""
+        model = self.model
+        self.evidence = judge_motion(
+            self.measured,
+            model.motion.numpy(),
+            model.slice_weight.numpy(),
+            self.config,
+            spacing_mm=own.spacing * self.unit_mm,
+            smoothness=own.smoothness,
+        )
+        if not self.evidence.helps:
+            model.motion.zero_()
+
+    def _left(self, drawn: FloatArray) -> float:
+        measured = self.measured
+        weight = self._weight * measured.layout.spread(self.model.slice_weight.numpy())
+        left = measured.values - measured.layout.spread(self.model.gain.numpy()) * drawn
+        return math.sqrt(float(np.sum(weight * left * left, dtype=np.float64)) / max(float(weight.sum()), 1e-9))

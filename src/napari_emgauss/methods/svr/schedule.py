@@ -1,0 +1,69 @@
+"""Stages of a reconstruction: the same field on finer and finer lattices, with motion until the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_emgauss.methods.svr.config import SvrConfig
+from napari_emgauss.training import Schedule, Stage
+
+MOTION, JUDGE, FINAL = "motion", "judge", "volume"
+"""Names of the stages: slices find their places, hidden ones tell whether that helps, the volume is finished."""
+COARSE_TO_FINE = ((4.0, 0.01), (3.0, 0.01), (2.5, 0.005), (2.0, 0.003), (2.0, 0.003), (1.5, 0.003), (1.5, 0.003))
+"""Spacing of Gaussians by the pixel, and smoothness, of every round of motion. Coarse rounds are few: a coarse field
+can follow slices that are wrong together."""
+STEPS_PER_ROUND = 8
+WITHOUT_MOTION = ((2.5, 0.005),)
+ROUNDS_CONTINUED = 2
+"""Rounds of motion, the last ones, that a model gets whose training continues."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """A solution for the amplitudes on one lattice, and what follows from it for motion, gains and weights."""
+
+    first: int
+    """Its first iteration."""
+    n: int
+    """Its conjugate gradients, one each iteration."""
+    spacing: float
+    """Of the lattice, by the size of a pixel."""
+    smoothness: float
+    stage: str
+
+    @property
+    def moves(self) -> bool:
+        """Whether slices are moved at its end."""
+        return self.stage == MOTION
+
+
+def rounds(config: SvrConfig, *, continued: bool = False) -> list[Round]:
+    """Return all rounds in their order; the one of `JUDGE` is a single iteration without a solution."""
+    coarse: tuple[tuple[float, float], ...] = COARSE_TO_FINE if config.motion else WITHOUT_MOTION
+    if continued:
+        coarse = COARSE_TO_FINE[-ROUNDS_CONTINUED:] if config.motion else ()
+    finest = config.spacing
+    plan: list[tuple[int, float, float, str]] = [
+        (STEPS_PER_ROUND, max(spacing, finest), smoothness, MOTION if config.motion else FINAL)
+        for spacing, smoothness in coarse
+    ]
+    if config.motion and config.hide_every:
+        plan.append((1, max(2.0, finest), 0.003, JUDGE))
+    # A short solution first, whose residuals weigh the pixels of the last one.
+    plan += [
+        (STEPS_PER_ROUND, finest, config.smoothness, FINAL),
+        (config.solve_steps, finest, config.smoothness, FINAL),
+    ]
+    found: list[Round] = []
+    for n, spacing, smoothness, stage in plan:
+        first = found[-1].first + found[-1].n if found else 0
+        found.append(Round(first, n, spacing, smoothness, stage))
+    return found
+
+
+def schedule(config: SvrConfig, *, continued: bool = False) -> Schedule:
+    """Return the stages as the training loop knows them; nothing is descended to, so there are no rates."""
+    stages: dict[str, int] = {}
+    for own in rounds(config, continued=continued):
+        stages[own.stage] = stages.get(own.stage, 0) + own.n
+    return Schedule(stages=tuple(Stage(name=name, iterations=n) for name, n in stages.items()), rates={})
