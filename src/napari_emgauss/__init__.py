@@ -11,14 +11,19 @@ if TYPE_CHECKING:
     from napari_emgauss.evaluation import evaluate
     from napari_emgauss.evaluation.slices import evaluate_slices
     from napari_emgauss.io import read, write
+    from napari_emgauss.io.particles import read_particles
     from napari_emgauss.io.stacks import read_stack
     from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
+    from napari_emgauss.methods.gem import GaussianMap, reconstruct_particles
     from napari_emgauss.methods.registry import load
     from napari_emgauss.methods.svr import SliceReconstruction, reconstruct_slices
+    from napari_emgauss.particles import Particles
     from napari_emgauss.slices import SliceStack
     from napari_emgauss.volume import Volume
 
 __all__ = [
+    "GaussianMap",
+    "Particles",
     "Reconstruction",
     "SliceReconstruction",
     "SliceStack",
@@ -27,13 +32,17 @@ __all__ = [
     "evaluate_slices",
     "load",
     "read",
+    "read_particles",
     "read_stack",
     "reconstruct",
+    "reconstruct_particles",
     "reconstruct_slices",
     "write",
 ]
 
 _HOME = {
+    "GaussianMap": "napari_emgauss.methods.gem",
+    "Particles": "napari_emgauss.particles",
     "Reconstruction": "napari_emgauss.methods.emgauss",
     "SliceReconstruction": "napari_emgauss.methods.svr",
     "SliceStack": "napari_emgauss.slices",
@@ -42,9 +51,11 @@ _HOME = {
     "evaluate_slices": "napari_emgauss.evaluation.slices",
     "load": "napari_emgauss.methods.registry",
     "read": "napari_emgauss.io",
+    "read_particles": "napari_emgauss.io.particles",
     "read_stack": "napari_emgauss.io.stacks",
     "reconstruct": "napari_emgauss.methods.emgauss",
     "reconstruct_slices": "napari_emgauss.methods.svr",
+    "reconstruct_particles": "napari_emgauss.methods.gem",
     "write": "napari_emgauss.io",
 }
 

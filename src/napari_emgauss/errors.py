@@ -9,6 +9,10 @@ class VoxelSizeError(VolumeError):
     """The voxel size is missing or impossible."""
 
 
+class ParticlesError(ValueError):
+    """Particles whose numbers, boxes or poses do not fit together."""
+
+
 class FileFormatError(ValueError):
     """A file that is truncated, foreign, oversized or of an unknown kind."""
 

@@ -8,10 +8,11 @@ from typing import Any
 from napari_emgauss.errors import ConfigError, ModelFileError
 from napari_emgauss.io.container import Container
 from napari_emgauss.methods.emgauss.method import Emgauss
+from napari_emgauss.methods.gem.method import Gem
 from napari_emgauss.methods.protocol import Method
 from napari_emgauss.methods.svr.method import Svr
 
-METHODS: dict[str, Method] = {own.name: own for own in (Emgauss(), Svr())}
+METHODS: dict[str, Method] = {own.name: own for own in (Emgauss(), Svr(), Gem())}
 """Methods by name."""
 
 

@@ -36,8 +36,9 @@ class BlockTrainer:
 
     @property
     def done(self) -> bool:
-        """Whether all iterations were made."""
-        return self.iteration >= self.objective.schedule.total
+        """Whether all iterations were made, or a hook says that no more are needed."""
+        finished = any(hook.finished for hook in self.objective.hooks)
+        return finished or self.iteration >= self.objective.schedule.total
 
     def step(self) -> None:
         """Make one step: an iteration for each sample that the objective chose."""

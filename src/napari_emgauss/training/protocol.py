@@ -46,6 +46,8 @@ class Hook:
 
     name: str
     """Key of its state in checkpoints: unique in an objective, and neither ``model`` nor ``optimiser``."""
+    finished: bool = False
+    """Whether nothing more is to be gained: the block's training then ends before its schedule does."""
 
     def before_backward(self, samples: Sequence[Sample], losses: Sequence[Tensor]) -> None:
         """Look at the losses, one per sample, before gradients are made."""

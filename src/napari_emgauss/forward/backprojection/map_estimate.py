@@ -1,0 +1,107 @@
+"""Maps of voxels from normal equations: the most probable one, and a filter that other images ask for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.forward.backprojection.sums import NormalEquations
+from napari_emgauss.forward.backprojection.wiener import shells, signal_to_noise
+from napari_emgauss.metrics import fourier_shell_correlation
+from napari_emgauss.metrics.maps import half_shells
+
+Numbers = npt.NDArray[np.float64]
+STEPS = 12
+"""Steps of preconditioned conjugate gradients; more change the map by less than its noise."""
+WEAK_PRIOR = 0.1
+"""1/τ² of maps that are only compared with each other, as a part of the mean weight of their shells."""
+LARGEST_GAIN = 1.5
+KNOT_EVERY = 2
+"""Shells between two knots of a filter."""
+
+
+def shell_means(equations: NormalEquations) -> Numbers:
+    """Return the mean of K's spectrum on shells 0 .. n / 2 of the box."""
+    m = equations.spectrum.shape[0]
+    shell = np.rint(shells(m)).astype(np.intp)
+    inside = shell <= m // 4
+    return np.asarray(np.bincount(shell[inside], equations.spectrum[inside]) / np.bincount(shell[inside]))
+
+
+def with_prior(equations: NormalEquations, inverse_tau: Numbers) -> NormalEquations:
+    """Return the equations of the posterior: K and 1/τ² (shells 0 .. n / 2), which alone rules beyond."""
+    radius = shells(equations.spectrum.shape[0])
+    prior = np.interp(radius, np.arange(len(inverse_tau)), inverse_tau)
+    return replace(equations, spectrum=(equations.spectrum + prior).astype(np.float32))
+
+
+def most_likely_map(equations: NormalEquations, mask: FloatArray, *, steps: int = STEPS) -> FloatArray:
+    """Return the map within ``mask`` that minimises the equations, by preconditioned conjugate gradients."""
+    means = shell_means(equations)
+    inverse = 1 / np.interp(half_shells(len(mask)), np.arange(len(means)), np.maximum(means, 1e-4 * means.max()))
+
+    def precondition(volume: FloatArray) -> FloatArray:
+        filtered = fft.irfftn(fft.rfftn(mask * volume) * inverse, s=volume.shape)
+        return np.asarray(mask * filtered, np.float32)
+
+    estimate, residual = np.zeros_like(equations.b), mask * equations.b
+    direction = z = precondition(residual)
+    gain = float(np.vdot(residual, z))
+    for _ in range(steps):
+        if gain <= 0:
+            break
+        applied = mask * equations.apply(mask * direction)
+        step = gain / float(np.vdot(direction, applied))
+        estimate = estimate + step * direction
+        residual = residual - step * applied
+        z = precondition(residual)
+        before, gain = gain, float(np.vdot(residual, z))
+        direction = z + gain / before * direction
+    return np.asarray(mask * estimate, np.float32)
+
+
+def inverse_tau_of(first: NormalEquations, second: NormalEquations, mask: FloatArray) -> tuple[Numbers, Numbers]:
+    """Return 1/τ² per shell for each of two halves, from how far their maps agree, and the correlation of these."""
+    means = 0.5 * (shell_means(first) + shell_means(second))
+    weak = WEAK_PRIOR * means + 1e-3 * means.max()
+    maps = [most_likely_map(with_prior(half, weak), mask) for half in (first, second)]
+    correlation = fourier_shell_correlation(*maps).correlation
+    return means / signal_to_noise(correlation), correlation
+
+
+def scaled_shells(volume: FloatArray, factors: Numbers) -> FloatArray:
+    """Return a map whose shells 0 .. n / 2 are multiplied by ``factors``."""
+    n = volume.shape[0]
+    gains = np.interp(half_shells(n), np.arange(len(factors)), factors)
+    return np.asarray(fft.irfftn(fft.rfftn(volume) * gains, s=volume.shape), np.float32)
+
+
+def shell_factors(volume: FloatArray, others: NormalEquations) -> Numbers:
+    """Return the factors of shells 0 .. n / 2 with which a map explains other images best.
+
+    Those images have noise of their own, so that a shell that holds only noise gets nothing. The factors are linear
+    between knots, and found by least squares.
+    """
+    n = volume.shape[0]
+    knots = np.arange(0, n // 2 + KNOT_EVERY, KNOT_EVERY)
+    numbers = np.arange(n // 2 + 1)
+    hats = [np.clip(1 - np.abs(numbers - knot) / KNOT_EVERY, 0, 1) for knot in knots]
+    hats = [hat for hat in hats if hat.any()]
+    parts = [scaled_shells(volume, hat) for hat in hats]
+    applied = [others.apply(part) for part in parts]
+    matrix = np.array([[float(np.vdot(part, other)) for other in applied] for part in parts])
+    right = np.array([float(np.vdot(part, others.b)) for part in parts])
+    ridge = 1e-6 * np.trace(matrix) / len(matrix) * np.eye(len(matrix))
+    found = np.linalg.solve(0.5 * (matrix + matrix.T) + ridge, right)
+    limited = np.clip(found, 0, LARGEST_GAIN)
+    return np.asarray(np.array(hats).T @ limited)
+
+
+def scaled_to(volume: FloatArray, equations: NormalEquations) -> float:
+    """Return the factor with which a map explains the images best; 0 for a map of nothing."""
+    own = float(np.vdot(volume, equations.apply(volume)))
+    return float(np.vdot(volume, equations.b)) / own if own > 0 else 0.0

@@ -1,0 +1,131 @@
+"""What is found on the particles before Gaussians are trained: sums over images, noise, agreement, and the sign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_emgauss._types import FloatArray
+from napari_emgauss.forward.backprojection.map_estimate import inverse_tau_of, most_likely_map, with_prior
+from napari_emgauss.forward.backprojection.noise import found_sign, noise_power, noise_weights
+from napari_emgauss.forward.backprojection.sums import Accumulators, NormalEquations, batches, coefficients
+from napari_emgauss.forward.backprojection.wiener import wiener_maps
+from napari_emgauss.methods.gem.setup import GemSetup
+from napari_emgauss.metrics.maps import soft_sphere
+from napari_emgauss.training import Watch
+
+SUMMING = "summing images"
+N_FOR_SIGN, N_FOR_NOISE = 1000, 4000
+"""Particles that the sign and the noise are found on."""
+EDGE_PX = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class ParticleStudy:
+    """What the images say, without the images.
+
+    Parameters
+    ----------
+    setup
+        The particles, of a known sign.
+    weights
+        One over the variance of every coefficient, per optics group (groups, f).
+    equations
+        Normal equations of each half.
+    posterior
+        The same with the prior.
+    targets
+        Most probable maps of voxels of each half.
+    wiener
+        Map of all images by the plain way, filtered per shell.
+    plain_halves
+        Plain half maps before filtering.
+    correlation
+        Of the half maps of voxels, per shell.
+    """
+
+    setup: GemSetup
+    weights: FloatArray
+    equations: tuple[NormalEquations, NormalEquations]
+    posterior: tuple[NormalEquations, NormalEquations]
+    targets: tuple[FloatArray, FloatArray]
+    wiener: FloatArray
+    plain_halves: tuple[FloatArray, FloatArray]
+    correlation: npt.NDArray[np.float64]
+
+    @property
+    def mask(self) -> FloatArray:
+        """Soft sphere that holds the molecule."""
+        return molecule_sphere(self.setup)
+
+
+def molecule_sphere(setup: GemSetup) -> FloatArray:
+    """Return the soft sphere (n, n, n) that holds the molecule."""
+    radius = setup.config.mask_radius * setup.box_px / 2
+    return soft_sphere(setup.box_px, radius - EDGE_PX / 2, EDGE_PX)
+
+
+def with_sign(setup: GemSetup) -> GemSetup:
+    """Return the setup with the sign of the particles, found out where it is not known."""
+    particles = setup.particles
+    if particles.data_sign:
+        return setup
+    sign = found_sign(particles, _spread(np.arange(len(particles)), N_FOR_SIGN))
+    return replace(setup, particles=replace(particles, data_sign=sign))
+
+
+def study(setup: GemSetup, watch: Watch | None = None) -> ParticleStudy | None:
+    """Read all images once and return what they say; None after a stop."""
+    setup = with_sign(setup)
+    particles = setup.particles
+    power = noise_power(particles, _spread(np.arange(len(particles)), N_FOR_NOISE))
+    weights = noise_weights(power, setup.box_px, whiten=setup.config.whiten)
+    sums = []
+    done, total = 0, len(particles)
+    for half in setup.halves:
+        accumulators = Accumulators(setup.box_px, setup.operators)
+        for batch in batches(half.tolist()):
+            if watch is not None and watch.held():
+                return None
+            images = coefficients(particles, batch)
+            accumulators.add(images, particles.rotations[images.indices], weights[particles.optics_group[batch]])
+            done += len(batch)
+            if watch is not None:
+                watch.tell(SUMMING, done, total)
+        sums.append(accumulators)
+    return from_sums(setup, weights, (sums[0], sums[1]))
+
+
+def from_sums(setup: GemSetup, weights: FloatArray, sums: tuple[Accumulators, Accumulators]) -> ParticleStudy:
+    """Return what the sums of both halves say."""
+    mask = molecule_sphere(setup)
+    first, second = (own.equations() for own in sums)
+    inverse_tau, correlation = inverse_tau_of(first, second, mask)
+    prior = setup.config.prior_weight * inverse_tau
+    posterior = with_prior(first, prior), with_prior(second, prior)
+    plain = wiener_maps(sums[0].linear(), sums[1].linear(), mask)
+    return ParticleStudy(
+        setup=setup,
+        weights=weights,
+        equations=(first, second),
+        posterior=posterior,
+        targets=(most_likely_map(posterior[0], mask), most_likely_map(posterior[1], mask)),
+        wiener=plain.filtered,
+        plain_halves=(plain.first, plain.second),
+        correlation=correlation,
+    )
+
+
+def describe_study(found: ParticleStudy) -> dict[str, Any]:
+    """Return what was found as plain values."""
+    sizes = [len(half) for half in found.setup.halves]
+    return {"particles": sum(sizes), "particles_of_halves": sizes, "data_sign": found.setup.particles.data_sign}
+
+
+def _spread(indices: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
+    """At most ``n`` of the indices, evenly spread."""
+    places = np.unique(np.linspace(0, len(indices) - 1, min(n, len(indices))).astype(int))
+    return np.asarray(indices[places], np.int64)

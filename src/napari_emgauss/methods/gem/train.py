@@ -1,0 +1,161 @@
+"""Training of GEM on particles: sum the images, choose the sign, train both halves, assemble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_emgauss._version import __version__
+from napari_emgauss.forward.backprojection.map_estimate import shell_factors
+from napari_emgauss.io.store import JobFolder, JobMemory
+from napari_emgauss.methods.gem.evidence import positive_amplitudes
+from napari_emgauss.methods.gem.job import GemJob
+from napari_emgauss.methods.gem.objective import gem_schedule
+from napari_emgauss.methods.gem.reconstruction import GaussianMap
+from napari_emgauss.methods.gem.setup import GemSetup, prepare
+from napari_emgauss.methods.gem.study import describe_study, study
+from napari_emgauss.particles import Particles
+from napari_emgauss.runtime.torch_threads import one_torch_thread
+from napari_emgauss.training import (
+    Control,
+    Event,
+    Finished,
+    FinishReason,
+    LocalEngine,
+    Notice,
+    RunConfig,
+    Store,
+    Watch,
+)
+
+
+def reconstruct_particles(
+    particles: Particles,
+    *,
+    seed: int = 0,
+    on_event: Callable[[Event], None] | None = None,
+    control: Control | None = None,
+    checkpoint: str | Path | None = None,
+    run_config: RunConfig | None = None,
+    **settings: Any,
+) -> GaussianMap:
+    """Reconstruct the density map of a molecule from its particles, as 3D Gaussians.
+
+    Parameters
+    ----------
+    particles
+        Particles with known poses; see `read_particles`.
+    seed
+        Same seed, same machine: same result.
+    on_event
+        Gets every `Progress`, `Preview`, `Notice` and the one `Finished`, in the calling thread.
+    control
+        Pause, resume and stop from another thread; a stop keeps what was learned.
+    checkpoint
+        Folder for checkpoints. If it holds one of the same particles and settings, training continues from it.
+    run_config
+        Intervals of reports and checkpoints.
+    **settings
+        Any setting of `GemConfig`, by its name.
+
+    Raises
+    ------
+    ConfigError, ParticlesError, FileFormatError, OutOfMemoryError
+        With the value received, the rule and the remedy.
+    RuntimeError
+        It was stopped before the images had been summed: there is nothing to keep.
+    """
+    setup = prepare(particles, seed=seed, **settings)
+    return train(setup, on_event=on_event, control=control, checkpoint=checkpoint, run_config=run_config)
+
+
+def train(
+    setup: GemSetup,
+    *,
+    on_event: Callable[[Event], None] | None = None,
+    control: Control | None = None,
+    checkpoint: str | Path | None = None,
+    run_config: RunConfig | None = None,
+) -> GaussianMap:
+    """Train on prepared particles; see `reconstruct_particles`."""
+    emit = on_event or (lambda event: None)
+    end: list[Finished] = []
+
+    def pass_on(event: Event) -> None:
+        # The end is told when there is a result.
+        if isinstance(event, Finished):
+            end.append(event)
+        else:
+            emit(event)
+
+    try:
+        with _opened_store(setup, checkpoint, emit) as store, one_torch_thread():
+            result = _steps(setup, control or Control(), pass_on, store, run_config)
+    except BaseException as error:
+        message = str(error) or type(error).__name__
+        emit(Finished(reason=FinishReason.FAILED, iteration=0, seconds=0.0, message=message))
+        raise
+    emit(end[-1])
+    return result
+
+
+def _steps(
+    setup: GemSetup, control: Control, emit: Callable[[Event], None], store: Store, run_config: RunConfig | None
+) -> GaussianMap:
+    watch = Watch(control, emit, 2 * sum_of_iterations(setup))
+    found = study(setup, watch)
+    if found is None:
+        raise RuntimeError("stopped before the images were read once: nothing was learned that could be kept.")
+    positive, losses = positive_amplitudes(found, store, watch)
+    job = GemJob(found, positive)
+    LocalEngine(run_config, watch.so_far()).run(job, store, control, watch.pass_on)
+    record = {
+        "program": f"napari-emgauss {__version__}",
+        "source": setup.particles.source,
+        "seed": setup.seed,
+        **describe_study(found),
+        "amplitudes": "positive" if positive else "signed",
+        "loss_of_hidden_images": losses,
+        "halves_trained": sum(store.is_done(block) for block in (0, 1)),
+    }
+    return assemble(job, store, record)
+
+
+def sum_of_iterations(setup: GemSetup) -> int:
+    """Return the iterations of one half."""
+    return gem_schedule(setup.config, len(setup.halves[0])).total
+
+
+def assemble(job: GemJob, store: Store, record: dict[str, Any]) -> GaussianMap:
+    """Return the map from what both halves have learned."""
+    found, setup = job.found, job.found.setup
+    models = job.model(0, store), job.model(1, store)
+    factors = [shell_factors(models[i].map(), found.equations[1 - i]) for i in (0, 1)]
+    halves = np.zeros(len(setup.particles), np.int64)
+    halves[setup.halves[1]] = 1
+    return GaussianMap(
+        pixel_size_angstrom=setup.pixel_size_angstrom,
+        config=setup.config,
+        models=models,
+        factors=np.array(factors),
+        plain=found.plain_halves,
+        halves=halves,
+        record=record,
+    )
+
+
+@contextmanager
+def _opened_store(
+    setup: GemSetup, checkpoint: str | Path | None, emit: Callable[[Event], None]
+) -> Iterator[JobFolder | JobMemory]:
+    """The folder, for this process alone, or memory."""
+    if checkpoint is None:
+        yield JobMemory()
+        return
+    store = JobFolder(checkpoint, setup.fingerprint, warn=lambda message: emit(Notice(message=message)))
+    with store.locked():
+        yield store
