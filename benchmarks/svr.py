@@ -22,7 +22,7 @@ import tyro
 from scipy.ndimage import binary_fill_holes, binary_opening, label
 
 from benchmarks.svr_page import page
-from napari_emgauss.evaluation.slices import evaluate_slices, leave_stack_out
+from napari_emgauss.evaluation.slices import GaussiansFromSlices, evaluate_slices, leave_stack_out
 from napari_emgauss.io.stacks import read_stack, read_world_volume
 from napari_emgauss.phantoms import Acquisition, SimulatedStacks, simulate_stacks
 from napari_emgauss.slices import PROFILES, SliceProfile, SliceStack, WorldVolume
@@ -135,7 +135,33 @@ def simulated(table: str, path: Path, case: str, method: str, *, known: bool, pr
         )
         return asdict(scores.methods[0])
 
-    return Measurement(table, path.name.split(".")[0].split("_")[0], f"{method}, {profile}" if profile else method, run)
+    return Measurement(table, short(path), f"{method}, {profile}" if profile else method, run)
+
+
+ABLATED: Mapping[str, Mapping[str, Any]] = {
+    "svr": {},
+    "svr, no profile": {"through_scale": 0.05, "in_plane_scale": 0.05},
+    "svr, no motion": {"motion": False},
+    "svr, no motion, stacks as they lie": {"motion": False, "align_stacks": False},
+    "svr, motion not smooth": {"smooth_motion": False},
+    "svr, no weights": {"outliers": False},
+    "svr, no gain": {"gain": False},
+}
+
+
+def ablated(table: str, path: Path, case: str, name: str) -> Measurement:
+    """Return the method without one of its parts."""
+
+    def run() -> Mapping[str, Any]:
+        method = GaussiansFromSlices(CASES[case].profile, ABLATED[name])
+        return asdict(evaluate_slices(acquired(path, case), methods=[(name, method)]).methods[0])
+
+    return Measurement(table, short(path), name, run)
+
+
+def short(path: Path) -> str:
+    """Return what a brain is called."""
+    return path.name.split(".")[0].split("_")[0]
 
 
 def left_out(options: Options, runs: Sequence[int], method: str) -> Measurement:
@@ -161,6 +187,9 @@ def plan(options: Options) -> Iterator[Measurement]:
         for case in ("clean", "damaged", "much motion", "uneven gain"):
             for method in UNKNOWN if case == "clean" else ("cg+stacks", "classical", "svr"):
                 yield simulated(f"unknown motion, {case}", path, case, method, known=False)
+    for case in ("damaged", "uneven gain"):
+        for name in ABLATED:
+            yield ablated(f"svr without one of its parts, {case}", options.tuning, case, name)
     for profile in PROFILES_TRIED:
         for method in PROFILED:
             yield simulated("box profile, known motion", options.report, "box", method, known=True, profile=profile)

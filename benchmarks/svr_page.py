@@ -54,14 +54,12 @@ SIMULATED = (
     ("weight_of_damaged", "damaged ≤", 2),
     ("weight_of_sound", "sound ≥", 2),
     ("seconds", "s", 0),
-    ("memory_mib", "MiB", 0),
 )
 LEFT_OUT = (
     ("as_they_lie", "as they lie", 3),
     ("stack_registered", "stack registered", 3),
     ("slices_registered", "slices registered", 4),
     ("seconds", "s", 0),
-    ("memory_mib", "MiB", 0),
 )
 
 

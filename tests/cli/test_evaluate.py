@@ -1,8 +1,10 @@
 """Scores as a table, in files and not at all after Ctrl-C."""
 
+import json
 import os
 import signal
 
+import numpy as np
 import pytest
 
 from napari_emgauss.cli import main
@@ -43,3 +45,20 @@ def test_ctrl_c_during_evaluate_scores_nothing(folder, monkeypatch, capsys):
     shown = capsys.readouterr()
     assert "Best plain" not in shown.out
     assert "Interrupted" in shown.err
+
+
+def test_methods_are_scored_on_slices_of_a_volume(tmp_path, capsys):
+    from napari_emgauss.io.stacks import NiftiVolume
+    from napari_emgauss.phantoms import brain_phantom
+
+    truth, mask = brain_phantom((24, 28, 24))
+    NiftiVolume(truth.values, truth.affine).write(tmp_path / "brain.nii.gz")
+    NiftiVolume(mask.astype(np.float32), truth.affine).write(tmp_path / "mask.nii.gz")
+    command = ["evaluate-slices", str(tmp_path / "brain.nii.gz"), "--mask", str(tmp_path / "mask.nii.gz")]
+    options = ["--thickness-mm", "2", "--methods", "mean", "scattered", "--output-json", str(tmp_path / "a.json")]
+    assert main([*command, *options]) == 0
+    assert "3 stacks simulated from 24 × 28 × 24 voxels" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "a.json").read_text())["methods"]) == 2
+    NiftiVolume(np.ones((3, 4, 5), np.float32), truth.affine).write(tmp_path / "mask.nii.gz", overwrite=True)
+    assert main([*command, *options]) == 1
+    assert "Resample it" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The command line: ``napari-emgauss reconstruct | render | export | interpolate | evaluate | demo | doctor``."""
+"""The command line: ``napari-emgauss`` with a command; `napari_emgauss.cli.dispatch` has them all."""
 
 from __future__ import annotations
 

@@ -14,21 +14,24 @@ from rich.console import Console
 
 from napari_emgauss.cli.demo import Demo
 from napari_emgauss.cli.doctor import Doctor
-from napari_emgauss.cli.evaluate import Evaluate
+from napari_emgauss.cli.evaluate import Evaluate, EvaluateSlices
 from napari_emgauss.cli.export import Export
 from napari_emgauss.cli.interpolate import Interpolate
 from napari_emgauss.cli.reconstruct import Reconstruct
 from napari_emgauss.cli.render import Render
+from napari_emgauss.cli.svr import Svr
 from napari_emgauss.cli.terminal import INTERRUPTED, Output, printable
 
 OK, FAILED, USAGE = 0, 1, 2
 
 Command = (
     Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")]
+    | Annotated[Svr, tyro.conf.subcommand("svr")]
     | Annotated[Render, tyro.conf.subcommand("render")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Interpolate, tyro.conf.subcommand("interpolate")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[EvaluateSlices, tyro.conf.subcommand("evaluate-slices")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )

@@ -1,9 +1,10 @@
-"""``napari-emgauss evaluate``: score methods on withheld sections."""
+"""``napari-emgauss evaluate`` and ``evaluate-slices``: score methods on what was withheld from them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tyro.conf import Positional
@@ -69,6 +70,78 @@ class Evaluate:
         if self.output_dir is not None:
             for path in write_results(result, self.output_dir):
                 console.print(str(path))
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSlices:
+    """Score methods on stacks of thick, moving slices that are simulated from a volume."""
+
+    volume: Positional[Path]
+    """Isotropic NIfTI volume."""
+    mask: Path | None = None
+    """What belongs to the object, on the volume's grid; by default what is brighter than a tenth of the maximum."""
+    methods: tuple[str, ...] = ("mean", "cg", "cg+stacks", "classical", "svr")
+    """mean, scattered, cg, cg+stacks, classical and svr; cg:LAMBDA, classical:ROUNDS."""
+    thickness_mm: float = 4.0
+    """Of the slices, which are as far apart."""
+    motion_deg: float = 3.0
+    """Root mean square angle by which slices are turned."""
+    motion_mm: float = 1.5
+    """Root mean square distance by which they are moved."""
+    noise: float = 0.02
+    """Standard deviation of the noise by the largest intensity in the mask."""
+    corrupted: float = 0.05
+    """Share of slices that are damaged."""
+    profile: Literal["mri", "box"] = "mri"
+    """Of the slices."""
+    known_motion: bool = False
+    """Tell the methods how the slices moved."""
+    seed: int = 0
+    """Of the motion, the noise and the damage."""
+    output_json: Path | None = None
+    """Where to write the scores, too."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+    def run(self) -> int:
+        """Simulate stacks, reconstruct the volume from them, and compare it with the truth."""
+        from napari_emgauss.cli.display import plain_console
+        from napari_emgauss.cli.outputs import check_outputs
+        from napari_emgauss.evaluation.slices import evaluate_slices
+        from napari_emgauss.io.stacks import read_world_volume
+        from napari_emgauss.phantoms import Acquisition
+        from napari_emgauss.slices import PROFILES
+
+        console = plain_console()
+        if self.output_json is not None:
+            check_outputs([self.output_json], inputs=[self.volume], overwrite=True)
+        truth = read_world_volume(self.volume)
+        mask = None if self.mask is None else read_world_volume(self.mask).values > 0
+        if mask is not None and mask.shape != truth.values.shape:
+            raise VolumeError(
+                f"the mask has {mask.shape} voxels, the volume {truth.values.shape}; they must agree. Resample it."
+            )
+        result = evaluate_slices(
+            truth,
+            mask,
+            self.methods,
+            acquisition=Acquisition(
+                thickness_mm=self.thickness_mm,
+                pixel_mm=float(truth.spacing_mm.min()),
+                motion_deg=self.motion_deg,
+                motion_mm=self.motion_mm,
+                noise=self.noise,
+                corrupted=self.corrupted,
+                profile=PROFILES[self.profile],
+            ),
+            known_motion=self.known_motion,
+            seed=self.seed,
+            progress=lambda name: console.print(f"{name} ..."),
+        )
+        console.print(result.table())
+        if self.output_json is not None:
+            result.to_json(self.output_json)
         return 0
 
 

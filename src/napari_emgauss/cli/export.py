@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
+
+from napari_emgauss.errors import ConfigError
+
+if TYPE_CHECKING:
+    from napari_emgauss.methods.svr import SliceReconstruction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,9 +21,11 @@ class Export:
     model: Positional[Path]
     """Model file (.emgauss)."""
     output: Positional[Path]
-    """Volume: .ome.tif, .ome.zarr or .mrc."""
+    """Volume: .ome.tif, .ome.zarr or .mrc; .nii or .nii.gz for a model of slices (svr)."""
     voxel_size_nm: tuple[float, float, float] | None = None
     """Voxel size z y x in nanometres; isotropic, at the section's pixel size, by default."""
+    voxel_size_mm: float | None = None
+    """Voxel size of a model of slices in millimetres; that of its settings by default."""
     overwrite: bool = False
     """Replace an existing output."""
     debug: bool = False
@@ -29,5 +37,23 @@ class Export:
         from napari_emgauss.methods.registry import load
 
         check_outputs([self.output], inputs=[self.model], overwrite=self.overwrite)
-        export_volume(load(self.model).lazy(self.voxel_size_nm), self.output, overwrite=self.overwrite)
+        model = load(self.model)
+        if hasattr(model, "volume"):
+            self._write_world_volume(model)
+        elif self.voxel_size_mm is not None:
+            raise ConfigError("--voxel-size-mm is for models of slices (svr). Give --voxel-size-nm z y x instead.")
+        else:
+            export_volume(model.lazy(self.voxel_size_nm), self.output, overwrite=self.overwrite)
         return 0
+
+    def _write_world_volume(self, model: SliceReconstruction) -> None:
+        from napari_emgauss.cli.display import plain_console
+        from napari_emgauss.io.stacks.nifti import checked_target
+
+        checked_target(self.output)
+        if self.voxel_size_nm is not None:
+            raise ConfigError("--voxel-size-nm is for stacks of sections. Give --voxel-size-mm for a model of slices.")
+        volume = model.volume(self.voxel_size_mm)
+        volume.write(self.output, overwrite=self.overwrite)
+        z, y, x = volume.values.shape
+        plain_console().print(f"{z} × {y} × {x} voxels of {volume.spacing_mm[0]:.3g} mm: {self.output}")

@@ -47,6 +47,8 @@ class Render:
         if (self.z is None) == (self.depth_nm is None):
             raise ConfigError("give either --z (section coordinate) or --depth-nm (depth below the first section).")
         model = load(self.model)
+        if not hasattr(model, "render"):
+            raise ConfigError(f"{self.model.name} is no model of a stack of sections. Export its volume instead.")
         dz, dy, dx = model.voxel_size_nm
         z = self.z if self.z is not None else (self.depth_nm or 0.0) / dz
         draw = model.uncertainty if self.uncertainty else model.render

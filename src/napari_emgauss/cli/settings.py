@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from pydantic.fields import FieldInfo
 
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.methods.emgauss.config import FIELDS
@@ -13,8 +15,19 @@ OPTIONS = ("hold_out", "leave_out", "preset", "device", "seed", "checkpoint")
 """Arguments of `reconstruct` that are options of the command, not settings."""
 
 
-def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
+def parse_settings(
+    pairs: Sequence[str], *, fields: Mapping[str, FieldInfo] = FIELDS, options: Collection[str] = OPTIONS
+) -> dict[str, Any]:
     """Return overrides of ``name=value`` strings; unknown names and wrong values are the configuration's to refuse.
+
+    Parameters
+    ----------
+    pairs
+        As they were typed.
+    fields
+        The method's settings; those of `reconstruct` by default.
+    options
+        Names of what are options of the command, not settings.
 
     Raises
     ------
@@ -25,10 +38,10 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         name, sign, text = pair.partition("=")
         if not sign:
-            raise ConfigError(f"a setting is given as name=value, got {pair!r}. Example: --set spacing_px=3 joint=40.")
-        if name in OPTIONS:
+            raise ConfigError(f"a setting is given as name=value, got {pair!r}. Example: --set {next(iter(fields))}=3.")
+        if name in options:
             raise ConfigError(f"{name} has an option of its own: --{name.replace('_', '-')}.")
-        values[name] = _value(text) if name in FIELDS and FIELDS[name].annotation in (bool, int, float) else text
+        values[name] = _value(text) if name in fields and fields[name].annotation in (bool, int, float) else text
     return values
 
 

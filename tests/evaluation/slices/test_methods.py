@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 
 from napari_emgauss.errors import ConfigError
-from napari_emgauss.evaluation.slices.methods import SLICE_METHODS, SliceVolume, resolve_slice_methods
-from napari_emgauss.slices import WorldVolume
+from napari_emgauss.evaluation.slices.methods import (
+    SLICE_METHODS,
+    GaussiansFromSlices,
+    SliceVolume,
+    resolve_slice_methods,
+)
+from napari_emgauss.metrics import correlation
+from napari_emgauss.slices import SliceProfile, WorldVolume
 from napari_emgauss.voxels.rounds import grid_of
 
 
@@ -36,3 +42,18 @@ def test_a_method_of_one_s_own_goes_by_its_name(acquired):
 def test_what_is_no_method_is_refused(names):
     with pytest.raises(ConfigError):
         resolve_slice_methods(names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [False, True])
+def test_gaussians_are_one_of_the_methods_with_any_of_their_settings(acquired, known):
+    grid = grid_of(acquired.stacks, 2.0)
+    method = GaussiansFromSlices(SliceProfile(through_scale=1.1), {"solve_steps": 4, "hide_every": 0})
+    made = method(acquired.stacks, grid, acquired.motion if known else None)
+    inside = acquired.truth.grid.positions()[acquired.mask]
+    assert made.volume.grid.shape == grid.shape
+    assert correlation(made.volume.sample(inside), acquired.truth.values[acquired.mask]) > 0.8
+    assert [len(part) for part in made.weights] == [stack.n_slices for stack in acquired.stacks]
+    if known:
+        used = acquired.stacks[1].used
+        assert np.allclose(made.motion[1][used], acquired.motion[1][used], atol=1e-6)

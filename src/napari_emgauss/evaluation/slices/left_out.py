@@ -27,7 +27,7 @@ _ITERATIONS = 30
 def leave_stack_out(
     stacks: Sequence[SliceStack],
     left_out: int,
-    methods: str | Iterable[MethodSelection] = ("cg+stacks", "classical"),
+    methods: str | Iterable[MethodSelection] = ("cg+stacks", "classical", "svr"),
     *,
     voxel_size_mm: float = 1.0,
     profile: SliceProfile = PROFILES["mri"],

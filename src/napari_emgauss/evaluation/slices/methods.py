@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,6 +48,7 @@ class SliceMethod(Protocol):
         ...
 
 
+_COARSE = 4.0
 MethodSelection = str | tuple[str, SliceMethod]
 """A name, or a name with a method of one's own."""
 
@@ -107,6 +108,40 @@ class _Rounds:
         return SliceVolume(result.volume, result.motion, result.weights)
 
 
+@dataclass(frozen=True)
+class GaussiansFromSlices:
+    """The method of `napari_emgauss.methods.svr` among the others, with any of its settings."""
+
+    profile: SliceProfile
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(
+        self, stacks: Sequence[SliceStack], grid: WorldGrid, motion: Sequence[AnyArray] | None, /
+    ) -> SliceVolume:
+        """Return its volume on the grid, with the motion and the weights that it found."""
+        from napari_emgauss.methods.svr import SvrConfig, reconstruct_slices  # torch only when it is asked for
+
+        profile = self.profile
+        chosen: dict[str, Any] = {
+            "voxel_size_mm": float(grid.spacing_mm.min()),
+            "profile": next(name for name, one in PROFILES.items() if one.through == profile.through),
+            "through_scale": profile.through_scale,
+            "in_plane_scale": profile.in_plane_scale,
+            **self.settings,
+        }
+        if motion is None:
+            made = reconstruct_slices(stacks, **chosen)
+        else:
+            chosen = SvrConfig().with_settings(**chosen, motion=False, align_stacks=False).to_json()
+            # Where slices are goes in as that of a coarse reconstruction to continue.
+            coarse = reconstruct_slices(stacks, **{**chosen, "solve_steps": 1, "spacing": _COARSE})
+            made = reconstruct_slices(stacks, start=replace(coarse, motion=np.concatenate(list(motion))), **chosen)
+        parts = [made.of_stack(k) for k in range(len(stacks))]
+        return SliceVolume(
+            made.volume(grid=grid), [made.motion[part] for part in parts], [made.weights[part] for part in parts]
+        )
+
+
 def _even(stacks: Sequence[SliceStack]) -> list[SliceStack]:
     return [stack.scaled(factor) for stack, factor in zip(stacks, common_scale(stacks), strict=True)]
 
@@ -121,6 +156,7 @@ SLICE_METHODS: Mapping[str, str] = {
     "scattered": "every pixel spread over its profile",
     "cg": "super-resolution by conjugate gradients; slices as they lie where their motion is not known; cg:λ",
     "cg+stacks": "the same, stacks aligned as wholes first",
+    "svr": "3D Gaussians that slices cut, each slice moved",
     "classical": "registration of slices and super-resolution in turns, six rounds; classical:rounds",
 }
 """What `evaluate_slices` knows by name."""
@@ -154,6 +190,8 @@ def _named(name: str, profile: SliceProfile) -> SliceMethod:
         return _Scattered(profile)
     if base in ("cg", "cg+stacks"):
         return _SuperResolution(profile, 0.01 if number is None else number, base == "cg+stacks")
+    if base == "svr" and not value:
+        return GaussiansFromSlices(profile)
     if base == "classical":
         return _Rounds(profile, 6 if number is None else int(number))
     raise ConfigError(f"unknown method {name!r}; there are {', '.join(SLICE_METHODS)}. Or pass a pair (name, method).")

@@ -18,7 +18,7 @@ from napari_emgauss.slices import SliceProfile, SliceStack, WorldGrid, WorldVolu
 from napari_emgauss.slices.motion import common_motion, motion_error
 from napari_emgauss.voxels.rounds import grid_of
 
-DEFAULT_SLICE_METHODS = ("mean", "scattered", "cg", "cg+stacks", "classical")
+DEFAULT_SLICE_METHODS = ("mean", "scattered", "cg", "cg+stacks", "classical", "svr")
 LARGE_SHARE = 0.1
 """Motion is scored on sound slices with at least this share of the pixels of the largest: of others it hardly shows."""
 

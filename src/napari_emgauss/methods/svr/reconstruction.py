@@ -19,6 +19,7 @@ from napari_emgauss.forward.pose import index_map
 from napari_emgauss.forward.slices import SlicePlane
 from napari_emgauss.gaussians import SolidGaussians
 from napari_emgauss.io.container import write_container
+from napari_emgauss.io.stacks import NiftiVolume
 from napari_emgauss.methods.svr.config import SvrConfig
 from napari_emgauss.slices import SliceStack, WorldGrid, WorldVolume
 from napari_emgauss.slices.affine import spacing_of
@@ -103,7 +104,7 @@ class SliceReconstruction:
         """Return where the slices of stack ``k`` are among all n."""
         return slice(self.starts[k], self.starts[k + 1])
 
-    def volume(self, voxel_size_mm: float | None = None, *, grid: WorldGrid | None = None) -> WorldVolume:
+    def volume(self, voxel_size_mm: float | None = None, *, grid: WorldGrid | None = None) -> NiftiVolume:
         """Draw the volume, in the intensities of the first stack.
 
         Parameters
@@ -125,7 +126,7 @@ class SliceReconstruction:
         grid = grid or (self.grid if voxel_size_mm is None else self._grid(voxel_size_mm))
         own, affine = self.gaussians, np.linalg.inv(self.frame) @ grid.affine
         values = draw_grid(own.mean, own.covariance(), own.amplitude.numpy(), affine, grid.shape)
-        return WorldVolume(values * np.float32(self.intensity), grid.affine)
+        return NiftiVolume(values * np.float32(self.intensity), grid.affine)
 
     def simulated(self, k: int) -> FloatArray:
         """Return stack ``k`` as the volume says that it was measured (slice, row, column), in its own intensities."""
@@ -139,7 +140,7 @@ class SliceReconstruction:
                 images[first + s] = cuts.layout.image(pixels, s)
         return np.asarray(images * (self.gains[of] / stack.scale)[:, None, None], np.float32)
 
-    def uncertainty(self, voxel_size_mm: float | None = None) -> WorldVolume:
+    def uncertainty(self, voxel_size_mm: float | None = None) -> NiftiVolume:
         """Return the error to expect of a slice measured anew, noise included, on the grid of `volume`.
 
         It is the local root mean square of what the slices leave, by as much larger as slices are worse that were
@@ -155,7 +156,8 @@ class SliceReconstruction:
                 "this model has no uncertainty: that comes from slices that are hidden, at the end of a whole training "
                 "with motion=True and hide_every above 0. Train again, or continue the model."
             )
-        return self.error.resampled(self.grid if voxel_size_mm is None else self._grid(voxel_size_mm))
+        drawn = self.error.resampled(self.grid if voxel_size_mm is None else self._grid(voxel_size_mm))
+        return NiftiVolume(drawn.values, drawn.affine)
 
     def fits(self, stacks: Sequence[SliceStack]) -> bool:
         """Whether it is of these stacks."""
