@@ -19,14 +19,14 @@ from napari_emgauss.cli.export import Export
 from napari_emgauss.cli.interpolate import Interpolate
 from napari_emgauss.cli.reconstruct import Reconstruct
 from napari_emgauss.cli.render import Render
-from napari_emgauss.cli.svr import Svr
+from napari_emgauss.cli.svr import SvrCommand
 from napari_emgauss.cli.terminal import INTERRUPTED, Output, printable
 
 OK, FAILED, USAGE = 0, 1, 2
 
 Command = (
     Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")]
-    | Annotated[Svr, tyro.conf.subcommand("svr")]
+    | Annotated[SvrCommand, tyro.conf.subcommand("svr")]
     | Annotated[Render, tyro.conf.subcommand("render")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Interpolate, tyro.conf.subcommand("interpolate")]

@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Svr:
+class SvrCommand:
     """Reconstruct one sharp volume from stacks of thick slices that moved, as in fetal MRI.
 
     The first stack is the reference: the result lies where it lies, and has its intensities. Ctrl-C stops and keeps
