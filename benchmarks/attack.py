@@ -26,15 +26,15 @@ import numpy as np
 import tyro
 
 import napari_emgauss as eg
-from benchmarks.mutations import VOXEL_NM, make_files, mutated
+from benchmarks.mutations import PARTICLES, VOXEL_NM, make_files, mutated
 from napari_emgauss import errors
 from napari_emgauss.sections import inspect
 
 LIMIT_S, LIMIT_BYTES = 60.0, 4 * 2**30
 LOADED, REFUSED, FINDING = "used", "refused", "finding"
 OURS = (
-    errors.VolumeError, errors.FileFormatError, errors.ConfigError, errors.SectionRangeError, errors.OutOfMemoryError,
-    errors.UncertaintyUnavailableError, OSError,
+    errors.VolumeError, errors.ParticlesError, errors.FileFormatError, errors.ConfigError, errors.SectionRangeError,
+    errors.OutOfMemoryError, errors.UncertaintyUnavailableError, OSError,
 )  # fmt: skip
 MOST_EXPORTED_BYTES = 2**24
 
@@ -51,7 +51,9 @@ class Outcome:
 
 def use(path: Path, scratch: Path) -> None:
     """Do with a file what a person does: open, look, draw, export."""
-    if path.suffix == ".emgauss":
+    if path.name.startswith(PARTICLES):
+        _use_particles(path)
+    elif path.suffix == ".emgauss":
         _use_model(path, scratch)
     elif path.name.endswith((".nii", ".nii.gz")):
         eg.read_stack(path, mask=path, thickness_mm=1.0).describe()
@@ -63,9 +65,31 @@ def use(path: Path, scratch: Path) -> None:
             volume.section(index)
 
 
+def _use_particles(folder: Path) -> None:
+    kind = folder.name.removeprefix(PARTICLES)
+    beside = {"poses": folder / "poses.pkl", "ctf": folder / "ctf.pkl"} if kind == "mrcs" else {}
+    particles = eg.read_particles(folder / f"p.{kind}", **beside)
+    particles.describe()
+    particles.images.read(range(len(particles)))
+
+
 def _use_model(path: Path, scratch: Path) -> None:
     model = eg.load(path)
     json.dumps(dict(model.record))
+    if isinstance(model, eg.SliceReconstruction):
+        model.describe()
+        model.volume()
+        model.simulated(0)
+    elif isinstance(model, eg.GaussianMap):
+        model.map()
+        model.half_maps()
+        model.resolution()
+        model.gaussian_table()
+    else:
+        _use_sections(model, scratch)
+
+
+def _use_sections(model: eg.Reconstruction, scratch: Path) -> None:
     last = model.z_range[1]
     for z in (0.0, 0.37 * last, last):
         model.render(z, zoom=min(1.0, 256 / max(model.shape[1:])))
@@ -130,11 +154,11 @@ def _answer(reading: int, child: int) -> bytes | None:
         answer += part
 
 
-def attack(n_inputs: int, seed: int, folder: Path) -> list[Outcome]:
+def attack(n_inputs: int, seed: int, folder: Path, only: tuple[str, ...] = ()) -> list[Outcome]:
     """Damage and use so many files; the same seed damages them alike."""
     good = folder / "good"
     good.mkdir()
-    files = make_files(good)
+    files = {name: path for name, path in make_files(good).items() if not only or name in only}
     for path in files.values():  # compiles what will be needed, and makes sure that they are good
         use(path, folder)
         (folder / "out.ome.tif").unlink(missing_ok=True)
@@ -171,6 +195,8 @@ class Attack:
     """Damaged files."""
     seed: int = 0
     """Seed of the damage."""
+    only: tuple[str, ...] = ()
+    """Names of files, as the table has them; all if there are none."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Markdown file for the table."""
 
@@ -180,7 +206,7 @@ def main(arguments: Any = None) -> int:
     options = tyro.cli(Attack, args=arguments)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = attack(options.inputs, options.seed, Path(folder))
+        outcomes = attack(options.inputs, options.seed, Path(folder), options.only)
     text = (
         f"{options.inputs} damaged files, seed {options.seed}, {(time.monotonic() - start) / 60:.0f} minutes; each had "
         f"{LIMIT_S:g} s and {LIMIT_BYTES / 2**30:g} GiB beyond what the program itself takes.\n\n{table(outcomes)}"

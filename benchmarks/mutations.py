@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import pickle
 import shutil
 import struct
 from collections.abc import Callable
@@ -12,12 +13,17 @@ from typing import Any
 
 import cv2
 import h5py
+import mrcfile
 import numpy as np
 import tifffile
 import zarr
+from scipy.spatial.transform import Rotation
 
 import napari_emgauss as eg
+from napari_emgauss.forward.simulation import simulate_particles
 from napari_emgauss.io.stacks import write_stack
+from napari_emgauss.particles import CtfParameters, Particles
+from napari_emgauss.phantoms import Acquisition, brain_phantom, phantom_molecule, simulate_stacks
 
 SHAPE = (4, 32, 36)
 VOXEL_NM = (40.0, 8.0, 8.0)
@@ -69,12 +75,100 @@ def make_files(folder: Path) -> dict[str, Path]:
         images.mkdir()
         for index, section in enumerate(sections):
             cv2.imwrite(str(images / f"{index}.{suffix}"), section)
+    _write_models(data, folder)
+    write_particles(folder)
+    return {path.name: path for path in sorted(folder.iterdir())}
+
+
+def _write_models(data: eg.Volume, folder: Path) -> None:
+    """Write small models of all methods."""
     for preset in ("fast", "paper"):
         settings: dict[str, Any] = {"mlp_width": 16, "mlp_depth": 2} if preset == "paper" else {}
         steps = {"joint": 1, "bootstrap": 0, "warmup": 0}
         model = eg.reconstruct(data, preset=preset, spacing_px=4.0, device="cpu", **steps, **settings)
         model.save(folder / f"{preset}.emgauss")
-    return {path.name: path for path in sorted(folder.iterdir())}
+    stacks = simulate_stacks(*brain_phantom((20, 22, 20)), Acquisition(thickness_mm=3.0), seed=2).stacks
+    eg.reconstruct_slices(stacks, solve_steps=2, spacing=3.0).save(folder / "svr.emgauss")
+    steps = {"n_gaussians": 50, "shape_iterations": 2, "likelihood_iterations": 2}
+    eg.reconstruct_particles(_particles(), **steps).save(folder / "gem.emgauss")
+
+
+def _particles(box_px: int = 16, n: int = 40) -> Particles:
+    rng, same = np.random.default_rng(0), np.ones(n)
+    molecule = phantom_molecule(100, radius_angstrom=30, width_angstrom=6.0)
+    return simulate_particles(
+        lambda rotations: molecule.project(rotations, box_px, 6.0),
+        box_px=box_px,
+        pixel_size_angstrom=6.0,
+        rotations=Rotation.random(n, rng=0).as_matrix(),
+        shifts_angstrom=rng.uniform(-6, 6, (n, 2)),
+        parameters=CtfParameters(
+            defocus_u_angstrom=15000 * same,
+            defocus_v_angstrom=14000 * same,
+            defocus_angle_deg=30 * same,
+            voltage_kv=300 * same,
+            cs_mm=2.7 * same,
+            amplitude_contrast=0.1 * same,
+            phase_shift_deg=0 * same,
+            b_factor=0 * same,
+        ),
+        snr=0.2,
+        rng=rng,
+    )
+
+
+_STAR = """
+data_optics
+loop_
+_rlnOpticsGroup
+_rlnVoltage
+_rlnSphericalAberration
+_rlnAmplitudeContrast
+_rlnImagePixelSize
+1 300 2.7 0.1 1.5
+
+data_particles
+loop_
+_rlnImageName
+_rlnOpticsGroup
+_rlnAngleRot
+_rlnAngleTilt
+_rlnAnglePsi
+_rlnOriginXAngst
+_rlnOriginYAngst
+_rlnDefocusU
+_rlnDefocusV
+_rlnDefocusAngle
+"""
+_CRYOSPARC = [
+    ("uid", "u8"), ("blob/path", "S30"), ("blob/idx", "u4"), ("blob/psize_A", "f4"), ("blob/sign", "f4"),
+    ("ctf/accel_kv", "f4"), ("ctf/cs_mm", "f4"), ("ctf/amp_contrast", "f4"), ("ctf/df1_A", "f4"), ("ctf/df2_A", "f4"),
+    ("ctf/df_angle_rad", "f4"), ("alignments3D/pose", "f4", (3,)), ("alignments3D/shift", "f4", (2,)),
+    ("alignments3D/psize_A", "f4"), ("alignments3D/split", "u4"),
+]  # fmt: skip
+PARTICLES = "particles-"
+"""What the names of folders of particles begin with; the table in them is named after the rest."""
+
+
+def write_particles(folder: Path, n: int = 4) -> None:
+    """Write particles as RELION, cryoSPARC and cryoDRGN do, each in a folder of its own."""
+    images = np.random.default_rng(1).standard_normal((n, 16, 16)).astype(np.float32)
+    for kind in ("star", "cs", "mrcs"):
+        own = folder / f"{PARTICLES}{kind}"
+        own.mkdir()
+        with mrcfile.new(own / "p.mrcs", images) as file:
+            file.set_image_stack()
+    lines = [f"{k + 1}@p.mrcs 1 {10 * k} 20 30 3 -1.5 15000 14000 30" for k in range(n)]
+    (folder / f"{PARTICLES}star" / "p.star").write_text(_STAR + "\n".join(lines) + "\n", encoding="utf-8")
+    table = np.ones(n, _CRYOSPARC)
+    table["blob/path"], table["blob/idx"], table["uid"] = b"p.mrcs", np.arange(n), np.arange(n)
+    with (folder / f"{PARTICLES}cs" / "p.cs").open("wb") as file:
+        np.save(file, table)
+    own = folder / f"{PARTICLES}mrcs"
+    poses = Rotation.random(n, rng=0).as_matrix(), np.zeros((n, 2))
+    (own / "poses.pkl").write_bytes(pickle.dumps(poses, protocol=4))
+    ctf = np.tile([16, 2.0, 15000, 14000, 30, 300, 2.7, 0.1, 0], (n, 1))
+    (own / "ctf.pkl").write_bytes(pickle.dumps(ctf, protocol=4))
 
 
 def _tissue() -> np.ndarray:
