@@ -35,7 +35,7 @@ def check_affine(affine: Any, what: str) -> AnyArray:
         matrix = np.empty(0)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or not np.allclose(matrix[3], (0, 0, 0, 1)):
         raise VolumeError(
-            f"{what}: the affine must be 4 × 4, finite, with the last row 0 0 0 1, got {affine!r}. "
+            f"{what}: the affine must be 4 × 4, finite, with the last row 0 0 0 1, got {matrix.tolist()}. "
             "It maps (slice, row, column) to millimetres; save the image again with a valid one."
         )
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)

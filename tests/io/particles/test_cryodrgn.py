@@ -110,3 +110,11 @@ def test_real_tables_of_a_tilt_series_are_read_and_an_extra_image_is_told():
     name = "ay19102021_L3_position6_ribo_it09_bin8_1.82A.mrcs"
     with pytest.raises(ParticlesError, match="as many rotations as images, got 219 and 220"):
         read_particles(folder / name, poses=folder / "sta_pose.pkl", ctf=folder / "sta_ctf.pkl")
+
+
+def test_numbers_that_cannot_be_are_told_with_the_file(tmp_path):
+    write_stack(tmp_path / "s.mrcs", n=3)
+    np.save(tmp_path / "ctf.npy", np.where(np.arange(9) == 5, 0.0, CTF))
+    (tmp_path / "poses.pkl").write_bytes(pickle.dumps((ROTATIONS, SHIFTS)))
+    with pytest.raises(ParticlesError, match=r"s\.mrcs: voltage_kv must be positive, got 0"):
+        read_particles(tmp_path / "s.mrcs", poses=tmp_path / "poses.pkl", ctf=tmp_path / "ctf.npy")

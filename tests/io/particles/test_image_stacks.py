@@ -3,7 +3,7 @@ import pytest
 from particle_files import write_stack
 
 from napari_emgauss.errors import FileFormatError
-from napari_emgauss.io.particles.image_stacks import FileImages, StackFile
+from napari_emgauss.io.particles.image_stacks import FileImages, StackFile, resolve_stacks
 
 
 def test_images_are_read_one_by_one_in_the_order_asked_for(tmp_path):
@@ -40,3 +40,8 @@ def test_pixels_that_are_not_finite_are_told_with_their_image(tmp_path):
     (tmp_path / "a.mrcs").write_bytes(data[:1024] + images.tobytes())
     with pytest.raises(FileFormatError, match="image 2 of"):
         StackFile.open(tmp_path / "a.mrcs").image(1)
+
+
+def test_a_name_that_no_file_can_have_is_refused_in_words(tmp_path):
+    with pytest.raises(FileFormatError, match="no file can be called"):
+        resolve_stacks(["a\0b.mrcs"], [tmp_path])

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 import napari_emgauss as eg
+from napari_emgauss.errors import OutOfMemoryError
 from napari_emgauss.io.container import write_container
+from napari_emgauss.slices import WorldGrid
 
 pytestmark = pytest.mark.slow
 
@@ -70,3 +72,9 @@ def test_voxels_of_half_the_size_overlay_those_of_the_whole(reconstructed):
     sampled = fine.sample(coarse.grid.positions())
     inside = coarse.values > 0.2 * coarse.values.max()
     assert np.abs(sampled[inside] - coarse.values[inside]).mean() < 0.02 * coarse.values.max()
+
+
+def test_a_volume_that_does_not_fit_in_memory_is_refused_before_it_is_drawn(reconstructed):
+    huge = WorldGrid((4096, 4096, 4096), np.diag([0.1, 0.1, 0.1, 1.0]))
+    with pytest.raises(OutOfMemoryError, match="the volume takes"):
+        reconstructed.volume(grid=huge)

@@ -80,33 +80,38 @@ def read_particles(
     folders = [*map(Path, extra), path.parent]
     if suffix not in READABLE_PARTICLES:
         raise FileFormatError(f"particles are read from {', '.join(READABLE_PARTICLES)}, got {path.name!r}.")
-    if suffix in SUFFIXES:
-        particles = read_cryodrgn(
-            path,
-            poses=None if poses is None else Path(poses),
-            ctf=None if ctf is None else Path(ctf),
-            pixel_size_angstrom=pixel_size_angstrom,
-            with_ctf=with_ctf,
-        )
-    elif poses is not None or ctf is not None:
-        raise ParticlesError(f"{path.name} has poses and CTFs of its own; poses= and ctf= are for .mrcs.")
-    elif suffix == ".star":
-        particles = read_relion(
-            path,
-            folders=folders,
-            pixel_size_angstrom=pixel_size_angstrom,
-            with_ctf=with_ctf,
-            ignore_aberrations=ignore_aberrations,
-        )
-    else:
-        particles = read_cryosparc(
-            path,
-            folders=folders,
-            passthrough=None if passthrough is None else Path(passthrough),
-            pixel_size_angstrom=pixel_size_angstrom,
-            with_ctf=with_ctf,
-            ignore_aberrations=ignore_aberrations,
-        )
+    try:
+        if suffix in SUFFIXES:
+            particles = read_cryodrgn(
+                path,
+                poses=None if poses is None else Path(poses),
+                ctf=None if ctf is None else Path(ctf),
+                pixel_size_angstrom=pixel_size_angstrom,
+                with_ctf=with_ctf,
+            )
+        elif poses is not None or ctf is not None:
+            raise ParticlesError(f"{path.name} has poses and CTFs of its own; poses= and ctf= are for .mrcs.")
+        elif suffix == ".star":
+            particles = read_relion(
+                path,
+                folders=folders,
+                pixel_size_angstrom=pixel_size_angstrom,
+                with_ctf=with_ctf,
+                ignore_aberrations=ignore_aberrations,
+            )
+        else:
+            particles = read_cryosparc(
+                path,
+                folders=folders,
+                passthrough=None if passthrough is None else Path(passthrough),
+                pixel_size_angstrom=pixel_size_angstrom,
+                with_ctf=with_ctf,
+                ignore_aberrations=ignore_aberrations,
+            )
+    except ParticlesError as error:
+        if path.name in str(error):
+            raise
+        raise ParticlesError(f"{path}: {error}") from error
     if data_sign not in _SIGNS:
         raise ParticlesError(f"data_sign must be one of {', '.join(_SIGNS)}, got {data_sign!r}.")
     sign = _SIGNS[data_sign]

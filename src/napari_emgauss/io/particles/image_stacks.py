@@ -146,6 +146,8 @@ def resolve_stacks(names: Sequence[str], folders: Sequence[Path]) -> Mapping[str
     inside = lru_cache(maxsize=None)(lambda path: any(path.is_relative_to(root) for root in roots))
     found: dict[str, Path] = {}
     for name in dict.fromkeys(names):
+        if "\0" in name:
+            raise FileFormatError(f"the table names {name!r}, which no file can be called. It is damaged.")
         candidates = [(root / name).resolve() for root in roots]
         allowed = [path for path in candidates if inside(path)]
         if not allowed:

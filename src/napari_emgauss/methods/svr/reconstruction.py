@@ -19,6 +19,7 @@ from napari_emgauss.forward.pose import index_map
 from napari_emgauss.forward.slices import SlicePlane
 from napari_emgauss.gaussians import SolidGaussians
 from napari_emgauss.io.container import write_container
+from napari_emgauss.io.guard import array_bytes, check_room_in_memory
 from napari_emgauss.io.stacks import NiftiVolume
 from napari_emgauss.methods.svr.config import SvrConfig
 from napari_emgauss.slices import SliceStack, WorldGrid, WorldVolume
@@ -124,6 +125,7 @@ class SliceReconstruction:
         if grid is not None and voxel_size_mm is not None:
             raise ConfigError(f"give voxel_size_mm or a grid, not both, got {voxel_size_mm:g} mm and a grid.")
         grid = grid or (self.grid if voxel_size_mm is None else self._grid(voxel_size_mm))
+        _check_room(grid.shape, "the volume")
         own, affine = self.gaussians, np.linalg.inv(self.frame) @ grid.affine
         values = draw_grid(own.mean, own.covariance(), own.amplitude.numpy(), affine, grid.shape)
         return NiftiVolume(values * np.float32(self.intensity), grid.affine)
@@ -131,6 +133,7 @@ class SliceReconstruction:
     def simulated(self, k: int) -> FloatArray:
         """Return stack ``k`` as the volume says that it was measured (slice, row, column), in its own intensities."""
         stack, of = self.stacks[k], self.of_stack(k)
+        _check_room(stack.shape, f"stack {stack.name}")
         images = np.empty(stack.shape, np.float32)
         planes = self._planes(k)
         for first in range(0, len(planes), SLICES_AT_ONCE):
@@ -220,3 +223,8 @@ class SliceReconstruction:
 
 PER_SLICE_COLUMNS: dict[str, tuple[int, ...]] = {"motion": (6,), "weights": (), "gains": (), "pivots": (3,)}
 """What a model holds of every slice, by name, with its shape."""
+
+
+def _check_room(shape: tuple[int, int, int], what: str) -> None:
+    """Raise `OutOfMemoryError` unless there is room for what is drawn, twice: it comes in single planes of float64."""
+    check_room_in_memory(2 * array_bytes(shape, 4), what=what, remedy="Choose larger voxels, or close other programs.")
