@@ -4,6 +4,7 @@ from scipy import fft
 
 from napari_emgauss.metrics.fourier import fourier_shell_correlation
 from napari_emgauss.metrics.maps import (
+    contour_level,
     directional_correlation,
     half_shells,
     local_resolution,
@@ -78,3 +79,10 @@ def test_a_sphere_falls_from_1_to_0_over_its_edge():
     assert sphere[radii(N) <= 8].min() == 1
     assert sphere[radii(N) >= 12].max() == 0
     assert sphere[16, 16, 26] == pytest.approx(0.5)
+
+
+def test_the_contour_of_a_ball_in_noise_encloses_the_ball():
+    ball = 3 * soft_sphere(32, 8.0)
+    noisy = ball + 0.3 * np.random.default_rng(0).standard_normal(ball.shape)
+    inside = noisy > contour_level(noisy.astype(np.float32))
+    assert np.mean(inside == (ball > 1.5)) > 0.99

@@ -49,6 +49,11 @@ def soft_mask(density: FloatArray, *, blur_px: float = 2.0, extend_px: float = 3
     return np.asarray(0.5 * (1 + np.cos(np.pi * part)), np.float32)
 
 
+def contour_level(density: FloatArray) -> float:
+    """Return the density that a surface around the molecule is drawn at: Otsu's threshold of what is positive."""
+    return _otsu(np.maximum(density, 0))
+
+
 def _otsu(values: FloatArray) -> float:
     counts, edges = np.histogram(values, 256)
     middles = 0.5 * (edges[1:] + edges[:-1])

@@ -66,7 +66,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanePlacement:
-    """Place of an image in the input, in its own coordinates (z, y, x)."""
+    """Place of an image in the input, in its own coordinates: (z, y, x), or those of a world."""
 
     origin: Triple
     """Centre of the first pixel."""
@@ -74,6 +74,8 @@ class PlanePlacement:
     """Step from a row to the next."""
     column: Triple = (0.0, 0.0, 1.0)
     """Step from a column to the next."""
+    plane: Triple = (1.0, 0.0, 0.0)
+    """Step from a plane to the next, where there are several."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,7 @@ class Preview:
     """An image of the block in training, in the input's intensity units."""
 
     image: FloatArray
-    """Pixels (rows, columns)."""
+    """Pixels (rows, columns), or voxels (planes, rows, columns)."""
     placement: PlanePlacement
     """Where it lies."""
     label: str = ""

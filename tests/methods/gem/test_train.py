@@ -3,7 +3,7 @@ import pytest
 
 from napari_emgauss.methods.gem import reconstruct_particles
 from napari_emgauss.methods.registry import load
-from napari_emgauss.training import Control, Finished, FinishReason, Preview, Progress, RunConfig
+from napari_emgauss.training import Control, Finished, FinishReason, Improved, Preview, Progress, RunConfig
 
 
 def correlation(a, b):
@@ -63,7 +63,8 @@ def test_events_tell_of_progress_and_end_exactly_once(particles, quick):
     assert events[-1].reason is FinishReason.COMPLETED
     assert {"shape", "likelihood"} <= {event.stage for event in events if isinstance(event, Progress)}
     preview = next(event for event in events if isinstance(event, Preview))
-    assert preview.image.shape == (24, 24)
+    assert preview.image.shape == (24, 24, 24)
+    assert sum(isinstance(event, Improved) for event in events) == 3  # the plain map, and each half
 
 
 def test_a_stop_keeps_what_was_learned_and_the_folder_goes_on_from_it(particles, quick, reconstructed, tmp_path):

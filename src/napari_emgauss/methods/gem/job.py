@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_emgauss.methods.gem.draft import DraftUpdate, MapDraft
 from napari_emgauss.methods.gem.model import HalfModel, model_from_state
 from napari_emgauss.methods.gem.objective import MapObjective, gem_schedule
 from napari_emgauss.methods.gem.start import start_model
@@ -24,10 +25,13 @@ class GemJob:
         What the images say.
     positive
         Whether all densities are positive.
+    draft
+        Gets what is learned, step by step.
     """
 
     found: ParticleStudy
     positive: bool
+    draft: MapDraft | None = None
 
     n_blocks = 2
 
@@ -43,9 +47,10 @@ class GemJob:
     def build(self, block: int) -> MapObjective:
         """Build the objective of a half; the same at every call."""
         found, setup = self.found, self.found.setup
-        return MapObjective(
+        model = self.start(block)
+        objective = MapObjective(
             setup.config,
-            self.start(block),
+            model,
             particles=setup.particles,
             indices=setup.halves[block],
             weights=found.weights,
@@ -54,6 +59,9 @@ class GemJob:
             others=found.equations[1 - block],
             seed=setup.seed + block,
         )
+        if self.draft is not None:
+            objective.hooks.append(DraftUpdate(self.draft, block, model))
+        return objective
 
     def start(self, block: int) -> HalfModel:
         """Return the model that a half begins with; each has a seed of its own."""

@@ -32,8 +32,15 @@ class Gem:
         checkpoint: str | Path | None = None,
         run_config: RunConfig | None = None,
     ) -> GaussianMap:
-        """Train on prepared particles; there is no draft of them."""
-        return train.train(prepared, on_event=on_event, control=control, checkpoint=checkpoint, run_config=run_config)
+        """Train on prepared particles; the draft is a `MapDraft`."""
+        return train.train(
+            prepared,
+            on_event=on_event,
+            on_draft=on_draft,
+            control=control,
+            checkpoint=checkpoint,
+            run_config=run_config,
+        )
 
     def load(self, container: Container) -> GaussianMap:
         """Return the map in a model file."""

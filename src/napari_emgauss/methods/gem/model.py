@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ModelFileError
+from napari_emgauss.forward.ctf import ctf, frequencies
 from napari_emgauss.forward.projections import draw_map, draw_projection, projected, symmetric
 from napari_emgauss.gaussians.algebra import GaussianTerms
 from napari_emgauss.gaussians.solid import SOLID_COLUMNS, SolidGaussians
-from napari_emgauss.particles import Vector
+from napari_emgauss.particles import Particles, Vector
 
 PREFIX = "gaussians."
 
@@ -91,3 +92,24 @@ def model_from_state(tensors: Mapping[str, Tensor], values: Mapping[str, Any], o
     if type(box) is not int or not 8 <= box <= 4096 or box % 2 or type(positive) is not bool:
         raise ModelFileError(f"the model declares a box of {box!r} px.")
     return HalfModel(SolidGaussians(own), box, operators, positive=positive)
+
+
+@torch.no_grad()
+def predicted_images(models: Sequence[HalfModel], particles: Particles, indices: Sequence[int]) -> FloatArray:
+    """Return what some particles would show without noise (k, box, box): the mean over the models' Gaussians.
+
+    Poses, shifts and CTFs are the particles', whose box is that of the models.
+    """
+    box, images = particles.box_px, []
+    for i in indices:
+        drawn = [model.image(particles.rotations[i], particles.shifts_px[i]) for model in models]
+        images.append(torch.stack(drawn).mean(0))
+    stacked = torch.stack(images)
+    if particles.ctf is None:
+        return np.asarray(stacked.numpy(), np.float32)
+    at = frequencies(box, particles.box_pixel_size_angstrom)
+    transfer = ctf(particles.ctf[list(indices)], at, phase_flipped=particles.phase_flipped)
+    axes = (-2, -1)
+    spectrum = torch.fft.rfft2(torch.fft.ifftshift(stacked, dim=axes)) * transfer
+    observed = torch.fft.fftshift(torch.fft.irfft2(spectrum, s=(box, box)), dim=axes)
+    return np.asarray(observed.numpy(), np.float32)

@@ -179,10 +179,8 @@ class MapObjective:
         }
 
     def preview(self, wanted: tuple[float, ...] | None) -> Preview | None:
-        """Draw the section of the map at ``wanted`` (z in voxels), by default the middle one."""
-        z = self.particles.box_px // 2 if wanted is None else int(np.clip(round(wanted[0]), 0, len(self.target) - 1))
-        place = PlanePlacement(origin=(float(z), 0.0, 0.0))
-        return Preview(image=self.model.map()[z].copy(), placement=place, label="map so far")
+        """Draw all of the half's map; wherever one looks, it is at hand."""
+        return Preview(image=self.model.map(), placement=PlanePlacement(origin=(0.0, 0.0, 0.0)), label="map so far")
 
     def values(self) -> dict[str, Any]:
         """Return the plain values that belong to the model's tensors."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,16 +15,17 @@ import torch
 from torch import Tensor
 
 from napari_emgauss._types import FloatArray
-from napari_emgauss.errors import ConfigError
+from napari_emgauss.errors import ConfigError, ParticlesError
 from napari_emgauss.forward.backprojection.map_estimate import scaled_shells
 from napari_emgauss.gaussians.solid import rotation_from
 from napari_emgauss.io.atomic import replacing
 from napari_emgauss.io.container import write_container
 from napari_emgauss.io.particles.density_map import DensityMap
 from napari_emgauss.methods.gem.config import GemConfig
-from napari_emgauss.methods.gem.model import HalfModel, model_values
+from napari_emgauss.methods.gem.model import HalfModel, model_values, predicted_images
 from napari_emgauss.methods.gem.resolution import MapResolution, map_resolution
 from napari_emgauss.metrics.maps import half_shells, local_resolution
+from napari_emgauss.particles import Particles
 
 METHOD = "gem"
 """Name of the method in model files."""
@@ -111,6 +112,22 @@ class GaussianMap:
     def resolution(self) -> MapResolution:
         """Return correlations of the halves, and the resolution that the cross-correlation gives."""
         return self._resolution
+
+    def images(self, particles: Particles, indices: Sequence[int]) -> FloatArray:
+        """Return what some particles would show without noise (k, box, box): Gaussians at their poses, with their CTFs.
+
+        Raises
+        ------
+        ParticlesError
+            The particles have another box or pixel size.
+        """
+        sides = particles.box_px, particles.box_pixel_size_angstrom
+        if sides[0] != self.box_px or not np.isclose(sides[1], self.pixel_size_angstrom):
+            raise ParticlesError(
+                f"particles must have the map's box of {self.box_px} px of {self.pixel_size_angstrom:g} Å, got "
+                f"{sides[0]} px of {sides[1]:g} Å. Read them with box_px={self.box_px}."
+            )
+        return predicted_images(self.models, particles, indices)
 
     def local_resolution(self, *, threshold: float = 0.5) -> DensityMap:
         """Return the resolution in Å around every voxel, from Gaussians of one half and the plain map of the other."""

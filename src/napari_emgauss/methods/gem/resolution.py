@@ -35,7 +35,7 @@ class MapResolution:
         Side of a voxel.
     curves
         ``cross``: Gaussians of one half against the plain back-projection of the other, the mean of both ways;
-        ``gaussians`` and ``plain``: half against half.
+        ``gaussians`` and ``plain``: half against half. Those of Gaussians are missing where these were not trained yet.
     mask
         Soft mask (n, n, n) around the molecule.
     """
@@ -49,6 +49,11 @@ class MapResolution:
         """Resolution: the cross-correlation, corrected for the mask, at 0.143."""
         return self.at(CROSS, 0.143)
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """What its curves are of, in words."""
+        return {curve: label for curve, label in LABELS.items() if curve in self.curves}
+
     def at(self, curve: str, threshold: float, *, masked: str = "corrected") -> float:
         """Return the resolution in Å of a curve, ``unmasked``, ``masked`` or ``corrected``, at a threshold."""
         correlation: FourierCorrelation = getattr(self.curves[curve], masked)
@@ -58,7 +63,7 @@ class MapResolution:
         """Return all of it as text."""
         lines = [f"{'resolution in Å':52} {'unmasked':>16} {'masked':>16} {'corrected':>16}"]
         lines.append(f"{'':52} {'0.143     0.5':>16} {'0.143     0.5':>16} {'0.143     0.5':>16}")
-        for curve, label in LABELS.items():
+        for curve, label in self.labels.items():
             pairs = [
                 " ".join(f"{self.at(curve, t, masked=kind):7.2f}" for t in THRESHOLDS)
                 for kind in ("unmasked", "masked", "corrected")
@@ -72,7 +77,7 @@ class MapResolution:
 
         figure = Figure(figsize=(7, 4.2), layout="constrained")
         axes = figure.subplots()
-        for curve, label in LABELS.items():
+        for curve, label in self.labels.items():
             shown = self.curves[curve].corrected
             style = {"lw": 2.2} if curve == CROSS else {"lw": 1.2, "ls": "--"}
             axes.plot(shown.frequency / self.pixel_size_angstrom, shown.correlation, label=label, **style)
@@ -86,26 +91,29 @@ class MapResolution:
 
 
 def map_resolution(
-    gaussians: tuple[FloatArray, FloatArray],
+    gaussians: tuple[FloatArray | None, FloatArray | None],
     plain: tuple[FloatArray, FloatArray],
     pixel_size_angstrom: float,
     *,
     seed: int = 0,
 ) -> MapResolution:
-    """Compare half maps of Gaussians with plain back-projections of the halves."""
+    """Compare half maps of Gaussians, as far as there are, with plain back-projections of the halves."""
     rng = np.random.default_rng(seed)
-    mask = soft_mask(0.5 * (gaussians[0] + gaussians[1]))
-    there = masked_correlation(gaussians[0], plain[1], mask, rng)
-    back = masked_correlation(gaussians[1], plain[0], mask, rng)
-    return MapResolution(
-        pixel_size_angstrom,
-        {
-            CROSS: mean_of(there, back),
-            GOLD: masked_correlation(*gaussians, mask, rng),
-            PLAIN: masked_correlation(*plain, mask, rng),
-        },
-        mask,
-    )
+    first, second = gaussians
+    known = [own for own in gaussians if own is not None] or list(plain)
+    mask = soft_mask(np.mean(known, axis=0))
+    ways = [
+        masked_correlation(own, other, mask, rng)
+        for own, other in ((first, plain[1]), (second, plain[0]))
+        if own is not None
+    ]
+    curves = {}
+    if ways:
+        curves[CROSS] = mean_of(*ways) if len(ways) == 2 else ways[0]
+    if first is not None and second is not None:
+        curves[GOLD] = masked_correlation(first, second, mask, rng)
+    curves[PLAIN] = masked_correlation(*plain, mask, rng)
+    return MapResolution(pixel_size_angstrom, curves, mask)
 
 
 def mean_of(first: MaskedCorrelation, second: MaskedCorrelation) -> MaskedCorrelation:

@@ -12,6 +12,7 @@ import numpy as np
 from napari_emgauss._version import __version__
 from napari_emgauss.forward.backprojection.map_estimate import shell_factors
 from napari_emgauss.io.store import JobFolder, JobMemory
+from napari_emgauss.methods.gem.draft import MapDraft
 from napari_emgauss.methods.gem.evidence import positive_amplitudes
 from napari_emgauss.methods.gem.job import GemJob
 from napari_emgauss.methods.gem.objective import gem_schedule
@@ -25,6 +26,7 @@ from napari_emgauss.training import (
     Event,
     Finished,
     FinishReason,
+    Improved,
     LocalEngine,
     Notice,
     RunConfig,
@@ -77,12 +79,16 @@ def train(
     setup: GemSetup,
     *,
     on_event: Callable[[Event], None] | None = None,
+    on_draft: Callable[[MapDraft], None] | None = None,
     control: Control | None = None,
     checkpoint: str | Path | None = None,
     run_config: RunConfig | None = None,
 ) -> GaussianMap:
     """Train on prepared particles; see `reconstruct_particles`."""
     emit = on_event or (lambda event: None)
+    draft = MapDraft(setup.particles)
+    if on_draft is not None:
+        on_draft(draft)
     end: list[Finished] = []
 
     def pass_on(event: Event) -> None:
@@ -94,7 +100,7 @@ def train(
 
     try:
         with _opened_store(setup, checkpoint, emit) as store, one_torch_thread():
-            result = _steps(setup, control or Control(), pass_on, store, run_config)
+            result = _steps(setup, draft, control or Control(), pass_on, store, run_config)
     except BaseException as error:
         message = str(error) or type(error).__name__
         emit(Finished(reason=FinishReason.FAILED, iteration=0, seconds=0.0, message=message))
@@ -104,14 +110,21 @@ def train(
 
 
 def _steps(
-    setup: GemSetup, control: Control, emit: Callable[[Event], None], store: Store, run_config: RunConfig | None
+    setup: GemSetup,
+    draft: MapDraft,
+    control: Control,
+    emit: Callable[[Event], None],
+    store: Store,
+    run_config: RunConfig | None,
 ) -> GaussianMap:
     watch = Watch(control, emit, 2 * sum_of_iterations(setup))
     found = study(setup, watch)
     if found is None:
         raise RuntimeError("stopped before the images were read once: nothing was learned that could be kept.")
+    draft.begin(found.setup.particles, found.wiener, found.plain_halves)
+    emit(Improved())
     positive, losses = positive_amplitudes(found, store, watch)
-    job = GemJob(found, positive)
+    job = GemJob(found, positive, draft)
     LocalEngine(run_config, watch.so_far()).run(job, store, control, watch.pass_on)
     record = {
         "program": f"napari-emgauss {__version__}",
