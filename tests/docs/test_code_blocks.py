@@ -1,9 +1,10 @@
 """The code blocks of README and docs, run as they stand on a small stack.
 
 Python blocks and ``napari-emgauss`` commands run in a folder that holds ``stack.tif`` (10 sections), ``isotropic.tif``
-and ``fib.tif``. One thing is not as a reader has it: `reconstruct` is given `QUICK` besides what the block
-asks for, since nothing here depends on how well it learned. The Python blocks of a page run one after the
-other and share their names. A block with ``<!-- from FILE -->`` above it stands in that file word for word.
+and ``fib.tif``, and ``axial.nii.gz`` and two other stacks of slices with their masks. One thing is not as a reader has
+it: `reconstruct` is given `QUICK` besides what the block asks for, since nothing here depends on how well it learned.
+The Python blocks of a page run one after the other and share their names. A block with ``<!-- from FILE -->`` above it
+stands in that file word for word.
 
 Commands of other programs are checked, but not run, and appear as skipped. So does a block with
 ``<!-- not run: REASON -->`` above it; its commands are parsed all the same.
@@ -27,7 +28,9 @@ import tyro
 import napari_emgauss as eg
 from napari_emgauss.cli import main
 from napari_emgauss.cli.dispatch import Command
-from napari_emgauss.phantoms import phantom
+from napari_emgauss.io.stacks import write_stack
+from napari_emgauss.io.stacks.world import write_mask
+from napari_emgauss.phantoms import Acquisition, brain_phantom, phantom, simulate_stacks
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = {"joint": 1, "bootstrap": 1}
@@ -96,6 +99,10 @@ def folder(tmp_path, monkeypatch):
     eg.write(phantom((55, 48, 48), seed=3).every(6), Path("stack.tif"))
     for name in ("isotropic.tif", "fib.tif"):
         eg.write(phantom((25, 48, 48), seed=4), Path(name))
+    truth, mask = brain_phantom((20, 22, 20))
+    for slices in simulate_stacks(truth, mask, Acquisition(thickness_mm=3.0, corrupted=0.0)).stacks:
+        write_stack(slices, f"{slices.name}.nii.gz")
+        write_mask(slices, f"{slices.name}_mask.nii.gz")
     return tmp_path
 
 
