@@ -108,10 +108,10 @@ def read_particles(
                 with_ctf=with_ctf,
                 ignore_aberrations=ignore_aberrations,
             )
-    except ParticlesError as error:
+    except (ParticlesError, FileFormatError) as error:
         if path.name in str(error):
             raise
-        raise ParticlesError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
     if data_sign not in _SIGNS:
         raise ParticlesError(f"data_sign must be one of {', '.join(_SIGNS)}, got {data_sign!r}.")
     sign = _SIGNS[data_sign]
