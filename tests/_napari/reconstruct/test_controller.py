@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
+from napari_emgauss._napari.viewer.layers import camera_of
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
+from napari_emgauss._napari.viewer.regions import IN_VIEW
 from napari_emgauss.methods.registry import load
 from napari_emgauss.training import Control
 
@@ -188,3 +190,22 @@ def test_a_half_done_training_is_gone_on_with(widget, training, viewer, qtbot, o
     assert widget.view.panel.bar.value() >= reached
     training.wait_until_finished()
     assert not list((own_folders / "cache").rglob("*.safetensors"))
+
+
+def test_the_part_in_view_is_trained_as_announced_although_the_voxel_size_moves_the_layer(widget, viewer, stack_layer):
+    viewer.layers.remove(stack_layer)
+    viewer.add_image(np.zeros((40, 300, 300), np.uint8), name="another")
+    pixels = viewer.add_image(np.random.default_rng(0).integers(0, 255, (5, 90, 80), np.uint8), name="pixels")
+    view = widget.view.stack
+    view.layers.choose(pixels)
+    camera_of(viewer).center, camera_of(viewer).zoom = (0, 40, 40), 12
+    for box, value in zip(view.voxel, (48, 8, 8), strict=True):
+        box.setValue(value)
+    view.part.choose(IN_VIEW)
+    announced = widget.controller.stack.volume()
+    assert announced.shape[1] < 90
+    widget.controller.train()
+    assert widget.controller.run.stack.volume.shape == announced.shape
+    assert widget.controller.run.stack.volume.origin_nm == announced.origin_nm
+    assert tuple(pixels.scale) == (48, 8, 8)
+    widget.controller.discard()

@@ -29,23 +29,30 @@ def listed(qtbot, models):
     return make
 
 
-def test_models_that_are_open_already_are_listed(listed, models, trained):
-    first, second = (models.add(OpenModel(name, trained)) for name in "ab")
-    assert listed(otherwise=0).model is first
+def test_the_newest_of_the_models_that_are_open_already_is_chosen(listed, models, trained):
+    _, second = (models.add(OpenModel(name, trained)) for name in "ab")
     assert listed().model is second
 
 
-def test_the_chosen_model_stays_unless_the_newest_is_wanted(listed, models, trained):
-    stays, takes = listed(), listed(take_newest=True)
+def test_a_model_that_comes_is_chosen_and_the_one_before_when_it_goes(listed, models, trained):
+    shown = listed()
     first = models.add(OpenModel("a", trained))
+    assert shown.model is first
     second = models.add(OpenModel("b", trained))
-    assert (stays.model, takes.model) == (first, second)
-    models.remove(first)
-    assert (stays.model, takes.model) == (second, second)
+    assert shown.model is second
+    models.remove(second)
+    assert shown.model is first
+
+
+def test_a_model_that_is_asked_for_is_chosen_by_all_lists_that_show_one(listed, models, trained):
+    first, _ = (models.add(OpenModel(name, trained)) for name in "ab")
+    shown, start = listed(), listed(without="A new model")
+    models.asked_for.emit(first)
+    assert (shown.model, start.model) == (first, None)
 
 
 def test_no_model_may_be_an_entry_of_its_own(listed, models, trained):
-    start = listed(without="A new model", label=lambda model: f"Go on with {model.name}", otherwise=0)
+    start = listed(without="A new model", label=lambda model: f"Go on with {model.name}")
     model = models.add(OpenModel("a", trained))
     assert start.model is None
     assert [start.chooser.itemText(i) for i in range(2)] == ["A new model", "Go on with a"]
@@ -71,17 +78,15 @@ def draft(stack):
 def test_what_had_chosen_a_draft_goes_over_to_its_model(listed, models, trained, draft):
     other = models.add(OpenModel("b", trained))
     models.add(draft)
-    on_draft, on_other, takes = listed(), listed(otherwise=0), listed(take_newest=True)
+    on_draft, on_other = listed(), listed(offers=lambda model: not model.is_draft)
     assert (on_draft.model, on_other.model) == (draft, other)
-    later = OpenModel("later", trained)
     model = OpenModel("a · balanced", trained)
     models.replace(draft, model)
-    models.add(later)
-    assert (on_draft.model, on_other.model, takes.model) == (model, other, later)
+    assert (on_draft.model, on_other.model) == (model, model)
 
 
 def test_a_draft_takes_no_choice_and_is_not_listed_where_a_model_is_needed(listed, models, trained, draft):
-    takes, needs = listed(take_newest=True), listed(offers=lambda model: not model.is_draft)
+    takes, needs = listed(), listed(offers=lambda model: not model.is_draft)
     other = models.add(OpenModel("b", trained))
     models.add(draft)
     assert (takes.model, needs.model) == (other, other)

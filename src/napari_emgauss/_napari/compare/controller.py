@@ -49,7 +49,6 @@ class CompareController:
             view.form.models,
             open_models(viewer),
             self._connections,
-            otherwise=0,
             offers=lambda model: not model.is_draft,
         )
         self._stacks = StackList(view.form.layers, viewer, self._connections, changed=self._follow_choice)

@@ -28,7 +28,7 @@ class PartChoice:
 
     def __init__(self, form: PartForm, viewer: Any, connections: Connections) -> None:
         self._form, self._viewer = form, viewer
-        self._models = ModelList(form.models, open_models(viewer), connections, take_newest=True)
+        self._models = ModelList(form.models, open_models(viewer), connections)
         form.changed.connect(self._describe_conversion)
         form.models.changed.connect(self._take_model)
         self._take_model()

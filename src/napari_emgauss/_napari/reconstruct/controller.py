@@ -71,7 +71,6 @@ class ReconstructController:
             view.start_from,
             models,
             self._connections,
-            otherwise=0,
             without=NEW_MODEL,
             label=lambda model: f"Go on with {model.name}",
             offers=lambda model: not model.is_draft,
@@ -105,8 +104,8 @@ class ReconstructController:
         if self.run is not None:
             return
         try:
-            self.stack.apply_voxel_size()
             volume, arguments = self.stack.volume(), self._arguments()
+            self.stack.apply_voxel_size()  # moves layers, and with them what is in view
             stack = TrainedStack(volume=volume, layer=self.stack.layer, placement=LayerPlacement.of(self.stack.layer))
             session = Session(
                 volume,

@@ -51,8 +51,12 @@ class ModelActions:
         self._worker.submit(lambda: reconstruction.save(path), done=lambda saved: show_info(f"Saved {saved}"))
 
     def _open(self, name: str) -> None:
-        """Open another widget of the plugin beside this one."""
-        self._viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+        """Open another widget of the plugin beside this one, or show the one that is open, with the newest model."""
+        dock, _ = self._viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+        dock.show()
+        dock.raise_()
+        if self._models.newest is not None:
+            self._models.asked_for.emit(self._models.newest)
 
     def _choose_and_save(self) -> None:
         models = self._saveable()

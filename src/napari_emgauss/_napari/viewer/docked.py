@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent, QObject, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
+from napari_emgauss._napari.controls.wheel import WheelGuard
+
 
 def fill_dock(widget: QWidget, view: QWidget) -> EndsWithDock:
     """Show ``view`` as all there is in ``widget``, which ends with its dock."""
@@ -13,6 +15,7 @@ def fill_dock(widget: QWidget, view: QWidget) -> EndsWithDock:
     layout = QVBoxLayout(widget)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.addWidget(view)
+    WheelGuard(view)
     return EndsWithDock(widget)
 
 

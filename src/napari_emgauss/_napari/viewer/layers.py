@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,23 +188,3 @@ def camera_of(viewer: Any) -> Any:
     """Return the viewer's camera, which moved in napari 0.9."""
     scene = getattr(viewer, "scene", None)
     return viewer.camera if scene is None else scene.camera
-
-
-@contextmanager
-def same_view(viewer: Any, layer: Any) -> Iterator[None]:
-    """Keep the pixels of ``layer`` where they are on the canvas while its scale changes, unless it is not alone."""
-    alone = len(viewer.layers) == 1 and viewer.dims.ndim == layer.ndim
-    if not alone:
-        yield
-        return
-    camera, dims = camera_of(viewer), viewer.dims
-    shown = list(dims.displayed)
-    centre = np.array(dims.point, float)
-    centre[shown] = camera.center[-len(shown) :]
-    pixel = (centre - layer.translate) / layer.scale
-    width_px = layer.scale[-1]
-    yield
-    centre = pixel * layer.scale + layer.translate
-    dims.point = tuple(centre[k] if k not in shown else dims.point[k] for k in range(dims.ndim))
-    camera.center = (*camera.center[: -len(shown)], *centre[shown])
-    camera.zoom *= width_px / layer.scale[-1]

@@ -11,7 +11,7 @@ from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
 
 
 class ModelList:
-    """Fills a `Chooser` with the open models, whose choice stays while they come and go.
+    """Fills a `Chooser` with the open models and chooses the newest, but no draft that comes while one is chosen.
 
     Parameters
     ----------
@@ -21,12 +21,9 @@ class ModelList:
         Those of the viewer.
     connections
         The widget's, with which this ends.
-    take_newest
-        Whether a model is chosen as soon as it is added.
-    otherwise
-        Place of the model that is chosen where the chosen one was closed: 0 the oldest, -1 the newest.
     without
-        Text of a first entry that stands for no model; none if empty.
+        Text of a first entry that stands for no model, which is then the one to begin with, and no other is chosen by
+        itself; none if empty.
     label
         Text of a model's entry.
     offers
@@ -39,16 +36,14 @@ class ModelList:
         models: OpenModels,
         connections: Connections,
         *,
-        take_newest: bool = False,
-        otherwise: int = -1,
         without: str = "",
         label: Callable[[OpenModel], str] = lambda model: model.name,
         offers: Callable[[OpenModel], bool] = lambda model: True,
     ) -> None:
         self.chooser, self._models, self._connections = chooser, models, connections
-        self._take_newest, self._otherwise, self._without = take_newest, otherwise, without
-        self._label, self._offers = label, offers
+        self._without, self._label, self._offers = without, label, offers
         connections.connect(models.added, self._added)
+        connections.connect(models.asked_for, self._choose)
         connections.connect(models.removed, self._fill)
         self._fill()
 
@@ -59,7 +54,11 @@ class ModelList:
         return model
 
     def _added(self, model: OpenModel) -> None:
-        self._fill(newest=model if self._take_newest and not model.is_draft else None)
+        self._fill(newest=None if self._without or model.is_draft else model)
+
+    def _choose(self, model: OpenModel) -> None:
+        if not self._without:
+            self.chooser.choose(model)
 
     def _fill(self, _: Any = None, *, newest: OpenModel | None = None) -> None:
         chosen: OpenModel | None = self.chooser.item
@@ -67,4 +66,4 @@ class ModelList:
             newest = chosen.successor
         entries: list[tuple[str, Any]] = [(self._without, None)] if self._without else []
         entries += [(self._label(model), model) for model in self._models if self._offers(model)]
-        self.chooser.offer(entries, prefer=newest, otherwise=self._otherwise)
+        self.chooser.offer(entries, prefer=newest, otherwise=0 if self._without else -1)

@@ -73,6 +73,8 @@ class OpenModels:
     removed = Signal(OpenModel)
     improved = Signal(OpenModel)
     """A draft is drawn better now."""
+    asked_for = Signal(OpenModel)
+    """Every widget that shows a model is to show this one."""
 
     def __init__(self) -> None:
         self._models: list[OpenModel] = []
@@ -91,6 +93,11 @@ class OpenModels:
         self._models.append(model)
         self.added.emit(model)
         return model
+
+    @property
+    def newest(self) -> OpenModel | None:
+        """The model that was opened last."""
+        return self._models[-1] if self._models else None
 
     def remove(self, model: OpenModel) -> None:
         """Close ``model``; nothing happens if it is not open."""

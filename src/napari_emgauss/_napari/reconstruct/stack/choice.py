@@ -12,9 +12,10 @@ from napari_emgauss._napari.controls.elements import timer
 from napari_emgauss._napari.controls.notify import message_of
 from napari_emgauss._napari.reconstruct.stack.form import StackForm
 from napari_emgauss._napari.reconstruct.stack.indices import parse_sections, spread
-from napari_emgauss._napari.viewer.layers import LayerPlacement, same_view, stack_of
+from napari_emgauss._napari.viewer.layers import LayerPlacement, stack_of
 from napari_emgauss._napari.viewer.part_watch import PartWatch
 from napari_emgauss._napari.viewer.regions import IN_VIEW, RECTANGLE, WHOLE, chosen_region
+from napari_emgauss._napari.viewer.rescaling import give_voxel_size
 from napari_emgauss._types import Region, Triple
 from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
 from napari_emgauss.volume import Volume
@@ -115,15 +116,11 @@ class StackChoice(QObject):
         return chosen_region(part, self._viewer, whole, (z, y, x))
 
     def apply_voxel_size(self) -> None:
-        """Give the layer the voxel size that was entered, so that results overlay it."""
+        """Give the layer, and those on its grid, the voxel size that was entered, so that results overlay them."""
         layer, size_nm = self.layer, self.voxel_size_nm
         if layer is None or np.allclose(_voxel_size_of(layer) or (0, 0, 0), size_nm, rtol=1e-6):
             return
-        position_px = np.asarray(layer.translate) / np.asarray(layer.scale)
-        with same_view(self._viewer, layer):
-            layer.units = ("nm",) * 3
-            layer.scale = size_nm
-            layer.translate = position_px * np.asarray(size_nm)
+        give_voxel_size(self._viewer, layer, size_nm)
 
     def _list_layers(self, _event: Any = None) -> None:
         """Follow layers as they come, go and are renamed."""
