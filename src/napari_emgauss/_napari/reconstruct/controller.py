@@ -255,6 +255,7 @@ class ReconstructController:
         if self.run is not None and event.value is self.run.stack.layer:
             from napari.utils.notifications import show_info
 
+            self._remove_preview()
             if not self.run.session.control.stopped:
                 self.stop()
             show_info("The stack was removed, so its training ends; what was learned is kept as a model.")

@@ -10,6 +10,7 @@ from typing import Any
 from psygnal import Signal
 
 from napari_emgauss._napari.viewer.layers import LayerPlacement
+from napari_emgauss._napari.viewer.removal import RemovalGuard
 from napari_emgauss.methods.emgauss import Draft, Reconstruction
 from napari_emgauss.volume import Volume
 
@@ -78,6 +79,8 @@ class OpenModels:
 
     def __init__(self) -> None:
         self._models: list[OpenModel] = []
+        self.guard: RemovalGuard | None = None
+        """Lives as long as the viewer."""
 
     def __iter__(self) -> Iterator[OpenModel]:
         return iter(list(self._models))
@@ -140,4 +143,5 @@ def open_models(viewer: Any) -> OpenModels:
         for layer in viewer.layers:
             models.adopt(layer)
         viewer.layers.events.inserted.connect(lambda event: models.adopt(event.value))
+        models.guard = RemovalGuard(viewer)
     return _OPEN[viewer]

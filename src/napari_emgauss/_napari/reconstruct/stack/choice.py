@@ -15,6 +15,7 @@ from napari_emgauss._napari.reconstruct.stack.indices import parse_sections, spr
 from napari_emgauss._napari.viewer.layers import LayerPlacement, stack_of
 from napari_emgauss._napari.viewer.part_watch import PartWatch
 from napari_emgauss._napari.viewer.regions import IN_VIEW, RECTANGLE, WHOLE, chosen_region
+from napari_emgauss._napari.viewer.removal import is_ours
 from napari_emgauss._napari.viewer.rescaling import give_voxel_size
 from napari_emgauss._types import Region, Triple
 from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
@@ -156,8 +157,7 @@ class StackChoice(QObject):
 def _is_candidate(layer: Any) -> bool:
     from napari.layers import Image
 
-    is_ours = "napari-emgauss" in layer.metadata or hasattr(layer.data, "reconstruction")
-    return isinstance(layer, Image) and not is_ours
+    return isinstance(layer, Image) and not is_ours(layer)
 
 
 def _n_sections(layer: Any) -> int:

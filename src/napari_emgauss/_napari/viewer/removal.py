@@ -1,0 +1,51 @@
+"""Layers of ours that stay when another layer is removed."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from qtpy.QtCore import QTimer
+
+SHOWN_AGAIN_MS = 100
+
+
+def is_ours(layer: Any) -> bool:
+    """Tell whether a layer was drawn here: a preview, a section, a result."""
+    return "napari-emgauss" in layer.metadata or hasattr(layer.data, "reconstruction")
+
+
+class RemovalGuard:
+    """Takes our layers off the canvas for a moment whenever an image is removed.
+
+    vispy 0.17 frees the buffers of a removed image between two frames. With Mesa's drivers the process crashes where
+    another image was on the canvas in the frame before and is drawn in the frame after.
+
+    Parameters
+    ----------
+    viewer
+        The viewer itself, not a proxy.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._hidden: weakref.WeakSet[Any] = weakref.WeakSet()
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    def _on_removed(self, event: Any) -> None:
+        from napari.layers import Image
+
+        viewer = self._viewer()
+        if viewer is None or not isinstance(event.value, Image) or is_ours(event.value):
+            return
+        for layer in viewer.layers:
+            if layer.visible and is_ours(layer):
+                layer.visible = False
+                self._hidden.add(layer)
+        if self._hidden:
+            QTimer.singleShot(SHOWN_AGAIN_MS, self._show)
+
+    def _show(self) -> None:
+        for layer in list(self._hidden):
+            layer.visible = True
+        self._hidden.clear()

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QApplication
+
+from napari_emgauss._napari.viewer.models import open_models
+
+WAIT_MS = 60_000
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    """A viewer that paints."""
+    return make_napari_viewer(show=True)
+
+
+def test_a_layer_of_ours_survives_the_removal_of_the_stack_below_it(viewer, qtbot):
+    open_models(viewer)
+    for _ in range(3):
+        stack = viewer.add_image(np.zeros((9, 60, 50), np.uint8), scale=(48, 8, 8), units=("nm",) * 3)
+        ours = viewer.add_image(
+            np.ones((1, 60, 50), np.float32),
+            scale=(48, 8, 8),
+            translate=(120, 0, 0),
+            units=("nm",) * 3,
+            metadata={"napari-emgauss": {}},
+        )
+        viewer.dims.set_point(0, 144)
+        for _ in range(3):
+            QApplication.processEvents()
+        viewer.layers.remove(stack)
+        assert not ours.visible
+        qtbot.waitUntil(lambda: ours.visible, timeout=WAIT_MS)
+        viewer.screenshot(canvas_only=True, flash=False)
+        viewer.layers.clear()
+
+
+def test_what_the_user_hid_stays_hidden_and_his_own_layers_stay_visible(viewer, qtbot):
+    open_models(viewer)
+    own, stack = (viewer.add_image(np.zeros((9, 60, 50), np.uint8)) for _ in range(2))
+    hidden, shown = (viewer.add_image(np.zeros((9, 60, 50)), metadata={"napari-emgauss": {}}) for _ in range(2))
+    hidden.visible = False
+    viewer.layers.remove(stack)
+    qtbot.waitUntil(lambda: shown.visible, timeout=WAIT_MS)
+    assert own.visible
+    assert not hidden.visible
