@@ -6,6 +6,7 @@ import atexit
 import logging
 import threading
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from psygnal import EmitLoopError
 
-from napari_emgauss.io.store import JobFolder
+from napari_emgauss.io.store import ABOUT, JobFolder
 from napari_emgauss.methods.registry import method_named
 from napari_emgauss.training import Control, Event, Finished, FinishReason, Progress, RunConfig, TrainingSignals
 
@@ -60,6 +61,8 @@ class Session:
     checkpoints_in
         Folder for the half-done trainings of any input, instead of ``checkpoint``: this one gets a folder of its own
         there and continues from what it holds, until `forget_checkpoint`.
+    about
+        Plain JSON values that tell a person what this training is; kept there.
     **settings
         Settings of the method: preset, device, seed, start and any other.
     """
@@ -71,6 +74,7 @@ class Session:
         method: str = "emgauss",
         checkpoint: str | Path | None = None,
         checkpoints_in: str | Path | None = None,
+        about: Mapping[str, Any] | None = None,
         run_config: RunConfig | None = None,
         **settings: Any,
     ) -> None:
@@ -79,6 +83,7 @@ class Session:
         self._inputs, self._method, self._settings = inputs, method_named(method), settings
         self._checkpoint = None if checkpoint is None else Path(checkpoint)
         self._checkpoints_in = None if checkpoints_in is None else Path(checkpoints_in)
+        self._about = about
         self._run_config = run_config
         self._lock = threading.Lock()
         self._status = Status(State.IDLE)
@@ -139,6 +144,11 @@ class Session:
             self.wait()
         self._result = None
 
+    @property
+    def discarded(self) -> bool:
+        """Whether the result is not wanted."""
+        return self._discarded
+
     def forget_checkpoint(self) -> None:
         """Remove what ``checkpoints_in`` holds of this training: its result is safe, or not wanted."""
         if self._store is not None:
@@ -191,6 +201,8 @@ class Session:
         self._store = JobFolder(self._checkpoints_in / fingerprint[:16], fingerprint)
         self.resumed = self._store.exists()
         self._checkpoint = self._store.folder
+        if self._about is not None:
+            self._store.save_record(ABOUT, self._about)
 
     def _take_draft(self, draft: Any) -> None:
         self.draft = draft

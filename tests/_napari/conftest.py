@@ -7,12 +7,16 @@ import threading
 import time
 
 import numpy as np
+import platformdirs
 import pytest
 
 import napari_emgauss as eg
 
 pytest.importorskip("napari")
 pytest.importorskip("pytestqt")
+
+from qtpy.QtCore import QSettings
+from qtpy.QtWidgets import QMessageBox
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +44,21 @@ def nothing_is_left_behind(libraries_are_no_garbage, monkeypatch):
             return
         time.sleep(0.02)
     pytest.fail(f"threads left behind: {left}")
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    """Settings, models and half-done trainings of a test stay in its folder."""
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / "cache")
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda name: tmp_path / "data")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def every_question_is_agreed_to(monkeypatch):
+    """No test may wait for a person."""
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,10 @@ import threading
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QSettings
 
 from napari_emgauss._napari.compare.widget import CompareWidget
 from napari_emgauss._napari.explore.widget import ExploreWidget
 from napari_emgauss._napari.export.widget import ExportWidget
-from napari_emgauss._napari.reconstruct import controller as module
 from napari_emgauss._napari.reconstruct.preview import PREVIEW_NAME
 from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
 from napari_emgauss._napari.viewer.models import open_models
@@ -34,9 +32,7 @@ def held(monkeypatch):
 
 
 @pytest.fixture
-def widget(viewer, stack_layer, tmp_path, monkeypatch):
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
-    monkeypatch.setattr(module.platformdirs, "user_cache_path", lambda name: tmp_path / "cache")
+def widget(viewer, stack_layer):
     widget = ReconstructWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Reconstruct")
     widget.view.settings._fields["newton_steps"].setValue(2)

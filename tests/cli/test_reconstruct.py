@@ -59,7 +59,7 @@ def test_a_reconstruction_that_does_not_pay_is_told_with_the_better_one(
     stack, model = str(folder / "stack.tif"), str(folder / "judged.emgauss")
     assert main(["reconstruct", stack, "-o", model, "--overwrite", "--hold-out", "2", *quick]) == 0
     text = capsys.readouterr().out
-    assert "On your one held-out section EMGauss is" in text
+    assert "on your one held-out section: " in text
     assert ("napari-emgauss interpolate" in text) == offered
 
 

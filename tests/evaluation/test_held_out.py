@@ -4,21 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
+from scipy.ndimage import gaussian_filter
 
 import napari_emgauss as eg
 from napari_emgauss.errors import ConfigError, VolumeError
 from napari_emgauss.evaluation import (
     HeldOut,
     HeldOutScore,
-    plain_psnr_db,
+    HeldOutSectionScore,
+    plain_levels,
     score_held_out,
 )
-from napari_emgauss.methods.emgauss.job import EmgaussJob
+from napari_emgauss.evaluation.scoring import structure
+from napari_emgauss.io.store import JobMemory
+from napari_emgauss.methods.emgauss import Draft
 from napari_emgauss.methods.emgauss.setup import prepare
-from napari_emgauss.methods.emgauss.study import Study
+from napari_emgauss.methods.emgauss.train import train
 from napari_emgauss.metrics import psnr, ssim
-from napari_emgauss.resampling.plain import PlainInterpolation
+from napari_emgauss.training import Progress, RunConfig
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +37,13 @@ def scored(long_stack, trained_in_part) -> HeldOut:
 
 
 def made_up(ours, *plain) -> HeldOut:
-    """Scores (PSNR, SSIM) of three sections."""
+    """Scores (PSNR, SSIM, structure) of three sections."""
     rows = [HeldOutScore("emgauss", "reconstruction", *ours, 3)]
-    rows += [HeldOutScore(name, "baseline", db, ssim, 3) for name, db, ssim in plain]
-    return HeldOut(tuple(rows), ())
+    rows += [HeldOutScore(name, "baseline", *scores, 3) for name, *scores in plain]
+    sections = [
+        HeldOutSectionScore(row.method, k, row.psnr_db, row.ssim, row.structure) for row in rows for k in (2, 6, 9)
+    ]
+    return HeldOut(tuple(rows), tuple(sections), gaps_nm=(100.0, 50.0))
 
 
 def test_only_held_out_sections_are_scored_and_by_every_method(scored):
@@ -61,51 +67,71 @@ def test_linear_interpolation_is_the_mean_of_the_neighbours_that_were_seen(score
     assert row.psnr_db == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_plain_level_is_what_training_reports_for_a_linear_interpolation(long_stack):
-    hold_out, leave_out = (2, 6), (4,)
-    setup = prepare(long_stack, hold_out=hold_out, leave_out=leave_out)
-    objective = EmgaussJob(setup, Study()).build(0)
-    linear = PlainInterpolation(long_stack, setup.observed)
-    objective.model.render = lambda z: torch.from_numpy(setup.scaling.normalise(linear(z)))
-    reported = objective.scores()["held_out_psnr_db"]
-    assert plain_psnr_db(long_stack, hold_out, leave_out) == pytest.approx(reported, abs=1e-4)
+def test_training_and_plain_levels_have_the_numbers_of_the_table(long_stack):
+    """One number for one thing: the curve, its plain levels and the scores afterwards."""
+    gains = np.float32([1, 1.2, 0.9, 1.1, 0.8, 1, 1.2, 0.9, 1])[:, None, None]
+    uneven = eg.Volume(long_stack.as_float() * gains, long_stack.voxel_size_nm)
+    progress, drafts = [], []
+    setup = prepare(uneven, preset="fast", newton_steps=3, hold_out=(2, 6), device="cpu")
+    rec = train(setup, on_event=progress.append, on_draft=drafts.append, run_config=RunConfig(validate_every=1))
+    assert "brightness" in rec.record["corrections"]["used"]
+    table = {row.method: row.psnr_db for row in score_held_out(uneven, rec).rows}
+    levels = plain_levels(uneven, drafts[0])
+    assert levels == pytest.approx({name: table[name] for name in levels}, abs=1e-3)
+    assert len(levels) == 6
+    last = [event for event in progress if isinstance(event, Progress)][-1]
+    assert last.scores["held_out_psnr_db"] == pytest.approx(table["emgauss"], abs=0.02)
 
 
-def test_the_plain_level_takes_any_method_and_normalisation(long_stack):
-    def to_unit(image):
-        return image.astype(np.float32) / 255
-
-    sections = to_unit(long_stack.as_float())
-    expected = psnr(PlainInterpolation(long_stack, [0, 1, 2, 3, 5, 6, 7, 8], "flow")(4) / 255, sections[4])
-    assert plain_psnr_db(long_stack, [4], method="flow", to_unit=to_unit) == pytest.approx(expected, abs=1e-4)
-    with pytest.raises(ConfigError, match="hold_out"):
-        plain_psnr_db(long_stack, [])
-    with pytest.raises(ConfigError, match="end of the stack"):
-        plain_psnr_db(long_stack, [8])
+def test_without_held_out_sections_there_are_no_plain_levels(long_stack):
+    assert plain_levels(long_stack, Draft(prepare(long_stack, device="cpu"), JobMemory())) == {}
 
 
 @pytest.mark.parametrize(
     ("ours", "sentence"),
     [
-        ((27.6, 0.75), "EMGauss is 0.6 dB better than optical flow + blur, the best plain interpolation."),
-        ((27.06, 0.75), "EMGauss is 0.06 dB better than optical flow + blur"),
-        ((27.04, 0.701), "EMGauss is no better than optical flow + blur"),
-        ((27.04, 0.699), "plain interpolation would serve you as well."),
-        ((26.0, 0.6), "EMGauss is 1.0 dB worse than optical flow + blur"),
-        ((27.6, 0.7), "0.6 dB better than optical flow + blur, the best plain interpolation, but not better in str"),
-        ((26.0, 0.75), "better than plain interpolation in structural similarity (SSIM) only, by 0.040"),
+        (
+            (27.6, 0.75, 0.6),
+            "better than with any plain interpolation, on 3 of 3; in PSNR EMGauss is 0.6 dB better than",
+        ),
+        ((26.6, 0.70, 0.6), "on 3 of 3; in PSNR it is 0.4 dB below optical flow + blur."),
+        ((27.0, 0.70, 0.6), "on 3 of 3; in PSNR it is level with optical flow + blur."),
+        (
+            (27.6, 0.75, 0.5),
+            "0.6 dB better than optical flow + blur, the best plain interpolation; structures follow as",
+        ),
+        ((27.06, 0.7, 0.5), "EMGauss is 0.06 dB better than optical flow + blur"),
+        ((26.0, 0.75, 0.4), "EMGauss is better than plain interpolation in SSIM only, by 0.040."),
+        ((26.0, 0.6, 0.4), "EMGauss is not better than plain interpolation: in PSNR it is 1.0 dB below optical flow"),
     ],
 )
-def test_the_verdict_says_so_in_plain_words(ours, sentence):
-    result = made_up(ours, ("linear", 26.0, 0.71), ("flow+blur0.7", 27.0, 0.70))
-    assert result.verdict().startswith("On your 3 held-out sections EMGauss is ")
-    assert sentence in result.verdict()
+def test_the_verdict_says_in_plain_words_what_a_harder_test_tells(ours, sentence):
+    result = made_up(ours, ("linear", 26.0, 0.71, 0.5), ("flow+blur0.7", 27.0, 0.70, 0.45))
+    verdict = result.verdict()
+    assert verdict.startswith("A harder test (gaps of 100 nm instead of 50), on your 3 held-out sections: ")
+    assert sentence in verdict
+    assert ("can come out the other way" in verdict) == (not result.pays)
+    assert "serve" not in verdict
     assert result.best_plain.method == "flow+blur0.7"
+    assert result.best_structure.method == "linear"
+
+
+def test_a_blur_raises_psnr_but_not_the_structure_score(long_stack):
+    truth = long_stack.section(4) / np.float32(255)
+    noisy = truth + np.random.default_rng(0).normal(0, 0.15, truth.shape).astype(np.float32)
+    blurred = gaussian_filter(noisy, 1.0, mode="wrap")
+    assert psnr(blurred, truth) > psnr(noisy, truth) + 1
+    assert structure(blurred, truth) == pytest.approx(structure(noisy, truth), abs=0.02)
+    assert structure(truth, truth) == pytest.approx(1)
+
+
+def test_the_gaps_of_the_test_and_of_the_result_are_told(scored):
+    assert scored.gaps_nm == (48, 24)
 
 
 def test_few_sections_are_called_a_hint(scored):
     assert "hint" in scored.verdict()
-    assert "hint" not in made_up((27.6, 0.75), ("linear", 26.0, 0.7)).verdict()
+    assert "hint" not in made_up((27.6, 0.75, 0.6), ("linear", 26.0, 0.7, 0.5)).verdict()
 
 
 def test_the_table_has_a_row_per_method(scored):
@@ -138,8 +164,8 @@ def test_models_and_stacks_that_cannot_be_scored_are_refused(long_stack, stack, 
 
 def test_a_quick_look_that_does_not_pay_names_the_slower_preset(scored):
     assert scored.preset == "fast"
-    losing = replace(made_up((20.0, 0.3), ("linear", 21.0, 0.4)), preset="fast")
+    losing = replace(made_up((20.0, 0.3, 0.4), ("linear", 21.0, 0.4, 0.5)), preset="fast")
     assert "'balanced'" in losing.verdict()
     assert "'balanced'" not in replace(losing, preset="balanced").verdict()
-    winning = replace(made_up((22.0, 0.5), ("linear", 21.0, 0.4)), preset="fast")
+    winning = replace(made_up((22.0, 0.5, 0.6), ("linear", 21.0, 0.4, 0.5)), preset="fast")
     assert "'balanced'" not in winning.verdict()

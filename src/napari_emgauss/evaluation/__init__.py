@@ -5,7 +5,7 @@ from napari_emgauss.evaluation.held_out import (
     HeldOutScore,
     HeldOutSectionScore,
     held_out_sections,
-    plain_psnr_db,
+    plain_levels,
     score_held_out,
 )
 from napari_emgauss.evaluation.results import Evaluation, MethodScore, PhaseScore, SectionScore
@@ -29,6 +29,6 @@ __all__ = [
     "SourceFactory",
     "evaluate",
     "held_out_sections",
-    "plain_psnr_db",
+    "plain_levels",
     "score_held_out",
 ]

@@ -12,9 +12,10 @@ import numpy as np
 from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
 from napari_emgauss.evaluation.results import Evaluation, MethodScore, SectionScore
-from napari_emgauss.evaluation.scoring import IntensityScale, PlaneBuffer, score_planes, score_section
+from napari_emgauss.evaluation.scoring import PlaneBuffer, score_planes, score_section
 from napari_emgauss.evaluation.sources import MethodChoice, MethodSpec, SectionSource, SourceFactory, resolve_methods
 from napari_emgauss.evaluation.views import FigureView
+from napari_emgauss.resampling.unit import IntensityScale
 from napari_emgauss.runtime.memory import MemoryMeter, process_peak_mib
 from napari_emgauss.volume import Volume
 

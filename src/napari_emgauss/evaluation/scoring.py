@@ -1,4 +1,4 @@
-"""Intensity scaling, and the scores of sections and of the planes across them."""
+"""Scores of sections and of the planes across them."""
 
 from __future__ import annotations
 
@@ -8,40 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_emgauss._types import AnyArray, FloatArray
-from napari_emgauss.errors import VolumeError
-from napari_emgauss.metrics import SSIM_BORDER_PX, fsim, psnr, psnr_from_mse, ssim, ssim_map
-from napari_emgauss.volume import Volume
+from napari_emgauss._types import FloatArray
+from napari_emgauss.metrics import SSIM_BORDER_PX, fourier_ring_correlation, fsim, psnr, psnr_from_mse, ssim, ssim_map
 
-
-@dataclass(frozen=True)
-class IntensityScale:
-    """Map of a volume's intensities to [0, 1], so that scores of different types are comparable."""
-
-    low: float
-    high: float
-    limits: tuple[float, float] | None
-    """Range of an integer type; predictions are clipped to it, as writing the volume would."""
-
-    @classmethod
-    def of(cls, volume: Volume) -> IntensityScale:
-        """Take 0..255 for uint8; for wider types the volume's own extremes, since few use their whole range."""
-        info = np.iinfo(volume.dtype) if volume.dtype.kind in "ui" else None
-        limits = (float(info.min), float(info.max)) if info else None
-        if volume.dtype == np.uint8:
-            return cls(0.0, 255.0, limits)
-        extremes = [(section.min(), section.max()) for section in map(volume.section, range(volume.n_sections))]
-        low, high = float(min(e[0] for e in extremes)), float(max(e[1] for e in extremes))
-        if low == high:
-            raise VolumeError(
-                f"all intensities are {low:g}; there is nothing to score. Choose a volume with structure."
-            )
-        return cls(low, high, limits)
-
-    def to_unit(self, image: AnyArray) -> FloatArray:
-        """Return the image as new float32 values, 0 at ``low`` and 1 at ``high``."""
-        values = image.astype(np.float32) if self.limits is None else np.clip(image.astype(np.float32), *self.limits)
-        return np.asarray((values - np.float32(self.low)) / np.float32(self.high - self.low), np.float32)
+STRUCTURE_FREQUENCIES = (0.03, 0.25)
+"""Cycles per pixel: from organelles to membranes; beyond is mostly noise."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +27,17 @@ class ImageScore:
 def score_section(image: FloatArray, truth: FloatArray, *, with_fsim: bool = True) -> ImageScore:
     """Score a whole section."""
     return ImageScore(psnr(image, truth), ssim(image, truth), fsim(image, truth) if with_fsim else math.nan)
+
+
+def structure(image: FloatArray, truth: FloatArray) -> float:
+    """Return the mean Fourier ring correlation of two sections over `STRUCTURE_FREQUENCIES`, -1 to 1.
+
+    A blur weakens each ring and leaves its correlation as it is: unlike PSNR and SSIM blurring cannot raise it.
+    """
+    rings = fourier_ring_correlation(image, truth)
+    low, high = STRUCTURE_FREQUENCIES
+    inside = (rings.frequency >= low) & (rings.frequency <= high)
+    return float(rings.correlation[inside].mean())
 
 
 def score_planes(planes: FloatArray, truth: FloatArray, withheld: npt.NDArray[np.bool_]) -> ImageScore:

@@ -20,6 +20,8 @@ from napari_emgauss.io.atomic import locked_file, replacing
 
 LOGGER = logging.getLogger(__name__)
 VERSION = 3
+ABOUT = "about"
+"""Name of the record that tells a person what the job is."""
 KEY, DIGEST = "napari-emgauss-job", "sha256"
 _BLOCKS = ("block-[0-9]*/state", "block-[0-9]*/done")
 _OLDER = ("current.safetensors", "teacher.safetensors", "block-*.safetensors")
@@ -218,6 +220,19 @@ class JobFolder:
             raise FileFormatError(
                 f"{path} is not a usable checkpoint ({error}). Delete the folder {self.folder} to start anew."
             ) from error
+
+
+def jobs_in(folder: Path) -> Iterator[tuple[Path, float, dict[str, Any]]]:
+    """Yield each job folder in ``folder`` that took time to learn, when it last changed, and its record ``about``."""
+    for about in folder.glob(f"*/record/{ABOUT}.json"):
+        job = about.parent.parent
+        try:
+            values = json.loads(about.read_text(encoding="utf-8"))["values"]
+            changed_at = max(path.stat().st_mtime for path in job.rglob("*"))
+        except (OSError, ValueError, KeyError, TypeError):  # damaged, or going away
+            continue
+        if isinstance(values, dict) and JobFolder(job, "").exists():
+            yield job, changed_at, values
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -20,11 +20,12 @@ def test_the_table_and_the_sentence_are_the_core_s(compare, open_model, trained_
     expected = score_held_out(open_model.stack, trained_in_part)
     assert compare.view.scores.verdict.text() == expected.verdict()
     table = compare.view.scores.table
-    cells = [[table.item(i, k).text() for k in range(3)] for i in range(table.rowCount())]
+    cells = [[table.item(i, k).text() for k in range(4)] for i in range(table.rowCount())]
     assert cells[0] == [
         "EMGauss",
         f"{expected.reconstruction.psnr_db:.2f}",
         f"{expected.reconstruction.ssim:.3f}",
+        f"{expected.reconstruction.structure:.3f}",
     ]
     assert [row[0] for row in cells[-2:]] == ["Optical flow + blur 0.7", "Optical flow + blur 1"]
     assert len(cells) == len(expected.rows) == 7
@@ -42,7 +43,7 @@ def test_a_model_without_held_out_sections_is_drawn_but_not_scored(viewer, compa
     open_models(viewer).add(OpenModel("all", trained, LayerPlacement.of(stack_layer), stack_of(stack_layer)))
     settled(compare)
     assert compare.view.panes.image("xy", 0) is not None
-    assert "No sections were held out" in compare.view.scores.verdict.text()
+    assert "Nothing was hidden" in compare.view.scores.verdict.text()
     assert "'Hold out'" in compare.view.scores.verdict.text()
     assert compare.view.scores.table.isHidden()
     assert compare.view.held_out_button.isHidden()

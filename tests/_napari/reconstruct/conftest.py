@@ -1,21 +1,11 @@
 """Reconstruct over a small stack, with trainings of a few iterations."""
 
 import pytest
-from qtpy.QtCore import QSettings
 
-from napari_emgauss._napari.reconstruct import controller as module
 from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
 from napari_emgauss.methods.emgauss import PRESETS
 
 WAIT_MS = 180_000
-
-
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path, monkeypatch):
-    """Settings and half-done trainings of the tests stay in their folder."""
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "settings"))
-    monkeypatch.setattr(module.platformdirs, "user_cache_path", lambda name: tmp_path / "cache")
-    return tmp_path
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@ import threading
 
 import numpy as np
 import pytest
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
 from napari_emgauss._napari.viewer.layers import camera_of
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss._napari.viewer.regions import IN_VIEW
+from napari_emgauss.methods.emgauss.study import examination
 from napari_emgauss.methods.registry import load
 from napari_emgauss.training import Control
 
@@ -59,7 +62,7 @@ def test_stop_keeps_and_discard_does_not(widget, training, viewer, qtbot):
     widget.view.panel.discard_button.click()
     training.wait_until_finished()
     assert len(open_models(viewer)) == 0
-    assert widget.view.panel.status.text() == "Discarded."
+    assert widget.view.panel.status.text() == "Nothing was kept."
     widget.controller.train()
     training.wait_until_begun()
     widget.view.panel.stop_button.click()
@@ -113,12 +116,12 @@ def test_held_out_sections_draw_a_curve_beside_plain_interpolation(widget, train
     training.set("newton_steps", 60)
     widget.controller.train()
     training.wait_until_finished()
-    qtbot.waitUntil(lambda: widget.view.panel.curves._plain is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: bool(widget.view.panel.curves._plain), timeout=WAIT_MS)
     (model,) = open_models(viewer)
     assert model.reconstruction.held_out == (2,)
     assert widget.view.panel.curves._scores
-    level = widget.view.panel.curves._plain.value()
-    assert 5 < level < 60
+    levels = {name: line.value() for name, line in widget.view.panel.curves._plain.items()}
+    assert 5 < levels["linear"] <= max(levels.values()) < 60
 
 
 def test_training_goes_on_from_a_model(widget, training, viewer, stack, qtbot):
@@ -209,3 +212,53 @@ def test_the_part_in_view_is_trained_as_announced_although_the_voxel_size_moves_
     assert widget.controller.run.stack.volume.origin_nm == announced.origin_nm
     assert tuple(pixels.scale) == (48, 8, 8)
     widget.controller.discard()
+
+
+def test_what_has_learned_nothing_is_no_model(widget, training, viewer, qtbot, monkeypatch):
+    begun, let_go = threading.Event(), threading.Event()
+
+    def wait(volume, config, watch):
+        begun.set()
+        let_go.wait(60)
+        return {}
+
+    monkeypatch.setattr(examination, "find", wait)
+    widget.controller.train()
+    qtbot.waitUntil(begun.is_set, timeout=WAIT_MS)
+    for _ in range(2):
+        widget.view.panel.stop_button.click()
+    let_go.set()
+    training.wait_until_finished()
+    assert len(open_models(viewer)) == 0
+    assert widget.view.panel.status.text() == "Nothing was kept."
+
+
+def test_a_person_who_closes_the_dock_during_a_training_is_asked(widget, training, viewer, qtbot, monkeypatch):
+    answers, asked = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes], []
+    monkeypatch.setattr(QMessageBox, "question", lambda *about: asked.append(about[2]) or answers.pop(0))
+    training.make_long()
+    widget.controller.train()
+    (dock,) = viewer.window._wrapped_dock_widgets.values()
+    dock.title.close_button.click()
+    assert widget.controller.run is not None
+    assert viewer.window._wrapped_dock_widgets
+    with qtbot.waitSignal(widget.destroyed, timeout=WAIT_MS):
+        dock.title.close_button.click()
+    assert "The training of 'stack' has not ended." in asked[0]
+    assert len(asked) == 2
+
+
+def test_a_person_who_closes_the_window_during_a_training_is_asked(widget, training, viewer, monkeypatch):
+    asked = []
+    monkeypatch.setattr(QMessageBox, "question", lambda *about: asked.append(about) or QMessageBox.StandardButton.No)
+    training.make_long()
+    widget.controller.train()
+    window = viewer.window._qt_window
+    event = QCloseEvent()
+    with monkeypatch.context() as patch:  # napari asks too where it is a person who closes the window
+        patch.setattr(QCloseEvent, "spontaneous", lambda event: True)
+        QApplication.sendEvent(window, event)
+    assert not event.isAccepted()
+    assert len(asked) == 1
+    widget.controller.discard()
+    training.wait_until_finished()

@@ -29,7 +29,7 @@ def test_a_layer_of_ours_survives_the_removal_of_the_stack_below_it(viewer, qtbo
             QApplication.processEvents()
         viewer.layers.remove(stack)
         assert not ours.visible
-        qtbot.waitUntil(lambda: ours.visible, timeout=WAIT_MS)
+        qtbot.waitUntil(lambda ours=ours: ours.visible, timeout=WAIT_MS)
         viewer.screenshot(canvas_only=True, flash=False)
         viewer.layers.clear()
 

@@ -20,7 +20,8 @@ from napari_emgauss._napari.controls.elements import button, text_label
 
 ABOUT = (
     "Held-out sections were kept from the training and from the interpolations. The gaps there are twice as wide as "
-    "elsewhere, for all of them.\nPSNR: fidelity in decibels. SSIM: likeness of structure, at most 1. More is better."
+    "elsewhere, for all of them.\nPSNR: fidelity in decibels. SSIM: likeness, at most 1. Both reward blur.\n"
+    "Structure: agreement at every scale, at most 1, which no blur improves. More is better."
 )
 
 
@@ -30,6 +31,7 @@ class ScoresRow(NamedTuple):
     method: str
     psnr: str
     ssim: str
+    structure: str
     is_bold: bool
 
 
@@ -48,7 +50,7 @@ class ScoresView(QWidget):
         self.instead.clicked.connect(lambda: self.instead_wanted.emit())
         self.progress = QProgressBar()
         self.progress.setFormat("Scoring held-out sections: %v of %m")
-        self.table = QTableWidget(0, 3)
+        self.table = QTableWidget(0, 4)
         self._set_up_table()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -58,7 +60,7 @@ class ScoresView(QWidget):
 
     def _set_up_table(self) -> None:
         table = self.table
-        table.setHorizontalHeaderLabels(["Method", "PSNR (dB)", "SSIM"])
+        table.setHorizontalHeaderLabels(["Method", "PSNR (dB)", "SSIM", "Structure"])
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         table.setFocusPolicy(Qt.FocusPolicy.NoFocus)

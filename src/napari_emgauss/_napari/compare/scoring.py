@@ -10,14 +10,14 @@ from napari_emgauss._napari.workers.gui_call import GuiCall
 from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss.evaluation import HeldOut, held_out_sections, score_held_out
 from napari_emgauss.interpolation.plain import Baseline
-from napari_emgauss.methods.emgauss import Reconstruction
+from napari_emgauss.methods.emgauss import Reconstruction, hidden_verdict
 from napari_emgauss.resampling.plain import in_words
 from napari_emgauss.volume import Volume
 
 PROGRESS_EVERY_MS = 100
-NOTHING_HELD_OUT = (
-    "No sections were held out of this training, so nothing says how good it is on your stack. To find out, train "
-    "once more in 'Reconstruct' with 'Hold out' set to every 4th or 8th section."
+NOTHING_HIDDEN = "Nothing was hidden while this model was made, so nothing says how good it is on your stack."
+HOLD_OUT = (
+    " To have the result itself scored, with pictures, train on a part with 'Hold out' set to every 4th or 8th section."
 )
 _WORDS = {"nearest": "Nearest section", "linear": "Linear", "cubic": "Cubic", "flow": "Optical flow"}
 
@@ -56,7 +56,8 @@ class Scoring:
         """Score in the background and show the result."""
         self.clear()
         if not held_out_sections(reconstruction):
-            self._view.show_text(NOTHING_HELD_OUT)
+            told = hidden_verdict(reconstruction.record, reconstruction.voxel_size_nm)
+            self._view.show_text((told or NOTHING_HIDDEN) + HOLD_OUT)
             return
         self._view.show_progress(0, 0)
 
@@ -88,6 +89,7 @@ class Scoring:
                 label_of(row.method),
                 f"{row.psnr_db:.2f}",
                 f"{row.ssim:.3f}",
+                f"{row.structure:.3f}",
                 row.kind == "reconstruction" or row is best,
             )
             for row in result.rows

@@ -11,7 +11,7 @@ from napari_emgauss._napari.explore.painter import Painter
 from napari_emgauss._napari.explore.player import Player
 from napari_emgauss._napari.explore.scrub import SAME_Z, Scrubber
 from napari_emgauss._napari.explore.view import ExploreView
-from napari_emgauss._napari.explore.volume import add_isotropic
+from napari_emgauss._napari.viewer.isotropic import add_isotropic
 from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import NO_MODEL, OpenModel, OpenModels
 

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import platformdirs
+from qtpy.QtWidgets import QMessageBox
 
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.controls.notify import EXPLAINED, message_of, report
 from napari_emgauss._napari.reconstruct.costs import CostEstimate
-from napari_emgauss._napari.reconstruct.draft_previews import DraftPreviews
-from napari_emgauss._napari.reconstruct.model_actions import ModelActions
-from napari_emgauss._napari.reconstruct.preview import PreviewLayer
-from napari_emgauss._napari.reconstruct.progress import ask_for_preview, is_of, point_of
+from napari_emgauss._napari.reconstruct.half_done import HalfDone, half_done_in
+from napari_emgauss._napari.reconstruct.models.actions import ModelActions
+from napari_emgauss._napari.reconstruct.models.recent import RecentModels
+from napari_emgauss._napari.reconstruct.models.saved import SavedModels, models_folder
+from napari_emgauss._napari.reconstruct.progress import ask_for_preview, point_of
 from napari_emgauss._napari.reconstruct.stack.check import SectionCheck
 from napari_emgauss._napari.reconstruct.stack.choice import StackChoice
 from napari_emgauss._napari.reconstruct.training import TrainedStack, TrainingRun
+from napari_emgauss._napari.reconstruct.training_layers import TrainingLayers
 from napari_emgauss._napari.reconstruct.view import ReconstructView
-from napari_emgauss._napari.viewer.layers import LayerPlacement
+from napari_emgauss._napari.viewer.layers import LayerPlacement, stack_of
 from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
 from napari_emgauss._napari.viewer.regions import pixel_in_view, section_in_view
-from napari_emgauss._napari.viewer.virtual import redraw_volumes
 from napari_emgauss._napari.workers.worker import Worker
+from napari_emgauss._types import Region
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.evaluation import plain_psnr_db
+from napari_emgauss.evaluation import plain_levels
+from napari_emgauss.io.store import JobFolder
 from napari_emgauss.methods.emgauss import describe_evidence, describe_sections
 from napari_emgauss.session import Session
-from napari_emgauss.training import Finished, FinishReason, Preview, Progress, RunConfig
+from napari_emgauss.training import Finished, FinishReason, Progress, RunConfig
 from napari_emgauss.units import format_duration
 from napari_emgauss.volume import Volume
 
@@ -36,6 +42,11 @@ PREVIEW_EVERY_S = 1.0
 NEW_MODEL = "A new model"
 ON_A_SECTION = 1e-3
 """Sections: previews are of the depth between two sections where the viewer is closer to one."""
+DISCARDED = "Nothing was kept."
+CLOSING = (
+    "The training of '{}' has not ended. Closing ends it now. What was learned so far is kept as half-done, and is "
+    "found here again when you open the stack. Close it?"
+)
 
 
 class ReconstructController:
@@ -59,13 +70,12 @@ class ReconstructController:
         self.run: TrainingRun | None = None
         """The present training."""
         self._viewer, self._models = viewer, models
-        self._preview: PreviewLayer | None = None
-        self._drafts = DraftPreviews(view, self._on_preview)
-        self._left = False
-        self._draft: OpenModel | None = None
-        """The stack in training, open as it is drawn so far."""
+        self._layers = TrainingLayers(view, viewer, models)
+        self.recent = RecentModels(view.models, viewer, models, SavedModels(models_folder()))
+        self._half_done: list[HalfDone] = []
         self._costs = CostEstimate(view.costs, lambda: (self.stack.volume(), self._arguments()))
         self._levels = Worker(view, name="emgauss-plain-level")
+        self._levels_wanted = False
         self._connections = Connections(view)
         self._starts = ModelList(
             view.start_from,
@@ -77,6 +87,7 @@ class ReconstructController:
         )
         self._connect()
         self._on_models_changed()
+        self._find_half_done()
         self._on_edited()
 
     def _connect(self) -> None:
@@ -89,6 +100,8 @@ class ReconstructController:
         panel.resume.connect(self._resume)
         panel.stop.connect(self.stop)
         panel.discard.connect(self.discard)
+        self.view.half_done.wanted.connect(self.go_on)
+        self.view.half_done.forgotten.connect(self._forget_half_done)
         self._connections.connect(self._models.added, self._on_models_changed)
         self._connections.connect(self._models.removed, self._on_models_changed)
         self._connections.connect(self._viewer.layers.events.removed, self._on_layer_removed)
@@ -104,32 +117,64 @@ class ReconstructController:
         if self.run is not None:
             return
         try:
-            volume, arguments = self.stack.volume(), self._arguments()
+            volume, arguments, region = self.stack.volume(), self._arguments(), self.stack.region()
             self.stack.apply_voxel_size()  # moves layers, and with them what is in view
-            stack = TrainedStack(volume=volume, layer=self.stack.layer, placement=LayerPlacement.of(self.stack.layer))
-            session = Session(
-                volume,
-                run_config=RunConfig(preview_every_s=PREVIEW_EVERY_S, validate_every=20),
-                checkpoints_in=platformdirs.user_cache_path("napari-emgauss") / "half-done",
-                **arguments,
-            )
         except EXPLAINED as error:
             report(error)
             return
         self.view.settings.remember()
+        self._begin(self.stack.layer, volume, arguments, region)
+
+    def go_on(self) -> None:
+        """Continue the half-done training that is offered, with its own settings."""
+        half = self._offered_half_done()
+        layer = None if half is None else self.stack.layer_of(half.shape)
+        if self.run is not None or half is None or layer is None:
+            return
+        try:
+            self.stack.take(layer, half.voxel_size_nm)
+            volume = stack_of(layer, voxel_size_nm=half.voxel_size_nm, region=half.region)
+        except EXPLAINED as error:
+            report(error)
+            return
+        self.view.settings.preset.setCurrentText(str(half.settings.get("preset", "")))
+        self._begin(layer, volume, half.settings, half.region)
+
+    def _begin(self, layer: Any, volume: Volume, arguments: Mapping[str, Any], region: Region | None) -> None:
+        """Start a training on a stack whose layer has its voxel size."""
+        about = None
+        if "start" not in arguments:
+            shape = volume.shape if region is None else (volume.n_sections, *_section_shape(layer))
+            path = str(getattr(layer.source, "path", None) or "")
+            about = HalfDone(
+                layer=layer.name,
+                path=path,
+                shape=shape,
+                voxel_size_nm=volume.voxel_size_nm,
+                region=region,
+                settings=arguments,
+            ).about()
+        session = Session(
+            volume,
+            run_config=RunConfig(preview_every_s=PREVIEW_EVERY_S, validate_every=20),
+            checkpoints_in=half_done_folder(),
+            about=about,
+            **arguments,
+        )
         self._costs.cease("")
-        self._preview = PreviewLayer(self._viewer, stack)
         self.run = TrainingRun(
             session,
-            stack,
+            TrainedStack(volume=volume, layer=layer, placement=LayerPlacement.of(layer)),
             on_progress=self._on_progress,
-            on_preview=self._on_preview,
+            on_preview=self._layers.show,
             on_improved=self._on_improved,
             on_finished=self._on_finished,
         )
+        self._layers.open(self.run, opens_draft="start" not in arguments)
         self._show_running(running=True)
         self.view.panel.show_running()
-        self._show_plain_level(volume, arguments)
+        self._levels.forget()
+        self._levels_wanted = True
         self._follow_viewer()
         self.view.reveal_panel()
         self.run.start()
@@ -151,13 +196,21 @@ class ReconstructController:
         self._connections.close()
         if self.run is not None:
             self.run.close()
-        self._close_draft()
+        self._layers.close()
+
+    def may_end(self) -> bool:
+        """Ask before a training ends with the dock or the window."""
+        if self.run is None:
+            return True
+        buttons = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self.view, "EMGauss", CLOSING.format(self.run.stack.layer.name), buttons.Yes | buttons.No, buttons.No
+        )
+        return bool(answer == buttons.Yes)
 
     def leave(self) -> None:
         """Take away what makes no sense without the dock, which is being closed."""
-        self._left = True
-        self._remove_preview()
-        self._close_draft()
+        self._layers.close()
         self.view.panel.leave()
 
     def _arguments(self) -> dict[str, Any]:
@@ -169,93 +222,61 @@ class ReconstructController:
 
     def _pause(self) -> None:
         if self.run is not None:
-            self.run.session.pause()
+            self.run.pause()
 
     def _resume(self) -> None:
         if self.run is not None:
-            self.run.session.resume()
+            self.run.resume()
 
     def _on_progress(self, records: list[Progress]) -> None:
         self.view.panel.show_progress([point_of(record) for record in records])
 
-    def _on_preview(self, preview: Preview) -> None:
-        """Show it if it is of the depth in view; the preview may have been drawn before the viewer moved on."""
-        if self._preview is None or self.run is None:
-            return
-        wanted = self.run.session.control.preview_at
-        if wanted is None or is_of(preview, wanted[0]):
-            self.view.panel.show_on_screen(preview.label if self._preview.show(preview) else "")
-
     def _on_improved(self) -> None:
-        """Open the draft, or have it drawn anew where it is shown."""
-        run = self.run
-        if run is None or run.session.draft is None or self._left:
-            return
-        draft, stack = run.session.draft, run.stack
-        if self._draft is not None:
-            redraw_volumes(self._viewer, draft, draft)
-            self._models.improved.emit(self._draft)
-        elif self.model is None:  # the model that is gone on from is open itself
-            name = f"{stack.layer.name} · draft"
-            self._draft = OpenModel(name, draft, stack.placement, stack.volume, weakref.ref(stack.layer))
-            self._models.add(self._draft)
-        self._draw_draft()
-
-    def _draw_draft(self) -> None:
-        if self.run is not None and self.run.session.draft is not None and self._preview is not None:
-            wanted = self.run.session.control.preview_at
-            self._drafts.draw(self.run.session.draft, wanted[0] if wanted else 0.5)
-
-    def _close_draft(self, model: OpenModel | None = None) -> None:
-        """Close the draft, in whose place ``model`` is opened if there is one."""
-        draft, self._draft = self._draft, None
-        self._drafts.forget()
-        if model is None:
-            if draft is not None:
-                self._models.remove(draft)
-        elif draft is None:
-            self._models.add(model)
-        else:
-            self._models.replace(draft, model)
-            redraw_volumes(self._viewer, draft.reconstruction, model.reconstruction)
+        self._layers.improve()
+        draft = None if self.run is None else self.run.session.draft
+        if self._levels_wanted and self.run is not None and draft is not None and draft.is_examined:
+            self._levels_wanted = False
+            volume, levels = self.run.stack.volume, self._levels
+            levels.submit(
+                lambda: plain_levels(volume, draft, stop=lambda: levels.overtaken),
+                done=self.view.panel.curves.set_plain_levels,
+            )
 
     def _on_finished(self, end: Finished) -> None:
         run, self.run = self.run, None
-        self._remove_preview()
-        self._show_running(running=False)
         if run is None:
             return
+        model: OpenModel | None = None
         try:
-            reconstruction = run.session.result()
+            model = self._model_of(run)
+            text = DISCARDED if model is None else ""
         except BaseException as error:  # noqa: BLE001 - whatever ended the training is told to the person
-            self._close_draft()
-            if isinstance(error, RuntimeError) and end.reason is not FinishReason.FAILED:
-                run.session.forget_checkpoint()
-                self.view.panel.show_idle("Discarded.")
-            else:
-                self.view.panel.show_idle(message_of(error))
-                report(error)
-            return
-        name = f"{run.stack.layer.name} · {reconstruction.record.get('preset', '')}"
-        model = OpenModel(name, reconstruction, run.stack.placement, run.stack.volume, weakref.ref(run.stack.layer))
-        self._close_draft(model)
-        run.session.forget_checkpoint()
-        early = " (stopped early)" if end.reason is FinishReason.STOPPED else ""
-        evidence = f"{describe_sections(reconstruction.record)} {describe_evidence(reconstruction.record)}"
-        done = f"Done{early} in {format_duration(end.seconds)}: {model.name}. {evidence.strip()}"
-        self.view.panel.show_idle(done.strip())
+            text = message_of(error)
+            report(error)
+        self._layers.close(model)
+        if end.reason is not FinishReason.FAILED:
+            run.session.forget_checkpoint()
+        if model is not None:
+            self.recent.keep(model)
+            text = _told(model, end, run.seconds)
+        self._show_running(running=False)
+        self.view.panel.show_idle(text)
 
-    def _remove_preview(self) -> None:
-        self._drafts.forget()
-        if self._preview is not None:
-            self._preview.remove()
-        self._preview = None
+    def _model_of(self, run: TrainingRun) -> OpenModel | None:
+        """Return what was learned, None where that was discarded or is nothing."""
+        if run.session.discarded:
+            return None
+        reconstruction = run.session.result()
+        if run.session.control.stopped_at_once and not reconstruction.record.get("iterations"):
+            return None
+        name = f"{run.stack.layer.name} · {reconstruction.record.get('preset', '')}"
+        return OpenModel(name, reconstruction, run.stack.placement, run.stack.volume, weakref.ref(run.stack.layer))
 
     def _on_layer_removed(self, event: Any) -> None:
         if self.run is not None and event.value is self.run.stack.layer:
             from napari.utils.notifications import show_info
 
-            self._remove_preview()
+            self._layers.remove_preview()
             if not self.run.session.control.stopped:
                 self.stop()
             show_info("The stack was removed, so its training ends; what was learned is kept as a model.")
@@ -272,22 +293,14 @@ class ReconstructController:
         before, place = self.run.session.control.preview_at, (min(max(z, 0.0), float(last)), *(pixel or ()))
         ask_for_preview(self.run.session.control, place)
         if before is None or before[0] != place[0]:
-            self._draw_draft()
-
-    def _show_plain_level(self, volume: Volume, arguments: dict[str, Any]) -> None:
-        hold_out, leave_out = arguments.get("hold_out", ()), arguments.get("leave_out", ())
-        self._levels.forget()
-        if hold_out:
-            self._levels.submit(
-                lambda: plain_psnr_db(volume, hold_out, leave_out),
-                done=lambda level: self.view.panel.curves.set_plain_level(level, "linear"),
-            )
+            self._layers.draw_draft()
 
     def _on_edited(self) -> None:
         """Something was changed: find out whether it can be trained, and what that costs."""
         if self.run is not None:
             return
         self.view.show_new(new=self.model is None)
+        self._offer_half_done()
         try:
             self.stack.volume()
             self._arguments()
@@ -304,4 +317,43 @@ class ReconstructController:
     def _show_running(self, *, running: bool) -> None:
         self.view.show_editable(editable=not running)
         if not running:
+            self._find_half_done()
             self._on_edited()
+
+    def _find_half_done(self) -> None:
+        self._half_done = half_done_in(half_done_folder())
+        self._offer_half_done()
+
+    def _offered_half_done(self) -> HalfDone | None:
+        """Return the newest half-done training whose stack is a layer, else the newest."""
+        open_ones = (half for half in self._half_done if self.stack.layer_of(half.shape) is not None)
+        return next(open_ones, self._half_done[0] if self._half_done else None)
+
+    def _offer_half_done(self) -> None:
+        half = None if self.run is not None else self._offered_half_done()
+        is_open = half is not None and self.stack.layer_of(half.shape) is not None
+        self.view.half_done.offer("" if half is None else half.describe(is_open=is_open), can_go_on=is_open)
+
+    def _forget_half_done(self) -> None:
+        half = self._offered_half_done()
+        if half is not None:
+            JobFolder(half.folder, "").clear()
+            self._find_half_done()
+
+
+def half_done_folder() -> Path:
+    """Return the user's folder of half-done trainings."""
+    return Path(platformdirs.user_cache_path("napari-emgauss")) / "half-done"
+
+
+def _section_shape(layer: Any) -> tuple[int, int]:
+    height, width = (layer.data[0] if layer.multiscale else layer.data).shape[-2:]
+    return int(height), int(width)
+
+
+def _told(model: OpenModel, end: Finished, seconds: float) -> str:
+    """Return how a training ended, in words."""
+    record = model.trained.record
+    early = " (stopped early)" if end.reason is FinishReason.STOPPED else ""
+    evidence = f"{describe_sections(record)} {describe_evidence(record)}".strip()
+    return f"Done{early} in {format_duration(seconds)}: {model.name}, kept under 'Recent models'. {evidence}".strip()

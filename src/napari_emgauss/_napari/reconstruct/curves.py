@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyqtgraph as pg
 from napari.settings import get_settings
@@ -33,7 +33,7 @@ class Curves(QWidget):
         self._losses: list[float] = []
         self._score_at: list[int] = []
         self._scores: list[float] = []
-        self._plain: pg.InfiniteLine | None = None
+        self._plain: dict[str, pg.InfiniteLine] = {}
         self._drawn_at = 0.0
         self.clear()
 
@@ -43,7 +43,7 @@ class Curves(QWidget):
             plot.clear()
         for values in (self._iterations, self._losses, self._score_at, self._scores):
             values.clear()
-        self._plain = None
+        self._plain.clear()
         line, accent = self._colours()
         # Width 1: Qt draws wider lines many times slower.
         self._loss_curve = self._loss.plot(pen=pg.mkPen(accent), autoDownsample=True)
@@ -59,18 +59,25 @@ class Curves(QWidget):
         """Whether there is anything to see."""
         return bool(self._iterations)
 
-    def set_plain_level(self, psnr_db: float, name: str) -> None:
-        """Draw the level of plain interpolation on the same held-out sections."""
+    def set_plain_levels(self, levels: Mapping[str, float]) -> None:
+        """Draw the levels of linear and of the best plain interpolation on the same held-out sections."""
+        if not levels:
+            return
+        best = max(levels, key=lambda name: levels[name])
+        for name, position in {"linear": 0.25, best: 0.75}.items():
+            self._plain[name] = self._level(levels[name], f"{name} {levels[name]:.2f}", position)
+            self._score.addItem(self._plain[name], ignoreBounds=False)
+        self._show_score(shown=True)
+
+    def _level(self, psnr_db: float, label: str, position: float) -> pg.InfiniteLine:
         line, _ = self._colours()
-        self._plain = pg.InfiniteLine(
+        return pg.InfiniteLine(
             psnr_db,
             angle=0,
             pen=pg.mkPen(line, style=Qt.PenStyle.DashLine),
-            label=f"{name} {psnr_db:.2f}",
-            labelOpts={"position": 0.75, "color": line, "anchors": [(0.5, 1), (0.5, 1)]},
+            label=label,
+            labelOpts={"position": position, "color": line, "anchors": [(0.5, 1), (0.5, 1)]},
         )
-        self._score.addItem(self._plain, ignoreBounds=False)
-        self._show_score(shown=True)
 
     def add(self, points: Sequence[ProgressPoint]) -> None:
         """Append to the curves, which are drawn now and then."""

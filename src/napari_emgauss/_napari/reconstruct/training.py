@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ class TrainingRun:
         self._finished: deque[Finished] = deque(maxlen=1)
         self._news = GuiCall(self._deliver, every_ms=TELL_EVERY_MS)
         self._closed = False
+        self._begun_s, self._held_s = time.monotonic(), 0.0
+        self._paused_at_s: float | None = None
         signals = session.signals
         for signal, events in (
             (signals.progress, self._progress),
@@ -81,7 +84,27 @@ class TrainingRun:
 
     def start(self) -> None:
         """Begin."""
+        self._begun_s = time.monotonic()
         self.session.start()
+
+    @property
+    def seconds(self) -> float:
+        """Time since the beginning, pauses left out."""
+        now = time.monotonic()
+        held = self._held_s + (now - self._paused_at_s if self._paused_at_s is not None else 0.0)
+        return now - self._begun_s - held
+
+    def pause(self) -> None:
+        """Hold after the present iteration."""
+        self._paused_at_s = time.monotonic()
+        self.session.pause()
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        if self._paused_at_s is not None:
+            self._held_s += time.monotonic() - self._paused_at_s
+        self._paused_at_s = None
+        self.session.resume()
 
     def close(self) -> None:
         """Stop, and tell nothing any more; the checkpoint stays."""

@@ -7,7 +7,9 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_emgauss._napari.controls.chooser import Chooser
 from napari_emgauss._napari.controls.elements import form_layout, text_label, timer, title
 from napari_emgauss._napari.controls.scroll import VerticalScroll
-from napari_emgauss._napari.reconstruct.next_steps import NextSteps
+from napari_emgauss._napari.reconstruct.half_done import HalfDonePanel
+from napari_emgauss._napari.reconstruct.models.next_steps import NextSteps
+from napari_emgauss._napari.reconstruct.models.panel import ModelsPanel
 from napari_emgauss._napari.reconstruct.run_panel import RunPanel
 from napari_emgauss._napari.reconstruct.settings_form import SettingsForm
 from napari_emgauss._napari.reconstruct.stack.check_panel import CheckPanel
@@ -29,6 +31,8 @@ class ReconstructView(QWidget):
         self.costs = text_label()
         self.panel = RunPanel()
         self.next_steps = NextSteps()
+        self.half_done = HalfDonePanel()
+        self.models = ModelsPanel()
         self._lay_out()
         self._reveal = timer(self, REVEAL_MS, self._scroll.show_end, once=True)
 
@@ -43,12 +47,14 @@ class ReconstructView(QWidget):
             self.stack,
             self.check,
             title("Training"),
+            self.half_done,
             self._start_row,
             self.settings,
             self.costs,
             self.panel,
             self.next_steps,
             self.panel.curves,
+            self.models,
         ):
             layout.addWidget(widget)
         layout.addStretch(1)
@@ -59,7 +65,7 @@ class ReconstructView(QWidget):
 
     def show_editable(self, *, editable: bool) -> None:
         """Let everything be entered, or nothing while a training runs."""
-        for widget in (self.stack, self.check, self.settings, self.start_from):
+        for widget in (self.stack, self.check, self.settings, self.start_from, self.half_done):
             widget.setEnabled(editable)
         self.costs.setVisible(editable)
 

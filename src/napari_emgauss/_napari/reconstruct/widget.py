@@ -30,4 +30,4 @@ class ReconstructWidget(QWidget):
         itself = getattr(viewer, "__wrapped__", viewer)
         controller = self.controller = ReconstructController(self.view, itself, open_models(viewer))
         self.view.destroyed.connect(lambda: controller.close())  # a bound method would not keep it until then
-        fill_dock(self, self.view).taken_out.connect(self.controller.leave)
+        fill_dock(self, self.view, may_end=controller.may_end).taken_out.connect(self.controller.leave)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from qtpy.QtCore import QEvent, QObject, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QMainWindow, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.wheel import WheelGuard
 
 
-def fill_dock(widget: QWidget, view: QWidget) -> EndsWithDock:
-    """Show ``view`` as all there is in ``widget``, which ends with its dock."""
+def fill_dock(widget: QWidget, view: QWidget, *, may_end: Callable[[], bool] = lambda: True) -> EndsWithDock:
+    """Show ``view`` as all there is in ``widget``, which ends with its dock, if it ``may_end``."""
     # napari would put empty space below a view that does not ask for all of the height.
     view.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
     layout = QVBoxLayout(widget)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.addWidget(view)
     WheelGuard(view)
-    return EndsWithDock(widget)
+    return EndsWithDock(widget, may_end)
 
 
 class EndsWithDock(QObject):
@@ -25,21 +28,54 @@ class EndsWithDock(QObject):
     napari's × button destroys the dock but only lets go of the widget, which would live on unseen with its threads,
     timers and connections, kept by the slots it is connected to. ``taken_out`` tells just before, while the widget and
     the viewer are still whole.
+
+    Parameters
+    ----------
+    widget
+        What is docked.
+    may_end
+        Asked when a person closes the dock or the window; False keeps them open.
     """
 
     taken_out = Signal()
 
-    def __init__(self, widget: QWidget) -> None:
+    def __init__(self, widget: QWidget, may_end: Callable[[], bool] = lambda: True) -> None:
         super().__init__(widget)
+        self._may_end = may_end
+        self._window: QObject | None = None
         widget.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Wait for the widget to lose its parent."""
-        if watched is not None and event is not None and self._is_taken_out(watched, event):
-            self.taken_out.emit()
-            watched.deleteLater()
+        """Wait for the widget to gain or lose its parent, and for the window to be closed."""
+        if watched is None or event is None:
+            return False
+        if watched is self._window:
+            return event.type() == QEvent.Type.Close and not self._may_close(watched, event)
+        if event.type() == QEvent.Type.ParentChange:
+            if watched.parent() is None:
+                self.taken_out.emit()
+                watched.deleteLater()
+            else:
+                self._attend(watched)
         return False
 
-    @staticmethod
-    def _is_taken_out(watched: QObject, event: QEvent) -> bool:
-        return event.type() == QEvent.Type.ParentChange and watched.parent() is None
+    def _attend(self, widget: QObject) -> None:
+        """Have the dock's × button, and the closing of the window, ask first."""
+        dock: Any = widget.parent()
+        close = getattr(dock, "destroyOnClose", None)
+        if close is not None:
+            dock.destroyOnClose = lambda: close() if self._may_end() else None
+        window = dock
+        while window is not None and not isinstance(window, QMainWindow):
+            window = window.parent()
+        if window is not None and window is not self._window:
+            self._window = window
+            window.installEventFilter(self)
+
+    def _may_close(self, window: Any, event: QEvent) -> bool:
+        """Ask a person who closes the window or quits; a program that does is not asked."""
+        if not (event.spontaneous() or getattr(window, "_quit_app", False)) or self._may_end():
+            return True
+        window._quit_app = False
+        event.ignore()
+        return False

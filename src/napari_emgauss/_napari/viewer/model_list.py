@@ -45,6 +45,7 @@ class ModelList:
         connections.connect(models.added, self._added)
         connections.connect(models.asked_for, self._choose)
         connections.connect(models.removed, self._fill)
+        connections.connect(models.renamed, self._fill)
         self._fill()
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
@@ -34,6 +35,8 @@ class OpenModel:
         The observed sections, if they are at hand: needed to compare and to go on training.
     source
         The stack's layer while it exists.
+    path
+        Its file, once it has one.
     successor
         What took its place.
     """
@@ -43,6 +46,7 @@ class OpenModel:
     placement: LayerPlacement = field(default_factory=LayerPlacement)
     stack: Volume | None = None
     source: weakref.ref[Any] | None = None
+    path: Path | None = None
     successor: OpenModel | None = None
 
     @property
@@ -72,6 +76,7 @@ class OpenModels:
 
     added = Signal(OpenModel)
     removed = Signal(OpenModel)
+    renamed = Signal(OpenModel)
     improved = Signal(OpenModel)
     """A draft is drawn better now."""
     asked_for = Signal(OpenModel)
@@ -90,12 +95,22 @@ class OpenModels:
 
     def add(self, model: OpenModel) -> OpenModel:
         """Add ``model``; a name that is taken gets a number."""
-        taken, name, n = {m.name for m in self._models}, model.name, 2
-        while model.name in taken:
-            model.name, n = f"{name} [{n}]", n + 1
+        model.name = self._free(model.name)
         self._models.append(model)
         self.added.emit(model)
         return model
+
+    def rename(self, model: OpenModel, name: str) -> None:
+        """Give ``model`` a name; one that is taken gets a number."""
+        if name != model.name:
+            model.name = self._free(name)
+            self.renamed.emit(model)
+
+    def _free(self, name: str) -> str:
+        taken, free, n = {model.name for model in self._models}, name, 2
+        while free in taken:
+            free, n = f"{name} [{n}]", n + 1
+        return free
 
     @property
     def newest(self) -> OpenModel | None:

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from napari_emgauss.methods.emgauss.estimate import Estimate
     from napari_emgauss.methods.emgauss.presets import PRESETS, PresetName, preset
     from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
-    from napari_emgauss.methods.emgauss.study import corrected_like, describe_evidence, describe_sections
+    from napari_emgauss.methods.emgauss.study import (
+        corrected_like,
+        describe_evidence,
+        describe_sections,
+        hidden_verdict,
+    )
     from napari_emgauss.methods.emgauss.train import reconstruct
 
 _HOME = {
@@ -24,6 +29,7 @@ _HOME = {
     "corrected_like": "study",
     "describe_evidence": "study",
     "describe_sections": "study",
+    "hidden_verdict": "study",
     "preset": "presets",
     "reconstruct": "train",
 }
@@ -37,6 +43,7 @@ __all__ = [
     "corrected_like",
     "describe_evidence",
     "describe_sections",
+    "hidden_verdict",
     "preset",
     "reconstruct",
 ]

@@ -58,10 +58,13 @@ class Draft:
         self._store = store
         self.dtype = setup.volume.dtype
         """The stack's, also where correcting it makes decimals."""
+        self.is_examined = False
+        """Whether its sections were examined: `volume` is then the corrected stack."""
         self._now = _Known.of(setup, store)
 
     def examined(self, setup: Setup) -> None:
         """Go over to the corrected stack."""
+        self.is_examined = True
         self._now = _Known.of(setup, self._store)
 
     def planned(self, setup: Setup) -> None:
@@ -73,6 +76,11 @@ class Draft:
         """Draw this block by its Gaussians from now on."""
         now = self._now
         self._now = _Known.of(now.setup, self._store, [*now.plan.trained, block], now.interpolation)
+
+    @property
+    def volume(self) -> Volume:
+        """The stack, corrected once its sections were examined."""
+        return self._now.setup.volume
 
     @property
     def shape(self) -> tuple[int, int, int]:

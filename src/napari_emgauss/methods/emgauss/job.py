@@ -109,6 +109,7 @@ class EmgaussJob:
             model,
             self._targets(z, sections, weights),
             held_out=self._targets([float(i) for i in held_out], setup.read(held_out, region)),
+            to_unit=setup.to_unit,
             density=density_rules(setup.config, (y1 - y0) * (x1 - x0)),
             at_once=sections_per_step(setup.config, setup.device.type),
             restore=setup.scaling.restore,

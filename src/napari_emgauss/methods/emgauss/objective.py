@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from napari_emgauss._types import FloatArray
@@ -17,6 +16,7 @@ from napari_emgauss.losses import photometric_loss
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.model import model_values
 from napari_emgauss.methods.emgauss.schedule import SOLVE, Curriculum, schedule
+from napari_emgauss.metrics import psnr
 from napari_emgauss.training import Descent, Hook, PlanePlacement, Preview
 from napari_emgauss.training.hooks import DensityHook, MovingAverage
 
@@ -95,6 +95,8 @@ class SectionObjective:
         Sections, and a teacher's pseudo-sections between them, in their order.
     held_out
         Sections of the block that are scored only.
+    to_unit
+        From an image in the input's units to one in [0, 1], in which scores are.
     density
         Rules of densification, or None.
     at_once
@@ -114,6 +116,7 @@ class SectionObjective:
         observed: Sequence[SectionTarget],
         *,
         held_out: Sequence[SectionTarget] = (),
+        to_unit: Callable[[FloatArray], FloatArray] = lambda image: image,
         density: DensityConfig | None = None,
         at_once: int = 1,
         restore: Callable[[Tensor], FloatArray],
@@ -122,6 +125,7 @@ class SectionObjective:
     ) -> None:
         self.config, self.model, self.observed, self.held_out = config, model, observed, held_out
         self.restore, self.origin_px, self.seed = restore, origin_px, seed
+        self._to_unit = to_unit
         extent_px = max(model.shape)
         self.schedule = schedule(config, len(observed), extent_px)
         self.curriculum = Curriculum(config, self.schedule)
@@ -177,12 +181,15 @@ class SectionObjective:
         ]
 
     def scores(self) -> Mapping[str, float]:
-        """Return the number of Gaussians, and the PSNR on the sections held out, in normalised intensities."""
+        """Return the number of Gaussians, and the PSNR on the sections held out, as `score_held_out` has it."""
         scores = {N_GAUSSIANS: float(len(self.model.gaussians))}
         if self.held_out:
-            errors = [torch.mean((self.model.render(t.z) - t.image) ** 2).item() for t in self.held_out]
-            scores[HELD_OUT_PSNR] = float(np.mean([-10 * np.log10(max(e, 1e-12)) for e in errors]))
+            pairs = [(self._unit(self.model.render(t.z)), self._unit(t.image)) for t in self.held_out]
+            scores[HELD_OUT_PSNR] = float(np.mean([psnr(drawn, truth) for drawn, truth in pairs]))
         return scores
+
+    def _unit(self, image: Tensor) -> FloatArray:
+        return self._to_unit(self.restore(image))
 
     def preview(self, wanted: tuple[float, ...] | None) -> Preview | None:
         """Draw the section at ``wanted`` (z, or z, y, x) if it lies in the block; the middle of a gap where none is."""

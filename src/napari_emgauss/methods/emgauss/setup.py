@@ -23,6 +23,7 @@ from napari_emgauss.methods.emgauss.model import BlockShape, plan_of
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.schedule import schedule
 from napari_emgauss.resampling.scaling import Scaling
+from napari_emgauss.resampling.unit import IntensityScale
 from napari_emgauss.runtime.device import choose_device
 from napari_emgauss.runtime.torch_threads import one_torch_thread
 from napari_emgauss.sections import FAR, denoise_lightly
@@ -82,6 +83,8 @@ class Setup:
         Name of the preset that the settings began with, for the record.
     start
         Reconstruction of the same stack whose training continues.
+    recorded
+        The stack before any correction, whose intensities scores are measured in; ``volume`` if None.
 
     Raises
     ------
@@ -95,6 +98,7 @@ class Setup:
     seed: int
     preset: str = ""
     start: Reconstruction | None = None
+    recorded: Volume | None = None
 
     def __post_init__(self) -> None:
         start = self.start
@@ -216,6 +220,15 @@ class Setup:
         kernels = self.device.type == "cpu" and not self.config.model.has_network
         return one_torch_thread() if kernels else nullcontext()
 
+    def to_unit(self, image: FloatArray) -> FloatArray:
+        """Return an image in the input's units as scores have it."""
+        return self._unit.to_unit(image)
+
+    @cached_property
+    def _unit(self) -> IntensityScale:
+        """Looks at the whole stack, so only where something is scored."""
+        return IntensityScale.of(self.volume if self.recorded is None else self.recorded)
+
     @cached_property
     def fingerprint(self) -> str:
         """Hash of settings, seed, shape, voxel size and a sample of the intensities."""
@@ -248,7 +261,7 @@ def prepare(
             f"correct_sections must stay {start.config.sections.correct_sections!r} when a model's training continues, "
             f"got {config.sections.correct_sections!r}: its sections are corrected as they were. Train a new model."
         )
-    return Setup(volume, config, choose_device(device), _checked_seed(seed), preset, start)
+    return Setup(volume, config, choose_device(device), _checked_seed(seed), preset, start, volume)
 
 
 def _checked_seed(seed: int) -> int:

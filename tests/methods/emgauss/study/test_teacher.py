@@ -13,7 +13,7 @@ from napari_emgauss.interpolation.mixture import Calibration, Stack
 from napari_emgauss.interpolation.mixture.evidence import ASSUMED_SHARE
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.io.store import JobFolder, JobMemory
-from napari_emgauss.methods.emgauss import describe_evidence, reconstruct
+from napari_emgauss.methods.emgauss import describe_evidence, hidden_verdict, reconstruct
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.setup import prepare
 from napari_emgauss.methods.emgauss.study import MixtureTeacher, Study, examination, study
@@ -103,6 +103,10 @@ def test_hiding_sections_decides_the_shares_and_is_recorded(stack):
     assert json.loads(json.dumps(found)) == found
     assert describe_evidence(result.record).startswith("On 3 hidden sections")
     assert describe_evidence({}) == ""
+    assert hidden_verdict(result.record, (48, 8, 8)).startswith(
+        "A harder test (gaps of 96 nm instead of 48), by hiding 3 sections in turn"
+    )
+    assert hidden_verdict({}, (48, 8, 8)) == ""
 
 
 def test_progress_goes_on_from_the_teacher_to_the_blocks(stack):

@@ -87,7 +87,7 @@ class StackChoice(QObject):
     def hold_out(self) -> tuple[int, ...]:
         """Sections to keep from the training."""
         every = self.form.hold_out_choice.item
-        return () if self.layer is None else spread(_n_sections(self.layer), every, left_out=self.leave_out)
+        return () if self.layer is None else spread(_shape(self.layer)[0], every, left_out=self.leave_out)
 
     def volume(self) -> Volume:
         """Return the stack as chosen, read on demand.
@@ -115,6 +115,17 @@ class StackChoice(QObject):
         whole = stack_of(self.layer, voxel_size_nm=self.voxel_size_nm)
         z, y, x = (v / float(s) for v, s in zip(self.voxel_size_nm, self.layer.scale, strict=True))
         return chosen_region(part, self._viewer, whole, (z, y, x))
+
+    def layer_of(self, shape: tuple[int, int, int]) -> Any | None:
+        """Return the chosen layer if it has this shape, else another stack that has; None if there is none."""
+        candidates = [self.layer, *self.form.layers.items]
+        return next((layer for layer in candidates if layer is not None and _shape(layer) == shape), None)
+
+    def take(self, layer: Any, voxel_size_nm: Triple) -> None:
+        """Choose a layer and give it a voxel size."""
+        self.form.layers.choose(layer)
+        self.form.show_voxel_size(voxel_size_nm)
+        self.apply_voxel_size()
 
     def apply_voxel_size(self) -> None:
         """Give the layer, and those on its grid, the voxel size that was entered, so that results overlay them."""
@@ -160,9 +171,8 @@ def _is_candidate(layer: Any) -> bool:
     return isinstance(layer, Image) and not is_ours(layer)
 
 
-def _n_sections(layer: Any) -> int:
-    data = layer.data[0] if layer.multiscale else layer.data
-    return int(data.shape[0])
+def _shape(layer: Any) -> tuple[int, ...]:
+    return tuple((layer.data[0] if layer.multiscale else layer.data).shape)
 
 
 def _voxel_size_of(layer: Any) -> Triple | None:

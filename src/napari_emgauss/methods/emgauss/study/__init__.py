@@ -2,7 +2,7 @@
 
 from napari_emgauss.methods.emgauss.study.examination import Examined, corrected_like, describe_sections, examine
 from napari_emgauss.methods.emgauss.study.findings import Study, study
-from napari_emgauss.methods.emgauss.study.teacher import MixtureTeacher, describe_evidence
+from napari_emgauss.methods.emgauss.study.teacher import MixtureTeacher, describe_evidence, hidden_verdict
 
 __all__ = [
     "Examined",
@@ -12,5 +12,6 @@ __all__ = [
     "describe_evidence",
     "describe_sections",
     "examine",
+    "hidden_verdict",
     "study",
 ]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from napari_emgauss._types import FloatArray
+from napari_emgauss._types import FloatArray, Triple
 from napari_emgauss.errors import FileFormatError, ModelFileError
 from napari_emgauss.interpolation.lateral import LateralConfig, LateralNetwork, train_lateral
 from napari_emgauss.interpolation.mixture import (
@@ -34,6 +34,8 @@ from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.training import Watch
 
 STAGE, PREDICTING = "teacher", "pseudo-sections"
+LEVEL_DB = 0.05
+"""Differences below this are none."""
 LEAST_ERROR = 0.01
 """In normalised intensities: below it more confidence is no better."""
 
@@ -145,6 +147,23 @@ def describe_evidence(record: Mapping[str, Any]) -> str:
         f"On {found['n_hidden']} hidden sections, at twice the distance, the mixture that teaches predicts "
         f"{scores['fused']:.2f} dB, the best plain interpolation ({plain[1]}) {plain[0]:.2f} dB; "
         f"{told or 'nothing that was learned has a share'}.{alone}"
+    )
+
+
+def hidden_verdict(record: Mapping[str, Any], voxel_size_nm: Triple) -> str:
+    """Return what the sections that the study hid for a moment tell of a model's teacher; empty where it hid none."""
+    found = record.get("teacher")
+    if not found or not found["n_hidden"]:
+        return ""
+    scores, dz = found["hidden_psnr_db"], voxel_size_nm[0]
+    best_db, best = max((scores[name], name) for name in PLAIN)
+    gain_db = scores["fused"] - best_db
+    n = found["n_hidden"]
+    told = "level with" if abs(gain_db) < LEVEL_DB else f"{abs(gain_db):.1f} dB {'above' if gain_db > 0 else 'below'}"
+    return (
+        f"A harder test (gaps of {2 * dz:.0f} nm instead of {dz:.0f}), by hiding {n} "
+        f"section{'s' * (n > 1)} in turn while your stack was studied: what the Gaussians learned from is {told} the "
+        f"best plain interpolation ({best}) in PSNR."
     )
 
 

@@ -1,6 +1,6 @@
 from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox
 
-from napari_emgauss._napari.reconstruct.next_steps import NextSteps
+from napari_emgauss._napari.reconstruct.models.next_steps import NextSteps
 from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss.methods.registry import load

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_emgauss._napari.controls.connections import Connections
-from napari_emgauss._napari.reconstruct.next_steps import NextSteps
+from napari_emgauss._napari.reconstruct.models.next_steps import NextSteps
 from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
 from napari_emgauss._napari.workers.worker import Worker
 
