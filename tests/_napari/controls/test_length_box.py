@@ -1,4 +1,5 @@
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_emgauss._napari.controls.length_box import LengthBox
 
@@ -26,3 +27,14 @@ def test_a_comma_may_be_typed_for_the_point(qtbot, box, typed):
 
 def test_an_unknown_length_is_asked_for(box):
     assert box.text() == "z?"
+
+
+def test_powers_of_ten_are_understood_as_they_are_typed(box, qtbot):
+    box.selectAll()
+    qtbot.keyClicks(box, "1e3")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert box.value() == 1000
+    box.selectAll()
+    qtbot.keyClicks(box, "4.5e-1x")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert box.value() == 0.45

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from napari_emgauss._napari.controls.notify import message_of, report
-from napari_emgauss.errors import VolumeError
+from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,9 @@ def test_a_report_is_shown_and_logged_with_its_traceback(monkeypatch, caplog):
         report(error)
     assert shown == ["Open a stack first."]
     assert caplog.records[0].exc_info[1] is error
+
+
+def test_messages_name_things_as_the_forms_do():
+    assert message_of(ConfigError("hold_out must name sections within 0..4, got 9.")).startswith("'Hold out' must name")
+    error = VoxelSizeError("voxel_size_nm must be positive, got 0. Give it in nanometres as z y x, for example --x 4.")
+    assert message_of(error) == "The voxel size must be positive, got 0. Enter it in nm: z, y, x."

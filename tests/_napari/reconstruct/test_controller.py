@@ -91,8 +91,8 @@ def test_running_out_of_memory_is_told_and_the_widget_goes_on(widget, training, 
         patch.setattr(BlockTrainer, "step", no_memory)
         widget.controller.train()
         training.wait_until_finished()
-    assert any("ut of memory" in message and "tile_px" in message for message in told())
-    assert "tile_px" in widget.view.panel.status.text()
+    assert any("ut of memory" in message and "'Tile size' under Advanced" in message for message in told())
+    assert "'Tile size' under Advanced" in widget.view.panel.status.text()
     assert len(open_models(viewer)) == 0
     widget.controller.train()
     training.wait_until_finished()
@@ -105,6 +105,7 @@ def test_asking_for_cuda_where_there_is_none_is_explained(widget, training, qtbo
         pytest.skip("there is a CUDA device")
     widget.view.settings.device.setCurrentText("GPU (CUDA)")
     qtbot.waitUntil(lambda: "CUDA" in widget.view.costs.text(), timeout=WAIT_MS)
+    assert not widget.view.panel.train_button.isEnabled()
     widget.controller.train()
     training.wait_until_finished()
     assert any("finds no CUDA device" in message for message in told())

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from qtpy.QtCore import QLocale
+from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QDoubleSpinBox
 
 DECIMALS = 6
 
 
 class LengthBox(QDoubleSpinBox):
-    """Shows 48 rather than 48.000000, with a decimal point in every language; a comma may be typed for it.
+    """Shows 48 rather than 48.000000, with a decimal point in every language; a comma may be typed for it, and 1e3.
 
     Qt would parse in the system's language what is shown in another: 4.5 became 45 where the comma is the point.
 
@@ -46,12 +48,31 @@ class LengthBox(QDoubleSpinBox):
 
     def valueFromText(self, text: str | None) -> float:
         """Return the value of ``text``, the inverse of `textFromValue`."""
-        return super().valueFromText(_with_point(text))
+        number = self._number(text)
+        try:
+            return float(number)
+        except ValueError:
+            return self.value() if number else 0.0
 
     def validate(self, text: str | None, position: int) -> Any:
         """Tell whether ``text`` is a length, or may become one."""
-        return super().validate(_with_point(text), position)
+        number = self._number(text)
+        if (text or "") == self.specialValueText():
+            state = QValidator.State.Acceptable
+        elif not _BEGINNING.fullmatch(number):
+            state = QValidator.State.Invalid
+        elif _WHOLE.fullmatch(number) and self.minimum() <= float(number) <= self.maximum():
+            state = QValidator.State.Acceptable
+        else:
+            state = QValidator.State.Intermediate
+        return state, text or "", position
+
+    def _number(self, text: str | None) -> str:
+        """Return what was typed between prefix and suffix, with a point."""
+        inner = (text or "").removeprefix(self.prefix()).removesuffix(self.suffix())
+        return "" if inner == self.specialValueText() else inner.strip().replace(",", ".").lower()
 
 
-def _with_point(text: str | None) -> str:
-    return (text or "").replace(",", ".")
+_BEGINNING = re.compile(r"\d*\.?\d*(?:(?<=[\d.])e[+-]?\d*)?")
+_WHOLE = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?")
+"""Like 48, 4.5 and 1e3; and what may become one."""

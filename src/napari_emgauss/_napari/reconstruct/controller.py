@@ -73,7 +73,11 @@ class ReconstructController:
         self._layers = TrainingLayers(view, viewer, models)
         self.recent = RecentModels(view.models, viewer, models, SavedModels(models_folder()))
         self._half_done: list[HalfDone] = []
-        self._costs = CostEstimate(view.costs, lambda: (self.stack.volume(), self._arguments()))
+        self._costs = CostEstimate(
+            view.costs,
+            lambda: (self.stack.volume(), self._arguments()),
+            impossible=lambda: self.view.panel.train_button.setEnabled(False),
+        )
         self._levels = Worker(view, name="emgauss-plain-level")
         self._levels_wanted = False
         self._connections = Connections(view)

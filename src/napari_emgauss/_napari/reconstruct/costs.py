@@ -27,10 +27,18 @@ class CostEstimate:
         Where they are shown.
     inputs
         Called for the stack and the settings that are entered.
+    impossible
+        Called where they cannot be trained with; the label says why.
     """
 
-    def __init__(self, label: QLabel, inputs: Callable[[], tuple[Volume, dict[str, Any]]]) -> None:
-        self._label, self._inputs = label, inputs
+    def __init__(
+        self,
+        label: QLabel,
+        inputs: Callable[[], tuple[Volume, dict[str, Any]]],
+        *,
+        impossible: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._label, self._inputs, self._impossible = label, inputs, impossible
         self._worker = Worker(label, name="emgauss-estimate")
         self._settled = timer(label, SETTLE_MS, self._estimate, once=True)
 
@@ -55,8 +63,13 @@ class CostEstimate:
         worker.submit(
             lambda: estimate(volume, stop=lambda: worker.overtaken, **arguments),
             done=self._show,
-            failed=lambda error: self._label.setText(message_of(error)),
+            failed=self._failed,
         )
+
+    def _failed(self, error: BaseException) -> None:
+        self._label.setText(message_of(error))
+        if isinstance(error, EXPLAINED):
+            self._impossible()
 
     def _show(self, result: Estimate | None) -> None:
         if result is not None:

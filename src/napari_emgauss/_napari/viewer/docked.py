@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -42,34 +43,38 @@ class EndsWithDock(QObject):
     def __init__(self, widget: QWidget, may_end: Callable[[], bool] = lambda: True) -> None:
         super().__init__(widget)
         self._may_end = may_end
-        self._window: QObject | None = None
         widget.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Wait for the widget to gain or lose its parent, and for the window to be closed."""
         if watched is None or event is None:
             return False
-        if watched is self._window:
+        if isinstance(watched, QMainWindow):
             return event.type() == QEvent.Type.Close and not self._may_close(watched, event)
         if event.type() == QEvent.Type.ParentChange:
-            if watched.parent() is None:
+            if watched is not self.parent():
+                self._attend_to_window(watched)
+            elif watched.parent() is None:
                 self.taken_out.emit()
                 watched.deleteLater()
             else:
-                self._attend(watched)
+                self._attend_to_dock(watched.parent())
         return False
 
-    def _attend(self, widget: QObject) -> None:
-        """Have the dock's × button, and the closing of the window, ask first."""
-        dock: Any = widget.parent()
-        close = getattr(dock, "destroyOnClose", None)
-        if close is not None:
-            dock.destroyOnClose = lambda: close() if self._may_end() else None
-        window = dock
+    def _attend_to_dock(self, dock: Any) -> None:
+        """Have the dock's × button ask first."""
+        dock.installEventFilter(self)
+        if hasattr(dock, "destroyOnClose"):
+            alive = weakref.ref(dock)  # a dock that knew itself would outlive its viewer
+            dock.destroyOnClose = lambda: _destroy(alive()) if self._may_end() else None
+        self._attend_to_window(dock)
+
+    def _attend_to_window(self, dock: QObject) -> None:
+        """Have the closing of the window ask first."""
+        window: QObject | None = dock
         while window is not None and not isinstance(window, QMainWindow):
             window = window.parent()
-        if window is not None and window is not self._window:
-            self._window = window
+        if window is not None:
             window.installEventFilter(self)
 
     def _may_close(self, window: Any, event: QEvent) -> bool:
@@ -79,3 +84,7 @@ class EndsWithDock(QObject):
         window._quit_app = False
         event.ignore()
         return False
+
+
+def _destroy(dock: Any) -> None:
+    type(dock).destroyOnClose(dock)

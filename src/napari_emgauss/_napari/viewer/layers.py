@@ -13,7 +13,7 @@ from napari_emgauss._types import ArrayLike3D, Region, Triple
 from napari_emgauss.errors import VolumeError, VoxelSizeError
 from napari_emgauss.io.source import LazyStack
 from napari_emgauss.units import nm_per_unit
-from napari_emgauss.volume import SUPPORTED_DTYPES, Volume
+from napari_emgauss.volume import SUPPORTED_DTYPES, Volume, check_stack_shape
 
 KEPT_METADATA = ("napari-emgauss", "attribution")
 """Metadata that a layer keeps when it is saved: it tells where the data is from."""
@@ -142,6 +142,22 @@ def stack_of(
     return from_layer(part, {**attributes, "translate": origin})
 
 
+def check_is_stack(layer: Any) -> None:
+    """Raise `VolumeError` where an image layer is no grey-level stack, whatever its voxel size."""
+    shape = tuple((layer.data[0] if layer.multiscale else layer.data).shape)
+    _check_axes(shape, rgb=layer.rgb)
+    check_stack_shape(shape, np.float32)  # other types are converted
+
+
+def _check_axes(shape: tuple[int, ...], *, rgb: bool) -> None:
+    if rgb:
+        raise VolumeError("the layer is an RGB image; a grey-level stack (Z, Y, X) is needed. Convert it to grey.")
+    if len(shape) != 3:
+        raise VolumeError(
+            f"the layer has {len(shape)} axes; a stack (Z, Y, X) is needed. Pick one channel and time point."
+        )
+
+
 def from_layer(data: Any, attributes: Mapping[str, Any]) -> Volume:
     """Return the volume of an image layer.
 
@@ -152,12 +168,7 @@ def from_layer(data: Any, attributes: Mapping[str, Any]) -> Volume:
     VolumeError
         The layer is no grey-level stack, or is sheared or rotated.
     """
-    if attributes.get("rgb"):
-        raise VolumeError("the layer is an RGB image; a grey-level stack (Z, Y, X) is needed. Convert it to grey.")
-    if len(data.shape) != 3:
-        raise VolumeError(
-            f"the layer has {len(data.shape)} axes; a stack (Z, Y, X) is needed. Pick one channel and time point."
-        )
+    _check_axes(tuple(data.shape), rgb=bool(attributes.get("rgb")))
     for name, plain in (("rotate", np.eye(3)), ("shear", np.zeros(3)), ("affine", np.eye(4))):
         if attributes.get(name) is not None and not np.allclose(attributes[name], plain):
             raise VolumeError(

@@ -82,10 +82,8 @@ def test_entering_the_voxel_size_changes_nothing_on_the_canvas(form, choice, vie
     [((20, 20), "2 axes"), ((2, 3, 20, 20), "4 axes"), ((1, 20, 20), "at least 2 sections"), ((4, 8, 8), "16 × 16")],
 )
 def test_layers_that_are_no_stack_are_explained(form, choice, viewer, shape, words):
-    viewer.add_image(np.zeros(shape, np.uint8), scale=(4,) * len(shape), units=("nm",) * len(shape))
-    for box in form.voxel:
-        box.setValue(4)
-    assert words in form.summary.text()
+    viewer.add_image(np.zeros(shape, np.uint8))
+    assert words in form.summary.text()  # whatever is entered, so before it is asked for
 
 
 def test_colour_is_explained(form, choice, viewer):
@@ -193,3 +191,16 @@ def test_other_layers_change_nothing_that_was_entered(form, choice, viewer, stac
         box.setValue(value)
     other.scale = (3, 2, 2)
     assert choice.voxel_size_nm == (40, 4, 4)
+
+
+def test_a_voxel_size_that_cannot_be_meant_is_questioned_and_not_trained_with(form, choice, viewer):
+    viewer.add_image(np.zeros((5, 20, 20), np.uint8))
+    for box, value in zip(form.voxel, (0.05, 0.004, 0.004), strict=True):
+        box.setValue(value)
+    assert "Was it typed in µm? Then it is 50 × 4 × 4 nm." in form.summary.text()
+    with pytest.raises(VoxelSizeError, match="typed in µm"):
+        choice.volume()
+    form.voxel[0].setValue(50)
+    form.voxel[1].setValue(4)
+    form.voxel[2].setValue(4)
+    assert choice.volume().voxel_size_nm == (50, 4, 4)

@@ -12,7 +12,8 @@ from napari_emgauss._napari.controls.elements import timer
 from napari_emgauss._napari.controls.notify import message_of
 from napari_emgauss._napari.reconstruct.stack.form import StackForm
 from napari_emgauss._napari.reconstruct.stack.indices import parse_sections, spread
-from napari_emgauss._napari.viewer.layers import LayerPlacement, stack_of
+from napari_emgauss._napari.reconstruct.stack.plausibility import doubt
+from napari_emgauss._napari.viewer.layers import LayerPlacement, check_is_stack, stack_of
 from napari_emgauss._napari.viewer.part_watch import PartWatch
 from napari_emgauss._napari.viewer.regions import IN_VIEW, RECTANGLE, WHOLE, chosen_region
 from napari_emgauss._napari.viewer.removal import is_ours
@@ -99,6 +100,9 @@ class StackChoice(QObject):
         """
         if self.layer is None:
             raise VolumeError("open a stack first: drop a file on the viewer, or File > Open Sample > EMGauss.")
+        check_is_stack(self.layer)  # before anything is asked about it
+        if question := doubt(self.voxel_size_nm):
+            raise VoxelSizeError(question)
         return stack_of(self.layer, voxel_size_nm=self.voxel_size_nm, region=self.region())
 
     def region(self) -> Region | None:
