@@ -1,7 +1,7 @@
 """Pictures of every widget in both themes, for a desktop and a small laptop: ``make screenshots``.
 
 Drives the plugin in a real viewer as a person would, on the sample stack, and writes docs/images/<widget>-<theme>.png
-and, in the small window, docs/images/small/.
+and, in the small window, docs/images/small/; and an animation of scrubbing, docs/images/scrubbing.gif.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 IMAGES = Path(__file__).parent / "images"
-SIZES = {"": (1280, 800), "small": (1120, 640)}
+SIZES = {"": (1280, 800), "small": (1000, 700)}
+ANIMATED_SIZE, FRAMES, GREYS = (1000, 620), 32, 48
+MOST_BYTES = 2_000_000
+"""What the hub shows of an animation."""
 THEMES = ("dark", "light")
 PLUGIN = "napari-emgauss"
 WAIT_S = 300.0
@@ -26,6 +29,37 @@ def main() -> None:
         get_settings().appearance.theme = theme
         for folder, size in SIZES.items():
             take(theme, IMAGES / folder, size)
+    get_settings().appearance.theme = THEMES[0]
+    animate(IMAGES / "scrubbing.gif")
+
+
+def animate(path: Path) -> None:
+    """Scrub through four sections and write what the window shows."""
+    import napari
+    import numpy as np
+    from PIL import Image
+
+    viewer = napari.Viewer(show_welcome_screen=False)
+    viewer.window._qt_window.resize(*ANIMATED_SIZE)
+    viewer.open_sample(PLUGIN, "phantom")
+    reconstruct = open_widget(viewer, "Reconstruct")
+    reconstruct.view.settings.preset.setCurrentText("balanced")
+    reconstruct.view.panel.train_button.click()
+    until(lambda: reconstruct.view.panel.bar.value() > 0)
+    until(lambda: reconstruct.controller.run is None)
+    explore = open_widget(viewer, "Explore z").controller
+    frames = []
+    for z in np.linspace(2, 6, FRAMES):
+        explore.go_to(float(z))
+        until(lambda: not explore.busy)
+        settle(0.1)
+        shot = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
+        shot = shot.resize((shot.width * 3 // 4, shot.height * 3 // 4), Image.Resampling.LANCZOS)
+        frames.append(shot.quantize(GREYS, dither=Image.Dither.NONE))
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=90, loop=0, optimize=True)
+    assert path.stat().st_size < MOST_BYTES, f"{path} has {path.stat().st_size} bytes"
+    viewer.close()
+    settle(0.3)
 
 
 def take(theme: str, folder: Path, size: tuple[int, int]) -> None:

@@ -43,7 +43,7 @@ def test_a_model_without_held_out_sections_is_drawn_but_not_scored(viewer, compa
     open_models(viewer).add(OpenModel("all", trained, LayerPlacement.of(stack_layer), stack_of(stack_layer)))
     settled(compare)
     assert compare.view.panes.image("xy", 0) is not None
-    assert "Nothing was hidden" in compare.view.scores.verdict.text()
+    assert "by hiding 3 sections in turn" in compare.view.scores.verdict.text()
     assert "'Hold out'" in compare.view.scores.verdict.text()
     assert compare.view.scores.table.isHidden()
     assert compare.view.held_out_button.isHidden()

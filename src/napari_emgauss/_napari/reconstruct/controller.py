@@ -175,6 +175,7 @@ class ReconstructController:
             on_finished=self._on_finished,
         )
         self._layers.open(self.run, opens_draft="start" not in arguments)
+        self._offer_half_done()
         self._show_running(running=True)
         self.view.panel.show_running()
         self._levels.forget()
