@@ -91,7 +91,7 @@ def test_it_is_scrubbed_seen_from_the_side_and_exported_until_its_model_takes_it
     export.controller.start()
     qtbot.waitUntil(lambda: not export.controller.running, timeout=WAIT_MS)
     assert (tmp_path / "draft.ome.tif").exists()
-    assert viewer.layers["stack draft, isotropic"].metadata["napari-emgauss"]["draft"]
+    assert viewer.layers["stack · exported draft"].metadata["napari-emgauss"]["draft"]
     finish()
     (model,) = open_models(viewer)
     assert not model.is_draft

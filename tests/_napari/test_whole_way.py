@@ -51,7 +51,7 @@ def test_sample_train_pause_resume_scrub_export_reopen(viewer, qtbot, tmp_path):
     export.view.target_form.path_edit.setText(str(path))
     export.start()
     qtbot.waitUntil(lambda: not export.running and path.exists(), timeout=WAIT_MS)
-    layer = viewer.layers["EM phantom isotropic"]
+    layer = viewer.layers["EM phantom · exported"]
     assert layer.data.shape == (61, 128, 128)
     controller.actions.save(tmp_path / "phantom.emgauss", *open_models(viewer))
     qtbot.waitUntil((tmp_path / "phantom.emgauss").exists, timeout=WAIT_MS)

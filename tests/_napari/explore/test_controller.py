@@ -21,9 +21,9 @@ def test_a_model_that_is_added_later_can_be_chosen(viewer, stack_layer, trained,
     assert widget.controller.model is first
     assert widget.view.controls.isEnabled()
     second = open_models(viewer).add(OpenModel("b", trained))
-    assert widget.controller.model is first
-    widget.view.models.setCurrentIndex(1)
     assert widget.controller.model is second
+    widget.view.models.setCurrentIndex(0)
+    assert widget.controller.model is first
     widget.controller.go_to(1)
     settle(widget.controller)
     open_models(viewer).remove(second)

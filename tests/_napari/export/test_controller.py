@@ -68,7 +68,7 @@ def test_deleting_stack_and_model_while_it_exports_does_no_harm(viewer, export, 
     viewer.layers.clear()
     open_models(viewer).remove(model)
     qtbot.waitUntil(lambda: not export.running, timeout=WAIT_MS)
-    assert [layer.name for layer in viewer.layers] == ["stack isotropic"]
+    assert [layer.name for layer in viewer.layers] == ["stack · exported"]
 
 
 def test_replacing_a_file_is_asked_first(export, tmp_path, run, monkeypatch):

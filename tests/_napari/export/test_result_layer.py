@@ -20,7 +20,7 @@ def place_of_spot(data, scale, translate, nm_per_unit=1.0):
 def test_the_layer_overlays_the_stack_exactly_and_looks_like_it(viewer, export, spot_layer, spot_model, run):
     run(export)
     layer = viewer.layers[-1]
-    assert layer.name == "stack isotropic"
+    assert layer.name == "stack · exported"
     assert np.array_equal(layer.data, spot_model.resample().data)
     assert [str(u) for u in layer.units] == [str(u) for u in spot_layer.units]
     assert tuple(layer.scale) == pytest.approx((0.008, 0.008, 0.008))

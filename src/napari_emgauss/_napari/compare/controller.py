@@ -111,7 +111,7 @@ class CompareController:
 
         def show(volume: Volume) -> None:
             place = model.placement.attributes(volume.voxel_size_nm, reconstruction.origin_nm)
-            name = f"{label_of(method)} (isotropic)"
+            name = model.layer_name(label_of(method).lower())
             self._viewer.add_image(volume.data, name=name, metadata=dict(volume.metadata), **place)
 
         self._worker.submit_newest(plain.resample, done=show)

@@ -16,7 +16,7 @@ from napari_emgauss._types import Triple
 N_COLUMNS = 3
 CUT_ASPECTS = (0.2, 1.0)
 """Least and largest height of a cut's pane relative to its width."""
-LABEL_PX, GAP_PX, LEAST_PX = 18, 4, 240
+LABEL_PX, GAP_PX, LEAST_PX = 18, 4, 420
 _TIPS = "Drag the lines to move the cuts, scroll to zoom, drag to pan, double-click to see everything."
 
 

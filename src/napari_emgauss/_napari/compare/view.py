@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
-from superqt import QLabeledDoubleSlider
 
 from napari_emgauss._napari.compare.panes import Panes, PanesWindow
 from napari_emgauss._napari.compare.scores import ScoresView
 from napari_emgauss._napari.controls.chooser import Chooser
 from napari_emgauss._napari.controls.elements import button, form_layout, text_label, title
 from napari_emgauss._napari.controls.scroll import VerticalScroll
+from napari_emgauss._napari.controls.z_slider import ZSlider
 from napari_emgauss.interpolation.plain import BLURS_PX, Baseline, Method
 
 METHODS: dict[str, Method] = {"Linear": "linear", "Cubic": "cubic", "Optical flow": "flow"}
@@ -98,9 +98,7 @@ class CompareView(QWidget):
         self.scores = ScoresView()
         self._scores_title = title("On held-out sections")
         self._window: PanesWindow | None = None
-        self.z = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.z.setDecimals(2)
-        self.z.setToolTip("Depth, counted in sections: 2.5 is halfway between sections 2 and 3.")
+        self.z = ZSlider("Depth, counted in sections: 2.5 is halfway between sections 2 and 3.")
         self.held_out_button = button(
             "Next held-out section", "Go to a section that neither EMGauss nor the interpolation has seen."
         )

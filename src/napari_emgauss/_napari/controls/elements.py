@@ -30,6 +30,7 @@ def button(text: str, tip: str) -> QPushButton:
     """Return a button with a tooltip."""
     made = QPushButton(text)
     made.setToolTip(tip)
+    made.setAutoDefault(True)  # the Enter key presses it, as in a dialog
     return made
 
 

@@ -39,6 +39,7 @@ class LengthBox(QDoubleSpinBox):
         if least == 0:
             self.setSpecialValueText(f"{axis}?")
         self.setToolTip(f"Voxel size along {axis} in nanometres{tip}.")
+        self.setAccessibleName(f"Voxel size along {axis} in nanometres" if axis else "")
         self.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
         self.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
 

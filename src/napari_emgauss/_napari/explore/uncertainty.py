@@ -68,4 +68,4 @@ class UncertaintyLayer(SectionLayer):
     def _looks(self, model: OpenModel, image: FloatArray) -> dict[str, Any]:
         """Return one scale for all depths, so that sections look as certain as they are beside the gaps."""
         assert self._mean is not None
-        return {"name": f"{model.name} · uncertainty", "contrast_limits": (0.0, 2 * self._mean[1] or 1.0)}
+        return {"name": model.layer_name("uncertainty"), "contrast_limits": (0.0, 2 * self._mean[1] or 1.0)}

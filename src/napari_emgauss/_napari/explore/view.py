@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QSignalBlocker, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
@@ -13,14 +13,13 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
-    QSlider,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QLabeledDoubleSlider
 
 from napari_emgauss._napari.controls.chooser import Chooser
 from napari_emgauss._napari.controls.elements import button, row, text_label, title
+from napari_emgauss._napari.controls.z_slider import ZSlider
 from napari_emgauss._napari.explore.marks import SectionMarks
 
 TIP = "Tint the section where a large absolute error is to be expected: red at twice the mean error."
@@ -43,11 +42,8 @@ class ExploreView(QWidget):
         super().__init__()
         self.models = Chooser("Reconstructions trained here, or opened from .emgauss files.", width=16)
         self.models.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.slider.setDecimals(2)
-        self.slider.setToolTip("Section coordinate: 0 is the first section, 1 the second, 0.5 half way between.")
-        groove = next((s for s in self.slider.findChildren(QSlider)), self.slider)
-        self.marks = SectionMarks(groove)
+        self.slider = ZSlider("Section coordinate: 0 is the first section, 1 the second, 0.5 half way between.")
+        self.marks = SectionMarks(self.slider.groove)
         self.depth_label = QLabel()
         self.depth_label.setToolTip("Depth of the shown section below the first one.")
         self.status = text_label()
@@ -96,6 +92,7 @@ class ExploreView(QWidget):
         self.speed.setValue(1)
         self.speed.setDecimals(1)
         self.speed.setSuffix(" sections/s")
+        self.speed.setAccessibleName("Speed of playing")
         self.speed.setToolTip("Speed of playing, in observed sections per second.")
         column = QVBoxLayout()
         column.addWidget(row(self.previous_section, self.previous_plane, self.next_plane, self.next_section))
@@ -111,7 +108,7 @@ class ExploreView(QWidget):
         """Offer the coordinates of ``n`` sections, of which these are marked; arrow keys move by ``step``."""
         with QSignalBlocker(self.slider):
             self.slider.setRange(0, n - 1)
-            self.slider.setSingleStep(step)  # type: ignore[arg-type]
+        self.slider.step = step
         self.marks.set_sections(n, held_out=held_out, left_out=left_out)
 
     def show_position(self, z: float, text: str) -> None:

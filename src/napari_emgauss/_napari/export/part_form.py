@@ -33,7 +33,7 @@ class PartForm(QWidget):
             [(name, name) for name in REGIONS],
             width=WIDTH,
         )
-        self.first, self.last = _section_box(), _section_box()
+        self.first, self.last = _section_box("First section"), _section_box("Last section")
         self.grid_choice = Chooser("Distance between the centres of neighbouring voxels in the result.", width=WIDTH)
         self.voxel = [_nm_box(axis) for axis in "zyx"]
         self.dtype_choice = Chooser(
@@ -127,8 +127,9 @@ class PartForm(QWidget):
         self.changed.emit()
 
 
-def _section_box() -> QSpinBox:
+def _section_box(name: str) -> QSpinBox:
     box = QSpinBox()
+    box.setAccessibleName(name)
     box.setStyleSheet(NARROW)
     box.setToolTip("Observed sections, counted from 0 as in the viewer; both are part of the result.")
     return box

@@ -22,11 +22,9 @@ def add_result(viewer: Any, volume: Volume, model: OpenModel, part: Planes) -> s
     source = model.source_layer
     limits = model.reconstruction.display_range if source is None else tuple(source.contrast_limits)
     like = {} if source is None else {name: getattr(source, name) for name in LAYER_KEPT}
-    is_isotropic = len(set(volume.voxel_size_nm)) == 1
-    what = f"{'draft, ' if model.is_draft else ''}{'isotropic' if is_isotropic else 'exported'}"
     layer = viewer.add_image(
         volume.data,
-        name=f"{model.name.split(' · ')[0]} {what}",
+        name=model.layer_name("exported draft" if model.is_draft else "exported"),
         contrast_limits=part.conversion.limits(*limits),
         metadata=dict(volume.metadata),
         **model.placement.attributes(volume.voxel_size_nm, volume.origin_nm),

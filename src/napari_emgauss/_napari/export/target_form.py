@@ -29,6 +29,7 @@ class TargetForm(QWidget):
             FORMATS.items(),
         )
         self.path_edit = QLineEdit()
+        self.path_edit.setAccessibleName("File to write")
         self.path_edit.setToolTip("The file to write; it appears only when it is complete.")
         self.browse_button = button("Browse…", "")
         self._path_row = row(self.path_edit, self.browse_button)

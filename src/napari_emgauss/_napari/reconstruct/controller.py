@@ -32,7 +32,7 @@ from napari_emgauss._types import Region
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.evaluation import plain_levels
 from napari_emgauss.io.store import JobFolder
-from napari_emgauss.methods.emgauss import describe_evidence, describe_sections
+from napari_emgauss.methods.emgauss import describe_evidence, describe_sections, hidden_verdict
 from napari_emgauss.session import Session
 from napari_emgauss.training import Finished, FinishReason, Progress, RunConfig
 from napari_emgauss.units import format_duration
@@ -265,7 +265,9 @@ class ReconstructController:
             self.recent.keep(model)
             text = _told(model, end, run.seconds)
         self._show_running(running=False)
-        self.view.panel.show_idle(text)
+        details = "" if model is None else f"{describe_sections(model.trained.record)} "
+        details += "" if model is None else describe_evidence(model.trained.record)
+        self.view.panel.show_idle(text, details.strip())
 
     def _model_of(self, run: TrainingRun) -> OpenModel | None:
         """Return what was learned, None where that was discarded or is nothing."""
@@ -360,5 +362,6 @@ def _told(model: OpenModel, end: Finished, seconds: float) -> str:
     """Return how a training ended, in words."""
     record = model.trained.record
     early = " (stopped early)" if end.reason is FinishReason.STOPPED else ""
-    evidence = f"{describe_sections(record)} {describe_evidence(record)}".strip()
-    return f"Done{early} in {format_duration(seconds)}: {model.name}, kept under 'Recent models'. {evidence}".strip()
+    done = f"Done{early} in {format_duration(seconds)}: {model.name}, kept under 'Recent models'."
+    told = (done, describe_sections(record, ceiling=False), hidden_verdict(record, model.trained.voxel_size_nm))
+    return " ".join(text for text in told if text)

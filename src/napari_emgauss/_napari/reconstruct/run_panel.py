@@ -32,7 +32,7 @@ class RunPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.train_button = button("Train", "Learn this stack in the background; you can go on working.")
+        self.train_button = button("Train", "Learn this stack in the background; you can go on working. (Ctrl+Enter)")
         self.pause_button = button("Pause", "Hold after the present iteration; Resume goes on.")
         self.stop_button = button(STOP, STOP_TIP)
         self.discard_button = button("Discard", "End now and throw away what was learned.")
@@ -70,10 +70,11 @@ class RunPanel(QWidget):
         self.bar.setRange(0, 0)
         self.status.setText("Preparing: reading sections and estimating their motion…")
 
-    def show_idle(self, message: str) -> None:
-        """Show that no training runs; ``message`` says how the last one ended."""
+    def show_idle(self, message: str, details: str = "") -> None:
+        """Show that no training runs; ``message`` says how the last one ended, a tooltip the ``details``."""
         self._set_running(running=False)
         self.status.setText(message)
+        self.status.setToolTip(f"<p>{details}</p>" if details else "")
         self.status.setVisible(bool(message))
         self.curves.setVisible(self.curves.has_data)
         self.curves.draw()

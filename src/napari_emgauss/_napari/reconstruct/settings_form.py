@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from qtpy.QtCore import QSettings, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QSettings, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox, QWidget
 from superqt import QCollapsible
@@ -145,6 +145,9 @@ class SettingsForm(QWidget):
         form = QWidget()
         self._fields = _editors(form)
         self.advanced.addWidget(form)
+        self._focus_policies = {editor: editor.focusPolicy() for editor in form.findChildren(QWidget)}
+        self.advanced.toggled.connect(self._let_focus)
+        self._let_focus(False)
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -161,6 +164,11 @@ class SettingsForm(QWidget):
             _signal_of(editor).connect(self._edited)
         self._fields["prior"].toggled.connect(self._study_instead)  # type: ignore[attr-defined]
         self._edited()
+
+    def _let_focus(self, shown: bool) -> None:
+        """Take the fields into the tab order while they are shown."""
+        for editor, policy in self._focus_policies.items():
+            editor.setFocusPolicy(policy if shown else Qt.FocusPolicy.NoFocus)
 
     def arguments(self) -> dict[str, Any]:
         """Preset, device and the settings that differ from the preset's, as `Session` takes them."""
@@ -249,6 +257,7 @@ def _editors(parent: QWidget) -> dict[str, QWidget]:
             label = QLabel(setting.label)
             label.setToolTip(f"<p>{setting.note}</p>")
             layout.addRow(label, editor)
+            editor.setAccessibleName(setting.label)
         else:
             layout.addRow(editor)
         editors[name] = editor

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.chooser import Chooser
@@ -78,6 +81,14 @@ class ReconstructView(QWidget):
     def show_start_from(self, *, shown: bool) -> None:
         """Offer to go on from a model, or not."""
         self._start_row.setVisible(shown)
+
+    def keyPressEvent(self, event: Any) -> None:
+        """Train with Ctrl+Enter, wherever the focus is."""
+        is_enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if is_enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier and self.panel.train_button.isEnabled():
+            self.panel.train.emit()
+        else:
+            super().keyPressEvent(event)
 
     def reveal_panel(self) -> None:
         """Scroll to the run panel soon."""

@@ -62,11 +62,12 @@ class EndsWithDock(QObject):
         return False
 
     def _attend_to_dock(self, dock: Any) -> None:
-        """Have the dock's × button ask first."""
+        """Have the dock's × button ask first, and the menu bring it to the front."""
         dock.installEventFilter(self)
         if hasattr(dock, "destroyOnClose"):
             alive = weakref.ref(dock)  # a dock that knew itself would outlive its viewer
             dock.destroyOnClose = lambda: _destroy(alive()) if self._may_end() else None
+            dock.setVisible = lambda visible: _show(alive(), visible)
         self._attend_to_window(dock)
 
     def _attend_to_window(self, dock: QObject) -> None:
@@ -84,6 +85,13 @@ class EndsWithDock(QObject):
         window._quit_app = False
         event.ignore()
         return False
+
+
+def _show(dock: Any, visible: bool) -> None:
+    """Show a dock as napari's menu does, and on top of those it shares its place with."""
+    type(dock).setVisible(dock, visible)
+    if visible:
+        dock.raise_()
 
 
 def _destroy(dock: Any) -> None:

@@ -21,7 +21,7 @@ def add_isotropic(viewer: Any, model: OpenModel, like: Any | None) -> Any:
     rec, volume = model.reconstruction, volume_for_layer(model.reconstruction, viewer)
     looks = {"contrast_limits": rec.display_range} if like is None else {name: getattr(like, name) for name in LOOKS}
     place = model.placement.attributes(volume.voxel_size_nm, rec.origin_nm)
-    return viewer.add_image(volume, name=f"{model.name} (isotropic)", **place, **looks)
+    return viewer.add_image(volume, name=model.layer_name("isotropic"), **place, **looks)
 
 
 def stack_layer_of(viewer: Any, reconstruction: Reconstruction | Draft) -> Any | None:

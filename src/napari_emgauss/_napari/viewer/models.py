@@ -49,6 +49,10 @@ class OpenModel:
     path: Path | None = None
     successor: OpenModel | None = None
 
+    def layer_name(self, what: str) -> str:
+        """Return the name of a layer that shows ``what`` of it: 'stack · isotropic'."""
+        return f"{self.name.split(' · ')[0]} · {what}"
+
     @property
     def is_draft(self) -> bool:
         """Whether it is a stack in training: it can be drawn, but not saved, scored or trained further."""

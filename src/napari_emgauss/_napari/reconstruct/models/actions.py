@@ -39,7 +39,7 @@ class ModelActions:
 
     def ask_and_save(self, model: OpenModel) -> None:
         """Ask where and save."""
-        path = self._view.ask_path(model.name.split(" · ")[0])
+        path = self._view.ask_path(model.layer_name("").removesuffix(" · "))
         if path is not None:
             self.save(path, model)
 

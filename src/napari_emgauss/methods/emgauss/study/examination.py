@@ -210,14 +210,14 @@ def _log_damage(found: Mapping[str, Any], config: EmgaussConfig) -> None:
             )
 
 
-def describe_sections(record: Mapping[str, Any]) -> str:
+def describe_sections(record: Mapping[str, Any], *, ceiling: bool = True) -> str:
     """Return what was done about single sections, in plain words, from a reconstruction's record; empty if nothing was.
 
-    The ceiling that noise sets on any score is told with it.
+    The ceiling that noise sets on any score is told with it, unless that is not wanted.
     """
     parts = [_describe_damage(record.get("damaged", ())), _describe_corrections(record.get("corrections"))]
     ceiling_db = record.get("psnr_ceiling_db")
-    if ceiling_db is not None:
+    if ceiling and ceiling_db is not None:
         parts.append(f"Noise keeps any reconstruction below about {ceiling_db:.1f} dB on these sections.")
     return " ".join(part for part in parts if part)
 
