@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from qtpy.QtCore import QSettings, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox, QWidget
 from superqt import QCollapsible
 
 from napari_emgauss._napari.controls.length_box import LengthBox
+from napari_emgauss._napari.controls.user_settings import user_settings
 from napari_emgauss.methods.emgauss.config import FIELDS, inert
 from napari_emgauss.methods.emgauss.presets import PRESET_NOTES, preset
 from napari_emgauss.settings import bounds
@@ -115,11 +116,6 @@ ADVANCED = {
     ),
 }
 """What the form offers of the configuration; the sections held or left out are asked for with the stack."""
-
-
-def user_settings() -> QSettings:
-    """What is remembered between two starts of napari."""
-    return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "napari-emgauss", "napari-emgauss")
 
 
 class SettingsForm(QWidget):

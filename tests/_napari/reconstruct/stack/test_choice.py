@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tifffile
 from qtpy.QtCore import QLocale, Qt
 
 from napari_emgauss._napari.reconstruct.stack.choice import ASK_VOXEL_SIZE, StackChoice
@@ -204,3 +205,27 @@ def test_a_voxel_size_that_cannot_be_meant_is_questioned_and_not_trained_with(fo
     form.voxel[1].setValue(4)
     form.voxel[2].setValue(4)
     assert choice.volume().voxel_size_nm == (50, 4, 4)
+
+
+def test_what_the_file_of_a_layer_says_is_offered(form, choice, viewer, tmp_path, qtbot):
+    path = tmp_path / "imagej.tif"
+    resolution = (1 / 0.004, 1 / 0.004)
+    metadata = {"spacing": 0.05, "unit": "um"}
+    tifffile.imwrite(path, np.zeros((5, 20, 20), np.uint8), imagej=True, resolution=resolution, metadata=metadata)
+    (layer,) = viewer.open(path, plugin="napari")
+    assert tuple(layer.scale) == (1, 1, 1)
+    qtbot.waitUntil(lambda: form.voxel[0].value() > 0, timeout=WAIT_MS)
+    assert choice.voxel_size_nm == pytest.approx((50, 4, 4))
+    assert "50 × 4 × 4 nm" in form.summary.text()
+
+
+def test_a_size_that_was_typed_once_is_known_when_the_file_is_opened_again(form, choice, viewer, tmp_path, qtbot):
+    path = tmp_path / "plain.tif"
+    tifffile.imwrite(path, np.zeros((5, 20, 20), np.uint8))
+    (layer,) = viewer.open(path, plugin="napari")
+    for box, value in zip(form.voxel, (45, 5, 5), strict=True):
+        box.setValue(value)
+    choice.apply_voxel_size()
+    viewer.layers.remove(layer)
+    viewer.open(path, plugin="napari")
+    assert choice.voxel_size_nm == (45, 5, 5)

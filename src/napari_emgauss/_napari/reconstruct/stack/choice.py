@@ -10,8 +10,10 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.controls.elements import timer
 from napari_emgauss._napari.controls.notify import message_of
+from napari_emgauss._napari.controls.user_settings import user_settings
 from napari_emgauss._napari.reconstruct.stack.form import StackForm
 from napari_emgauss._napari.reconstruct.stack.indices import parse_sections, spread
+from napari_emgauss._napari.reconstruct.stack.known_sizes import KnownSizes
 from napari_emgauss._napari.reconstruct.stack.plausibility import doubt
 from napari_emgauss._napari.viewer.layers import LayerPlacement, check_is_stack, stack_of
 from napari_emgauss._napari.viewer.part_watch import PartWatch
@@ -45,6 +47,7 @@ class StackChoice(QObject):
         self.form = form
         self._viewer = viewer
         self._connections = Connections(form)
+        self._sizes = KnownSizes(form, user_settings)
         self._followed: list[Any] = []
         form.layers.changed.connect(self._take_layer)
         form.edited.connect(self._update)
@@ -137,6 +140,7 @@ class StackChoice(QObject):
         if layer is None or np.allclose(_voxel_size_of(layer) or (0, 0, 0), size_nm, rtol=1e-6):
             return
         give_voxel_size(self._viewer, layer, size_nm)
+        self._sizes.remember(layer, size_nm)
 
     def _list_layers(self, _event: Any = None) -> None:
         """Follow layers as they come, go and are renamed."""
@@ -158,8 +162,18 @@ class StackChoice(QObject):
             self._settle.start()
 
     def _take_layer(self) -> None:
-        self.form.show_voxel_size(None if self.layer is None else _voxel_size_of(self.layer))
+        layer = self.layer
+        stated = None if layer is None else _voxel_size_of(layer)
+        self.form.show_voxel_size(stated)
+        if layer is not None and stated is None and layer.ndim == 3:
+            self._sizes.look_up(layer, lambda size: self._offer_size(layer, size))
         self._update()
+
+    def _offer_size(self, layer: Any, voxel_size_nm: Triple) -> None:
+        """Fill in what the layer's file says, unless something was typed meanwhile."""
+        if layer is self.layer and not any(box.value() for box in self.form.voxel):
+            self.form.show_voxel_size(voxel_size_nm)
+            self._update()
 
     def _update(self) -> None:
         try:
