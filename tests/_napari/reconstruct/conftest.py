@@ -44,7 +44,7 @@ class Training:
 
     def wait_until_blocks_learn(self):
         status = self._widget.view.panel.status
-        self._qtbot.waitUntil(lambda: status.text().startswith("Learning"), timeout=WAIT_MS)
+        self._qtbot.waitUntil(lambda: "Learning" in status.text(), timeout=WAIT_MS)
 
     def wait_until_finished(self):
         self._qtbot.waitUntil(lambda: self._widget.controller.run is None, timeout=WAIT_MS)

@@ -12,4 +12,4 @@ def test_time_and_memory_are_estimated_on_this_machine(widget, qtbot, studies):
 
 def test_an_impossible_setting_is_explained_before_training(widget, training, qtbot):
     training.set("tile_px", 3)
-    qtbot.waitUntil(lambda: "tile_px must be" in widget.view.costs.text().lower(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "'Tile size' must be" in widget.view.costs.text(), timeout=WAIT_MS)

@@ -21,13 +21,21 @@ def progress(**changes):
 
 def test_a_training_is_described_in_one_line():
     line = describe(progress())
-    assert line == "Learning · part 2 of 3 · iteration 1,200 of 4,000 · 1 min 5 s left · 12,345 Gaussians"
-    assert describe(progress(n_blocks=1, scores={})).count(" · ") == 2
+    assert line == "Step 3 of 4: Learning · part 2 of 3 · about 1 min 5 s left · 12,345 Gaussians"
+    assert describe(progress(n_blocks=1, scores={})).count(" · ") == 1
+
+
+def test_what_comes_before_the_learning_does_not_promise_an_early_end():
+    short = {"stage": "evidence", "n_blocks": 1, "scores": {}, "seconds_left": 0.3}
+    assert describe(progress(**short), least_left_s=42) == "Step 2 of 4: Testing on hidden sections · about 42 s left"
+    assert describe(progress(seconds_left=0.3), least_left_s=42).startswith(
+        "Step 3 of 4: Learning · part 2 of 3 · about u"
+    )
 
 
 @pytest.mark.parametrize("stage", [*STAGE_NAMES, "a stage to come"])
 def test_every_stage_has_a_name(stage):
-    assert describe(progress(stage=stage)).startswith(STAGE_NAMES.get(stage, stage))
+    assert describe(progress(stage=stage)).partition(": ")[2].startswith(STAGE_NAMES.get(stage, stage))
 
 
 def test_what_is_not_known_yet_is_no_point_of_a_curve():

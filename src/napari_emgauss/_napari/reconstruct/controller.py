@@ -234,7 +234,9 @@ class ReconstructController:
             self.run.resume()
 
     def _on_progress(self, records: list[Progress]) -> None:
-        self.view.panel.show_progress([point_of(record) for record in records])
+        announced_s, run = self._costs.seconds, self.run
+        left_s = 0.0 if announced_s is None or run is None else announced_s - run.seconds
+        self.view.panel.show_progress([point_of(record, least_left_s=left_s) for record in records])
 
     def _on_improved(self) -> None:
         self._layers.improve()

@@ -14,6 +14,7 @@ SAME_Z = 1e-3
 STAGE_NAMES = {
     "sections": "Checking your sections",
     "teacher": "Studying your sections",
+    "evidence": "Testing on hidden sections",
     "pseudo-sections": "Predicting between them",
     "uncertainty": "Mapping the uncertainty",
     "solve": "Learning",
@@ -22,6 +23,10 @@ STAGE_NAMES = {
     "joint": "Learning",
     "bootstrap": "Refining",
 }
+STEPS = {"sections": 1, "teacher": 2, "evidence": 2, "uncertainty": 4, "keeping": 4}
+"""Number of a stage's step, of four; learning is the third."""
+BEFORE_LEARNING = ("sections", "teacher", "evidence")
+"""Stages that know of their own time only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,27 +43,36 @@ class ProgressPoint:
     """None where it was not scored."""
 
 
-def point_of(progress: Progress) -> ProgressPoint:
-    """Return what is shown of ``progress``."""
+def point_of(progress: Progress, *, least_left_s: float = 0.0) -> ProgressPoint:
+    """Return what is shown of ``progress``; see `describe`."""
     return ProgressPoint(
         iteration=progress.iteration,
         n_iterations=progress.n_iterations,
-        text=describe(progress),
+        text=describe(progress, least_left_s=least_left_s),
         loss=None if math.isnan(progress.loss) else progress.loss,
         held_out_psnr_db=progress.scores.get("held_out_psnr_db"),
     )
 
 
-def describe(progress: Progress) -> str:
-    """Return one line on a training: stage, iteration, time left, Gaussians."""
+def describe(progress: Progress, *, least_left_s: float = 0.0) -> str:
+    """Return one line on a training: step, part, time left to the end of it all, Gaussians.
+
+    Parameters
+    ----------
+    progress
+        What is going on.
+    least_left_s
+        What is left of the time that was announced: stages before the learning know nothing of what comes after them.
+    """
     block = f" · part {progress.block + 1} of {progress.n_blocks}" if progress.n_blocks > 1 else ""
     stage = STAGE_NAMES.get(progress.stage, progress.stage)
     n_gaussians = int(progress.scores.get("n_gaussians", 0))
     gaussians = f" · {n_gaussians:,} Gaussians" if n_gaussians else ""
-    return (
-        f"{stage}{block} · iteration {progress.iteration:,} of {progress.n_iterations:,} · "
-        f"{format_duration(progress.seconds_left)} left{gaussians}"
-    )
+    left_s = progress.seconds_left
+    if progress.stage in BEFORE_LEARNING:
+        left_s = max(left_s, least_left_s)
+    step = f"Step {STEPS.get(progress.stage, 3)} of 4"
+    return f"{step}: {stage}{block} · about {format_duration(left_s)} left{gaussians}"
 
 
 def origin_of(preview: Preview) -> Triple:

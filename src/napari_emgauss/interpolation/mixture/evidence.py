@@ -73,6 +73,7 @@ def gather_evidence(
     *,
     seed: int = 0,
     should_stop: Callable[[], bool] | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> MixtureEvidence:
     """Hide every other section, predict it from the rest and fit the shares of the candidates to it.
 
@@ -90,6 +91,8 @@ def gather_evidence(
         Seed of the adaptation.
     should_stop
         Asked between hidden sections; what was scored so far then decides.
+    on_progress
+        Called with the number of hidden sections that were scored, and of all.
 
     Raises
     ------
@@ -109,8 +112,8 @@ def gather_evidence(
     }
     gram, variance = np.zeros((len(names), len(names))), 0.0
     samples = []
-    chosen = np.linspace(1, len(sections) - 2, min(len(sections) - 2, wanted))
-    for hidden in np.unique(chosen.round().astype(int)):
+    chosen = np.unique(np.linspace(1, len(sections) - 2, min(len(sections) - 2, wanted)).round().astype(int))
+    for hidden in chosen:
         # Section h is hidden from the stack of the other parity, where it lies at z = (h - start) / 2.
         start = int((hidden + 1) % 2)
         parts = halves[start].candidates((hidden - start) / 2)
@@ -118,6 +121,7 @@ def gather_evidence(
         variance += float(sections[hidden].var())
         around = sections[hidden - 1 : hidden + 2]
         samples.append((_centre(np.stack([parts[name] for name in names])), _centre(around)))
+        on_progress(len(samples), len(chosen))
         if should_stop is not None and should_stop():
             break
     gram /= len(samples)

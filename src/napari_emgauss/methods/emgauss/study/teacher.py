@@ -33,7 +33,7 @@ from napari_emgauss.interpolation.prior import Contrast, load_prior
 from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.training import Watch
 
-STAGE, PREDICTING = "teacher", "pseudo-sections"
+STAGE, HIDING, PREDICTING = "teacher", "evidence", "pseudo-sections"
 LEVEL_DB = 0.05
 """Differences below this are none."""
 LEAST_ERROR = 0.01
@@ -195,7 +195,13 @@ def train_teacher(stack: Stack, setup: Setup, watch: Watch) -> MixtureTeacher | 
     contrast = Contrast.of(stack.sections)
     if setup.can_hide:
         known = replace(stack, contrast=contrast)
-        evidence = gather_evidence(known, learned, seed=setup.seed, should_stop=watch.held)
+        evidence = gather_evidence(
+            known,
+            learned,
+            seed=setup.seed,
+            should_stop=watch.held,
+            on_progress=lambda done, total: watch.tell(HIDING, done, total),
+        )
     else:
         evidence = assumed_evidence(learned)
     return None if watch.stopped else MixtureTeacher(learned, evidence, contrast)
