@@ -49,3 +49,9 @@ def test_the_pixels_stay_on_the_canvas_while_the_scale_changes(stack):
     assert viewer.dims.point[0] == pytest.approx(3 * 48)
     assert viewer.scene.camera.center[-2:] == pytest.approx((160, 80))
     assert viewer.scene.camera.zoom == pytest.approx(0.5)
+
+
+def test_axes_that_nobody_named_are_z_y_and_x(viewer, pixels):
+    give_voxel_size(viewer, pixels, (50, 4, 8))
+    assert tuple(pixels.axis_labels) == ("z", "y", "x")
+    assert viewer.dims.axis_labels == ("z", "y", "x")

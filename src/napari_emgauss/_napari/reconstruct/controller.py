@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QMessageBox
 
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.controls.notify import EXPLAINED, message_of, report
+from napari_emgauss._napari.controls.preferences import keeps_models
 from napari_emgauss._napari.reconstruct.costs import CostEstimate
 from napari_emgauss._napari.reconstruct.half_done import HalfDone, half_done_in
 from napari_emgauss._napari.reconstruct.models.actions import ModelActions
@@ -264,7 +265,8 @@ class ReconstructController:
         if end.reason is not FinishReason.FAILED:
             run.session.forget_checkpoint()
         if model is not None:
-            self.recent.keep(model)
+            if keeps_models():
+                self.recent.keep(model)
             text = _told(model, end, run.seconds)
         self._show_running(running=False)
         details = "" if model is None else f"{describe_sections(model.trained.record)} "
@@ -364,6 +366,7 @@ def _told(model: OpenModel, end: Finished, seconds: float) -> str:
     """Return how a training ended, in words."""
     record = model.trained.record
     early = " (stopped early)" if end.reason is FinishReason.STOPPED else ""
-    done = f"Done{early} in {format_duration(seconds)}: {model.name}, kept under 'Recent models'."
+    kept = ", kept under 'Recent models'" if keeps_models() else " (not saved yet)"
+    done = f"Done{early} in {format_duration(seconds)}: {model.name}{kept}."
     told = (done, describe_sections(record, ceiling=False), hidden_verdict(record, model.trained.voxel_size_nm))
     return " ".join(text for text in told if text)

@@ -49,7 +49,8 @@ class LayerPlacement:
         """
         z, y, x = (str(unit) for unit in layer.units)
         lengths = (_nanometres(z), _nanometres(y), _nanometres(x))
-        return cls((z, y, x), lengths, tuple(layer.axis_labels))
+        labels = tuple(layer.axis_labels)
+        return cls((z, y, x), lengths, None if has_default_labels(layer) else labels)
 
     def attributes(self, voxel_size_nm: Triple, origin_nm: Triple) -> dict[str, Any]:
         """Return layer attributes (scale, translate, units, axis labels) of a grid given in nanometres."""
@@ -61,6 +62,11 @@ class LayerPlacement:
         if self.axis_labels is not None:
             attributes["axis_labels"] = self.axis_labels
         return attributes
+
+
+def has_default_labels(layer: Any) -> bool:
+    """Tell whether nobody has named the axes: napari counts them then, from '-3' to '-1'."""
+    return tuple(layer.axis_labels) == tuple(str(axis) for axis in range(-layer.ndim, 0))
 
 
 def to_layer(volume: Volume, name: str) -> LayerData:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_emgauss._napari.viewer.layers import camera_of
+from napari_emgauss._napari.viewer.layers import camera_of, has_default_labels
 from napari_emgauss._types import Triple
 
 
@@ -32,6 +32,8 @@ def give_voxel_size(viewer: Any, layer: Any, voxel_size_nm: Triple) -> None:
             each.units = ("nm",) * n
             each.scale = np.asarray(each.scale) * factors[-n:]
             each.translate = position * factors[-n:]
+            if has_default_labels(each):
+                each.axis_labels = ("z", "y", "x")[-n:]
         layer.scale = voxel_size_nm  # to the last digit
 
 
