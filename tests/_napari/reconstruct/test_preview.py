@@ -40,7 +40,7 @@ def test_a_preview_that_is_deleted_stays_away(widget, training, viewer, stack_la
     training.make_long()
     widget.controller.train()
     qtbot.waitUntil(lambda: PREVIEW_NAME in viewer.layers, timeout=WAIT_MS)
-    shown, preview = [], widget.controller._preview
+    shown, preview = [], widget.controller._layers._preview
     show = preview.show
     monkeypatch.setattr(preview, "show", lambda newer: shown.append(show(newer)))
     viewer.layers.remove(PREVIEW_NAME)
