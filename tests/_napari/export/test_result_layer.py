@@ -31,7 +31,7 @@ def test_the_layer_overlays_the_stack_exactly_and_looks_like_it(viewer, export, 
     record = layer.metadata["napari-emgauss"]
     assert record["preset"] == spot_model.record["preset"]
     assert record["export"].keys() >= {"voxel_size_nm", "region_px", "sections", "date", "program"}
-    assert "Made layer 'stack isotropic' in" in export.view.status.text()
+    assert "Made layer 'stack · exported' in" in export.view.status.text()
 
 
 @pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr", ".mrc"])

@@ -111,6 +111,7 @@ class ReconstructController:
         self._connections.connect(self._models.removed, self._on_models_changed)
         self._connections.connect(self._viewer.layers.events.removed, self._on_layer_removed)
         self._connections.connect(self._viewer.dims.events.point, self._follow_viewer)
+        self._connections.connect(self._viewer.events.theme, lambda _: self.view.panel.curves.take_theme())
 
     @property
     def model(self) -> OpenModel | None:

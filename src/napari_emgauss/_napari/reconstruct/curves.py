@@ -44,15 +44,22 @@ class Curves(QWidget):
         for values in (self._iterations, self._losses, self._score_at, self._scores):
             values.clear()
         self._plain.clear()
+        self._loss_curve, self._score_curve = self._loss.plot(autoDownsample=True), self._score.plot()
+        self.take_theme()
+        self._show_score(shown=False)
+
+    def take_theme(self) -> None:
+        """Draw in the colours of napari's present theme."""
         line, accent = self._colours()
-        # Width 1: Qt draws wider lines many times slower.
-        self._loss_curve = self._loss.plot(pen=pg.mkPen(accent), autoDownsample=True)
-        self._score_curve = self._score.plot(pen=pg.mkPen(accent))
+        for curve in (self._loss_curve, self._score_curve):
+            curve.setPen(pg.mkPen(accent))  # width 1: Qt draws wider lines many times slower
         for plot in (self._loss, self._score):
             for side in ("left", "bottom"):
                 plot.getAxis(side).setPen(line)
                 plot.getAxis(side).setTextPen(line)
-        self._show_score(shown=False)
+        for level in self._plain.values():
+            level.setPen(pg.mkPen(line, style=Qt.PenStyle.DashLine))
+            level.label.setColor(line)
 
     @property
     def has_data(self) -> bool:
