@@ -13,11 +13,11 @@ from napari_emgauss._napari.reconstruct.costs import CostEstimate
 from napari_emgauss._napari.reconstruct.draft_previews import DraftPreviews
 from napari_emgauss._napari.reconstruct.model_actions import ModelActions
 from napari_emgauss._napari.reconstruct.preview import PreviewLayer
-from napari_emgauss._napari.reconstruct.progress import ask_for_preview, is_of, point_of
 from napari_emgauss._napari.reconstruct.stack.check import SectionCheck
 from napari_emgauss._napari.reconstruct.stack.choice import StackChoice
-from napari_emgauss._napari.reconstruct.training import TrainedStack, TrainingRun
+from napari_emgauss._napari.reconstruct.stack.trained import StackRun, TrainedStack
 from napari_emgauss._napari.reconstruct.view import ReconstructView
+from napari_emgauss._napari.training.progress import ask_for_preview, is_of, point_of
 from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
@@ -56,7 +56,7 @@ class ReconstructController:
         self.stack = StackChoice(view.stack, viewer)
         self.check = SectionCheck(view.check, self.stack)
         self.actions = ModelActions(view.next_steps, viewer, models)
-        self.run: TrainingRun | None = None
+        self.run: StackRun | None = None
         """The present training."""
         self._viewer, self._models = viewer, models
         self._preview: PreviewLayer | None = None
@@ -120,7 +120,7 @@ class ReconstructController:
         self.view.settings.remember()
         self._costs.cease("")
         self._preview = PreviewLayer(self._viewer, stack)
-        self.run = TrainingRun(
+        self.run = StackRun(
             session,
             stack,
             on_progress=self._on_progress,

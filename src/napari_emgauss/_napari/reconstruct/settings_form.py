@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from qtpy.QtCore import QSettings, Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QIcon
+from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox, QWidget
-from superqt import QCollapsible
 
+from napari_emgauss._napari.controls.elements import folded
 from napari_emgauss._napari.controls.length_box import LengthBox
+from napari_emgauss._napari.controls.remembered import user_settings
 from napari_emgauss.methods.emgauss.config import FIELDS, inert
 from napari_emgauss.methods.emgauss.presets import PRESET_NOTES, preset
 from napari_emgauss.settings import bounds
@@ -117,11 +117,6 @@ ADVANCED = {
 """What the form offers of the configuration; the sections held or left out are asked for with the stack."""
 
 
-def user_settings() -> QSettings:
-    """What is remembered between two starts of napari."""
-    return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "napari-emgauss", "napari-emgauss")
-
-
 class SettingsForm(QWidget):
     """Preset, device and advanced settings; ``changed`` tells that `arguments` differ."""
 
@@ -138,10 +133,7 @@ class SettingsForm(QWidget):
         self.device.setToolTip("Where to compute. Automatic takes an NVIDIA GPU if torch finds one, otherwise the CPU.")
         self.note = QLabel()
         self.note.setWordWrap(True)
-        self.advanced = QCollapsible("▸ Advanced")
-        for icon in (self.advanced.setCollapsedIcon, self.advanced.setExpandedIcon):
-            icon(QIcon())  # its own are black in every theme
-        self.advanced.toggled.connect(lambda shown: self.advanced.setText(("▾" if shown else "▸") + " Advanced"))
+        self.advanced = folded("Advanced")
         form = QWidget()
         self._fields = _editors(form)
         self.advanced.addWidget(form)

@@ -21,6 +21,10 @@ STAGE_NAMES = {
     "warm-up": "Warm-up",
     "joint": "Learning",
     "bootstrap": "Refining",
+    "placements": "Placing the stacks",
+    "motion": "Finding how slices moved",
+    "judge": "Checking the motion on hidden slices",
+    "volume": "Sharpening the volume",
 }
 
 

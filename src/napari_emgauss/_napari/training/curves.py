@@ -6,12 +6,11 @@ import time
 from collections.abc import Sequence
 
 import pyqtgraph as pg
-from napari.settings import get_settings
-from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_emgauss._napari.reconstruct.progress import ProgressPoint
+from napari_emgauss._napari.controls.plots import small_plot, take_theme, theme_colours
+from napari_emgauss._napari.training.progress import ProgressPoint
 
 HEIGHT_PX = 110
 DRAW_EVERY_S = 0.7
@@ -20,14 +19,14 @@ DRAW_EVERY_S = 0.7
 class Curves(QWidget):
     """Two small plots over iterations; the lower one only where sections are held out."""
 
-    def __init__(self) -> None:
+    def __init__(self, loss_title: str) -> None:
         super().__init__()
-        self._loss, self._score = _plot(), _plot()
+        self._loss, self._score = small_plot(HEIGHT_PX), small_plot(HEIGHT_PX)
         self._score_title = QLabel("PSNR on held-out sections (dB; higher is better)")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        for widget in (QLabel("Loss on observed sections"), self._loss, self._score_title, self._score):
+        for widget in (QLabel(loss_title), self._loss, self._score_title, self._score):
             layout.addWidget(widget)
         self._iterations: list[int] = []
         self._losses: list[float] = []
@@ -44,14 +43,12 @@ class Curves(QWidget):
         for values in (self._iterations, self._losses, self._score_at, self._scores):
             values.clear()
         self._plain = None
-        line, accent = self._colours()
+        _, accent = theme_colours()
         # Width 1: Qt draws wider lines many times slower.
         self._loss_curve = self._loss.plot(pen=pg.mkPen(accent), autoDownsample=True)
         self._score_curve = self._score.plot(pen=pg.mkPen(accent))
         for plot in (self._loss, self._score):
-            for side in ("left", "bottom"):
-                plot.getAxis(side).setPen(line)
-                plot.getAxis(side).setTextPen(line)
+            take_theme(plot)
         self._show_score(shown=False)
 
     @property
@@ -61,7 +58,7 @@ class Curves(QWidget):
 
     def set_plain_level(self, psnr_db: float, name: str) -> None:
         """Draw the level of plain interpolation on the same held-out sections."""
-        line, _ = self._colours()
+        line, _ = theme_colours()
         self._plain = pg.InfiniteLine(
             psnr_db,
             angle=0,
@@ -96,20 +93,3 @@ class Curves(QWidget):
     def _show_score(self, *, shown: bool) -> None:
         self._score_title.setVisible(shown)
         self._score.setVisible(shown)
-
-    def _colours(self) -> tuple[str, str]:
-        """Of text and of curves, in napari's theme."""
-        theme = get_theme(get_settings().appearance.theme)
-        return theme.text.as_hex(), theme.warning.as_hex()
-
-
-def _plot() -> pg.PlotWidget:
-    plot = pg.PlotWidget(background=None)
-    plot.setFixedHeight(HEIGHT_PX)
-    plot.setMinimumWidth(120)
-    plot.hideButtons()
-    plot.setMenuEnabled(False)
-    plot.setMouseEnabled(x=False, y=False)
-    plot.getAxis("left").enableAutoSIPrefix(False)
-    plot.getAxis("bottom").enableAutoSIPrefix(False)
-    return plot

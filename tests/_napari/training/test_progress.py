@@ -1,6 +1,6 @@
 import pytest
 
-from napari_emgauss._napari.reconstruct.progress import STAGE_NAMES, describe, point_of
+from napari_emgauss._napari.training.progress import STAGE_NAMES, describe, point_of
 from napari_emgauss.training import Progress
 
 
