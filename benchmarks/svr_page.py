@@ -42,7 +42,22 @@ weights of slices: what NiftyMIC and SVRTK do, with the same start.
 second is left out; median correlation of its 17 slices with the prediction, at the places of the header, after a rigid
 registration of the stack, and after one of each slice.
 
-Seconds are those of two cores shared with others, and vary by a factor of two from run to run.
+Seconds are those of two cores shared with others, and vary by a factor of three from run to run.
+"""
+
+NOTES = """## What helped, and what did not
+
+- **Pixels around the masks.** A mask cuts the tails of the profile: the plain methods are fitted to what lies within a
+  slice's thickness of the mask, too, and compare slices in the masks alone. 3D Gaussians, which are fitted to the
+  masks, predict the real stack that was left out (runs 1 3 5) with .945, and with masks widened by 3 mm with .950.
+- **Stacks are aligned by what is inside their masks**, without the mean and blurred within the mask. With zeros around
+  them, and means, the outlines decide: the real stack that was left out was registered wrongly (.23 instead of .95).
+- **Residuals in the brightness of the volume.** In its own brightness a slice that has lost its signal has small
+  residuals, and kept most of its weight.
+- **Interpolation takes noise away**, most of it between voxels: a noisy volume that is aligned to the truth as it is
+  goes there, and loses .3 dB. Both are blurred by a voxel for the alignment.
+- Slices that would move by more than 20° or 12 mm at once stay where they are. Before, damaged slices and those at the
+  ends drifted off: a root mean square of 8.7° over all slices, where they had moved by 5°.
 """
 
 SIMULATED = (
@@ -84,7 +99,7 @@ def page(rows: Sequence[tuple[Row, Mapping[str, Any] | None]]) -> str:
         for row, result in known:
             cells = [_number(result.get(key), digits) for key, _, digits in columns]
             lines.append(f"| {row.brain} | {row.method} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", NOTES])
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -1,6 +1,6 @@
 """Pictures of every widget in both themes, for a desktop and a small laptop: ``make screenshots``.
 
-Drives the plugin in a real viewer as a person would, on the sample stack, and writes docs/images/<widget>-<theme>.png
+Drives the plugin in a real viewer as a person would, on samples, and writes docs/images/<widget>-<theme>.png
 and, in the small window, docs/images/small/; and an animation of scrubbing, docs/images/scrubbing.gif.
 """
 
@@ -29,6 +29,7 @@ def main() -> None:
         get_settings().appearance.theme = theme
         for folder, size in SIZES.items():
             take(theme, IMAGES / folder, size)
+            take_slices(theme, IMAGES / folder, size)
     get_settings().appearance.theme = THEMES[0]
     animate(IMAGES / "scrubbing.gif")
 
@@ -64,16 +65,7 @@ def animate(path: Path) -> None:
 
 def take(theme: str, folder: Path, size: tuple[int, int]) -> None:
     """One walk through the plugin."""
-    import napari
-
-    folder.mkdir(parents=True, exist_ok=True)
-    viewer = napari.Viewer(show_welcome_screen=False)
-    viewer.window._qt_window.resize(*size)
-
-    def shoot(name: str) -> None:
-        settle(0.7)
-        viewer.screenshot(str(folder / f"{name}-{theme}.png"), canvas_only=False, flash=False)
-
+    viewer, shoot = opened(theme, folder, size)
     viewer.open_sample(PLUGIN, "phantom")
     reconstruct = open_widget(viewer, "Reconstruct")
     reconstruct.view.settings.preset.setCurrentText("balanced")  # not what was used last
@@ -102,6 +94,39 @@ def take(theme: str, folder: Path, size: tuple[int, int]) -> None:
     shoot("export")
     viewer.close()
     settle(0.3)
+
+
+def take_slices(theme: str, folder: Path, size: tuple[int, int]) -> None:
+    """From slices to a volume."""
+    viewer, shoot = opened(theme, folder, size)
+    viewer.open_sample(PLUGIN, "moving_brain")
+    slices = open_widget(viewer, "Slices to volume")
+    shoot("slices")
+    slices.view.panel.train_button.click()
+    until(lambda: slices.view.panel.bar.value() > 0.5 * slices.view.panel.bar.maximum() > 0)
+    shoot("slices-training")
+    until(lambda: not slices.controller.busy)
+    slices.view.result.table.table.selectRow(0)
+    until(lambda: not slices.view.result.pair.isHidden())
+    slices.view.show_result()
+    shoot("slices-trained")
+    viewer.close()
+    settle(0.3)
+
+
+def opened(theme: str, folder: Path, size: tuple[int, int]) -> tuple[Any, Callable[[str], None]]:
+    """Open a viewer; return it, and what takes a picture of it."""
+    import napari
+
+    folder.mkdir(parents=True, exist_ok=True)
+    viewer = napari.Viewer(show_welcome_screen=False)
+    viewer.window._qt_window.resize(*size)
+
+    def shoot(name: str) -> None:
+        settle(0.7)
+        viewer.screenshot(str(folder / f"{name}-{theme}.png"), canvas_only=False, flash=False)
+
+    return viewer, shoot
 
 
 def open_widget(viewer: Any, name: str) -> Any:

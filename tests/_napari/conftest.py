@@ -67,6 +67,22 @@ def trained(stack) -> eg.Reconstruction:
     return eg.reconstruct(stack, preset="fast", joint=5, bootstrap=0, uncertainty=True)
 
 
+@pytest.fixture(scope="session")
+def head():
+    """Three stacks of a small head that moved, with masks; one slice in ten is damaged."""
+    from napari_emgauss.phantoms import Acquisition, brain_phantom, simulate_stacks
+
+    truth, mask = brain_phantom((22, 26, 22))
+    acquisition = Acquisition(thickness_mm=3.0, corrupted=0.1, motion_deg=1, motion_mm=0.5)
+    return simulate_stacks(truth, mask, acquisition, seed=1).stacks
+
+
+@pytest.fixture(scope="session")
+def fitted(head):
+    """A quick reconstruction of ``head``."""
+    return eg.reconstruct_slices(head, voxel_size_mm=1.5, solve_steps=3, spacing=2.5, align_stacks=False, motion=False)
+
+
 @pytest.fixture
 def viewer(make_napari_viewer):
     """A napari viewer with a hidden window."""

@@ -6,6 +6,7 @@ from napari_emgauss.slices.motion import (
     apply,
     centred,
     common_motion,
+    components,
     compose,
     from_affines,
     invert,
@@ -72,3 +73,9 @@ def test_the_common_motion_is_found():
 def test_a_centred_motion_has_nothing_in_common():
     assert np.allclose(common_motion(centred(MOTION, PIVOTS), PIVOTS), np.eye(4))
     assert np.allclose(common_motion(MOTION, PIVOTS, weights=np.zeros(7)), np.eye(4))
+
+
+def test_motion_is_shown_in_degrees_and_millimetres():
+    degrees, millimetres = components(np.array([[np.pi, 0, 0, 1, 2, 3]]))
+    assert np.allclose(degrees, [[180, 0, 0]])
+    assert np.allclose(millimetres, [[1, 2, 3]])

@@ -22,6 +22,11 @@ def rotations(motion: AnyArray) -> AnyArray:
     return np.asarray(Rotation.from_rotvec(np.asarray(motion, np.float64)[:, :3]).as_matrix())
 
 
+def components(motion: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Return rotation vectors in degrees (n, 3), and translations in mm (n, 3), as they are shown."""
+    return np.rad2deg(motion[:, :3]), np.asarray(motion[:, 3:])
+
+
 def affines(motion: AnyArray, pivots: AnyArray) -> AnyArray:
     """Return matrices (n, 4, 4) that map x to x'."""
     motion, pivots = np.asarray(motion, np.float64), np.asarray(pivots, np.float64)

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 import napari_emgauss as eg
+from napari_emgauss._napari.viewer.slice_results import model_of
+from napari_emgauss._napari.viewer.space import LayerInSpace
+from napari_emgauss.io.stacks import write_stack
 
 PLUGIN = "napari-emgauss"
 
@@ -67,3 +70,27 @@ def test_a_damaged_volume_is_a_clear_error(viewer, tmp_path, suffix):
     with pytest.raises((ValueError, OSError), match="volume"):
         viewer.open(path, plugin=PLUGIN)
     assert len(viewer.layers) == 0
+
+
+def test_a_model_of_slices_opens_as_its_volume_and_brings_the_model(viewer, fitted, tmp_path):
+    path = fitted.save(tmp_path / "brain.emgauss")
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    assert layer.name == "brain"
+    assert np.array_equal(layer.data, fitted.volume().values)
+    assert np.array_equal(model_of(layer).motion, fitted.motion)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_nifti_file_opens_in_its_place(viewer, head, tmp_path, suffix):
+    path = write_stack(head[1], tmp_path / f"coronal{suffix}")
+    (layer,) = viewer.open(path, plugin=PLUGIN)
+    assert layer.name == "coronal"
+    stack = LayerInSpace.of(layer).stack(3.0)
+    assert np.array_equal(stack.images, head[1].images)
+    assert np.allclose(stack.affine, head[1].affine, atol=1e-4)
+
+
+def test_a_damaged_nifti_file_is_a_clear_error(viewer, tmp_path):
+    (tmp_path / "a.nii.gz").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"a\.nii\.gz"):
+        viewer.open(tmp_path / "a.nii.gz", plugin=PLUGIN)

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from napari.layers import Layer
 
 import napari_emgauss as eg
 from napari_emgauss._napari.hooks.readers import get_volume_reader
 from napari_emgauss._napari.hooks.writers import write_volume
+from napari_emgauss._napari.viewer.space import LayerInSpace, stack_to_layers
 from napari_emgauss._napari.viewer.virtual import VirtualVolume
+from napari_emgauss.io.stacks import read_world_volume
 from napari_emgauss.resampling.planes import Planes
 
 PLACE = {"scale": (0.008,) * 3, "translate": (0.5, 1.25, -0.75), "units": ("um",) * 3}
@@ -55,3 +58,14 @@ def test_an_ome_tiff_without_voxel_size_and_other_files_are_left_to_napari(stack
     broken.write_bytes(b"no picture")
     for path in (plain, broken, tmp_path / "absent.ome.tif", tmp_path / "stack.tif"):
         assert get_volume_reader(str(path)) is None
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_layer_saved_as_nifti_is_where_it_was(viewer, head, tmp_path, suffix):
+    image, mask = (viewer.add_layer(Layer.create(*data)) for data in stack_to_layers(head[1], thickness_mm=3.0))
+    for layer in (image, mask):
+        path = tmp_path / f"{layer.name}{suffix}"
+        assert layer.save(str(path), plugin="napari-emgauss") == [str(path)]
+        written = read_world_volume(path)
+        assert np.array_equal(written.values, np.asarray(layer.data, np.float32))
+        assert np.allclose(written.affine, LayerInSpace.of(layer).affine, atol=1e-4)

@@ -3,7 +3,7 @@ import pytest
 
 from napari_emgauss._napari.reconstruct import controller as module
 from napari_emgauss._napari.reconstruct.preview import PREVIEW_NAME, PreviewLayer
-from napari_emgauss._napari.reconstruct.training import TrainedStack
+from napari_emgauss._napari.reconstruct.stack.trained import TrainedStack
 from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss.training import PlanePlacement, Preview
 

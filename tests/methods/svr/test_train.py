@@ -130,7 +130,7 @@ def test_events_tell_of_progress_and_end_once(moving):
     progress = [event for event in events if isinstance(event, Progress)]
     previews = [event for event in events if isinstance(event, Preview)]
     assert {"motion", "volume"} <= {event.stage for event in progress}
-    assert previews[-1].image.ndim == 2
+    assert previews[-1].image.ndim == 3
     assert previews[-1].image.max() > 100
     assert isinstance(events[-1], Finished)
     assert sum(isinstance(event, Finished) for event in events) == 1
@@ -160,6 +160,7 @@ def test_simulated_slices_look_like_those_that_were_measured(reconstructed, movi
         assert shown.shape == stack.images.shape
         good = stack.inside & (reconstructed.weights[reconstructed.of_stack(k)] > 0.5)[:, None, None]
         assert np.corrcoef(shown[good], stack.images[good])[0, 1] > 0.9
+        assert np.vdot(shown[good], stack.images[good]) / np.vdot(shown[good], shown[good]) == pytest.approx(1, abs=0.1)
 
 
 def test_a_slice_turned_by_its_motion_is_where_the_simulation_had_it(reconstructed, moving):

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from superqt import QCollapsible
 
 
 def title(text: str) -> QLabel:
@@ -52,6 +54,15 @@ def form_layout(parent: QWidget) -> QFormLayout:
     form.setContentsMargins(0, 0, 0, 0)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return form
+
+
+def folded(text: str) -> QCollapsible:
+    """Return a part of a form that is folded away at first."""
+    made = QCollapsible(f"▸ {text}")
+    for icon in (made.setCollapsedIcon, made.setExpandedIcon):
+        icon(QIcon())  # its own are black in every theme
+    made.toggled.connect(lambda shown: made.setText(f"{'▾' if shown else '▸'} {text}"))
+    return made
 
 
 def timer(parent: QObject, interval_ms: int, call: Callable[[], Any], *, once: bool = False) -> QTimer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 
@@ -30,6 +30,10 @@ class VerticalScroll(QScrollArea):
     def show_end(self) -> None:
         """Scroll to the bottom."""
         self._bar.setValue(self._bar.maximum())
+
+    def show_part(self, part: QWidget) -> None:
+        """Scroll so that ``part`` begins at the top, as far as there is enough below it."""
+        self._bar.setValue(part.mapTo(self._inner, QPoint(0, 0)).y())
 
     def minimumSizeHint(self) -> QSize:
         """Return a size wide enough for the contents."""

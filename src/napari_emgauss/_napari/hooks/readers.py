@@ -25,6 +25,11 @@ def get_volume_reader(path: str | Sequence[str]) -> Reader | None:
     return _read_volume if _single(path, (".mrc", ".rec", ".map", ".zarr")) else None
 
 
+def get_nifti_reader(path: str | Sequence[str]) -> Reader | None:
+    """Return a reader if ``path`` is one NIfTI file."""
+    return _read_nifti if isinstance(path, str) and path.lower().endswith((".nii", ".nii.gz")) else None
+
+
 def _states_voxel_size(path: str) -> bool:
     from napari_emgauss.io import read_voxel_size
 
@@ -41,18 +46,28 @@ def _single(path: str | Sequence[str], suffixes: tuple[str, ...]) -> bool:
 def _read_model(path: str | Sequence[str]) -> list[LayerData]:
     import napari
 
+    from napari_emgauss._napari.viewer.slice_results import result_to_layer
     from napari_emgauss._napari.viewer.virtual import volume_for_layer
     from napari_emgauss.methods.registry import load
+    from napari_emgauss.methods.svr import SliceReconstruction
 
-    reconstruction = load(str(path))
+    reconstruction, name = load(str(path)), Path(str(path)).stem
+    if isinstance(reconstruction, SliceReconstruction):
+        return [result_to_layer(reconstruction.volume(), reconstruction, name)]
     volume = volume_for_layer(reconstruction, napari.current_viewer())
     attributes = LayerPlacement().attributes(volume.voxel_size_nm, reconstruction.origin_nm) | {
-        "name": Path(str(path)).stem,
+        "name": name,
         # Known without drawing a plane, which can take seconds.
         "contrast_limits": reconstruction.display_range,
         "metadata": {"napari-emgauss": dict(reconstruction.record)},
     }
     return [(volume, attributes, "image")]
+
+
+def _read_nifti(path: str | Sequence[str]) -> list[LayerData]:
+    from napari_emgauss._napari.viewer.space import read_nifti_layers
+
+    return read_nifti_layers(Path(str(path)))
 
 
 def _read_volume(path: str | Sequence[str]) -> list[LayerData]:

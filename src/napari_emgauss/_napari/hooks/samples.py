@@ -5,13 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_emgauss._napari.viewer.layers import LayerData, to_layer
-from napari_emgauss.phantoms import phantom
+from napari_emgauss.phantoms import Acquisition, brain_phantom, phantom, simulate_stacks
 from napari_emgauss.volume import Volume
 
 
 def anisotropic_phantom() -> list[LayerData]:
     """Return a synthetic EM volume of which every sixth section is kept."""
     return [to_layer(phantom().every(6), "EM phantom")]
+
+
+def moving_brain() -> list[LayerData]:
+    """Return three stacks of thick slices of a synthetic brain that moved, with their masks."""
+    from napari_emgauss._napari.viewer.space import stack_to_layers
+
+    truth, mask = brain_phantom((48, 56, 48), voxel_size_mm=1.5)
+    acquisition = Acquisition(thickness_mm=4.5, pixel_mm=1.5)
+    stacks = simulate_stacks(truth, mask, acquisition).stacks
+    layers = [stack_to_layers(stack, thickness_mm=stack.thickness_mm) for stack in stacks]
+    return [*(image for image, _ in layers), *(labels for _, labels in layers)]
 
 
 def fib25() -> list[LayerData]:

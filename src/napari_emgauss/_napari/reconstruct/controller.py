@@ -18,12 +18,12 @@ from napari_emgauss._napari.reconstruct.half_done import HalfDone, half_done_in
 from napari_emgauss._napari.reconstruct.models.actions import ModelActions
 from napari_emgauss._napari.reconstruct.models.recent import RecentModels
 from napari_emgauss._napari.reconstruct.models.saved import SavedModels, models_folder
-from napari_emgauss._napari.reconstruct.progress import ask_for_preview, point_of
 from napari_emgauss._napari.reconstruct.stack.check import SectionCheck
 from napari_emgauss._napari.reconstruct.stack.choice import StackChoice
-from napari_emgauss._napari.reconstruct.training import TrainedStack, TrainingRun
+from napari_emgauss._napari.reconstruct.stack.trained import StackRun, TrainedStack
 from napari_emgauss._napari.reconstruct.training_layers import TrainingLayers
 from napari_emgauss._napari.reconstruct.view import ReconstructView
+from napari_emgauss._napari.training.progress import ask_for_preview, point_of
 from napari_emgauss._napari.viewer.layers import LayerPlacement, stack_of
 from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
@@ -68,7 +68,7 @@ class ReconstructController:
         self.stack = StackChoice(view.stack, viewer)
         self.check = SectionCheck(view.check, self.stack)
         self.actions = ModelActions(view.next_steps, viewer, models)
-        self.run: TrainingRun | None = None
+        self.run: StackRun | None = None
         """The present training."""
         self._viewer, self._models = viewer, models
         self._layers = TrainingLayers(view, viewer, models)
@@ -168,7 +168,7 @@ class ReconstructController:
             **arguments,
         )
         self._costs.cease("")
-        self.run = TrainingRun(
+        self.run = StackRun(
             session,
             TrainedStack(volume=volume, layer=layer, placement=LayerPlacement.of(layer)),
             on_progress=self._on_progress,
@@ -274,7 +274,7 @@ class ReconstructController:
         details += "" if model is None else describe_evidence(model.trained.record)
         self.view.panel.show_idle(text, details.strip())
 
-    def _model_of(self, run: TrainingRun) -> OpenModel | None:
+    def _model_of(self, run: StackRun) -> OpenModel | None:
         """Return what was learned, None where that was discarded or is nothing."""
         if run.session.discarded:
             return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from napari_emgauss._napari.reconstruct.progress import origin_of
-from napari_emgauss._napari.reconstruct.training import TrainedStack
+from napari_emgauss._napari.reconstruct.stack.trained import TrainedStack
+from napari_emgauss._napari.training.progress import origin_of
 from napari_emgauss.training import Preview
 
 PREVIEW_NAME = "EMGauss preview"

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox, QWidget
-from superqt import QCollapsible
 
+from napari_emgauss._napari.controls.elements import folded
 from napari_emgauss._napari.controls.length_box import LengthBox
-from napari_emgauss._napari.controls.user_settings import user_settings
+from napari_emgauss._napari.controls.remembered import user_settings
 from napari_emgauss.methods.emgauss.config import FIELDS, inert
 from napari_emgauss.methods.emgauss.presets import PRESET_NOTES, preset
 from napari_emgauss.settings import bounds
@@ -134,10 +133,7 @@ class SettingsForm(QWidget):
         self.device.setToolTip("Where to compute. Automatic takes an NVIDIA GPU if torch finds one, otherwise the CPU.")
         self.note = QLabel()
         self.note.setWordWrap(True)
-        self.advanced = QCollapsible("▸ Advanced")
-        for icon in (self.advanced.setCollapsedIcon, self.advanced.setExpandedIcon):
-            icon(QIcon())  # its own are black in every theme
-        self.advanced.toggled.connect(lambda shown: self.advanced.setText(("▾" if shown else "▸") + " Advanced"))
+        self.advanced = folded("Advanced")
         form = QWidget()
         self._fields = _editors(form)
         self.advanced.addWidget(form)

@@ -7,9 +7,9 @@ from typing import Any
 
 from napari_emgauss._napari.reconstruct.draft_previews import DraftPreviews
 from napari_emgauss._napari.reconstruct.preview import PreviewLayer
-from napari_emgauss._napari.reconstruct.progress import is_of
-from napari_emgauss._napari.reconstruct.training import TrainingRun
+from napari_emgauss._napari.reconstruct.stack.trained import StackRun
 from napari_emgauss._napari.reconstruct.view import ReconstructView
+from napari_emgauss._napari.training.progress import is_of
 from napari_emgauss._napari.viewer.isotropic import add_isotropic
 from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
 from napari_emgauss._napari.viewer.virtual import redraw_volumes
@@ -37,13 +37,13 @@ class TrainingLayers:
     def __init__(self, view: ReconstructView, viewer: Any, models: OpenModels) -> None:
         self._panel, self._viewer, self._models = view.panel, viewer, models
         self._drafts = DraftPreviews(view, self.show)
-        self._run: TrainingRun | None = None
+        self._run: StackRun | None = None
         self._opens_draft = True
         self._preview: PreviewLayer | None = None
         self._draft: OpenModel | None = None
         self._layer: weakref.ref[Any] | None = None
 
-    def open(self, run: TrainingRun, *, opens_draft: bool) -> None:
+    def open(self, run: StackRun, *, opens_draft: bool) -> None:
         """Begin with a training; a model that is gone on from is open itself, and its draft is then not opened."""
         self._run, self._opens_draft = run, opens_draft
         self._preview = PreviewLayer(self._viewer, run.stack)

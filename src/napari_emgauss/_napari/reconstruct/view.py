@@ -13,10 +13,10 @@ from napari_emgauss._napari.controls.scroll import VerticalScroll
 from napari_emgauss._napari.reconstruct.half_done import HalfDonePanel
 from napari_emgauss._napari.reconstruct.models.next_steps import NextSteps
 from napari_emgauss._napari.reconstruct.models.panel import ModelsPanel
-from napari_emgauss._napari.reconstruct.run_panel import RunPanel
 from napari_emgauss._napari.reconstruct.settings_form import SettingsForm
 from napari_emgauss._napari.reconstruct.stack.check_panel import CheckPanel
 from napari_emgauss._napari.reconstruct.stack.form import StackForm
+from napari_emgauss._napari.training.run_panel import RunPanel
 
 REVEAL_MS = 100
 """Time that the layout takes to follow what is shown and hidden."""

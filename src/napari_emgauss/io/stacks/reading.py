@@ -17,16 +17,14 @@ from napari_emgauss.errors import FileFormatError, VolumeError
 from napari_emgauss.io.files import read
 from napari_emgauss.io.guard import MAX_METADATA_BYTES
 from napari_emgauss.io.stacks.nifti import NIFTI_SUFFIXES, is_nifti, read_nifti
-from napari_emgauss.slices import SliceStack, WorldVolume
-from napari_emgauss.slices.affine import Orientation, check_affine, placed_affine, spacing_of, transform
+from napari_emgauss.slices import SliceStack
+from napari_emgauss.slices.affine import Orientation, check_affine, placed_affine, spacing_of
+from napari_emgauss.slices.arrays import mask_on, slice_axis_of
 
 StackPath = str | os.PathLike[str]
 
-_CLEARLY_COARSER = 1.2
 _NM_PER_MM = 1e6
 _EVENLY_WITHIN_MM = 0.05
-_ONE_GRID_WITHIN = 1e-2
-"""Of a voxel."""
 
 
 def read_stack(
@@ -75,7 +73,7 @@ def read_stack(
     """
     if isinstance(path, Sequence) and not isinstance(path, str):
         files = [Path(file) for file in path]
-        stack = _join([_read_nifti_stack(file, slice_axis) for file in files], _name_of(files))
+        stack = _join([read_nifti_stack(file, slice_axis) for file in files], _name_of(files))
         first = files[0]
     else:
         first = Path(path)
@@ -92,9 +90,9 @@ def _read_one(
     if is_nifti(path):
         if orientation is not None:
             raise VolumeError(f"{path.name} states its orientation, got orientation={orientation!r}. Leave it out.")
-        return _read_nifti_stack(path, slice_axis, stated=affine)
+        return read_nifti_stack(path, slice_axis, stated=affine)
     if path.is_dir() and (files := sorted(file for file in path.iterdir() if is_nifti(file))):
-        return _join([_read_nifti_stack(file, slice_axis) for file in files], path.name)
+        return _join([read_nifti_stack(file, slice_axis) for file in files], path.name)
     if path.is_file() and affine is None and orientation is None:
         raise VolumeError(
             f"{path.name} does not say where its slices are in space. Give orientation='axial' (or coronal, sagittal), "
@@ -108,7 +106,7 @@ def _read_one(
     return SliceStack(volume.as_float(), place, _apart(place), name=path.name)
 
 
-def _read_nifti_stack(path: Path, slice_axis: int | None, stated: AnyArray | None = None) -> SliceStack:
+def read_nifti_stack(path: Path, slice_axis: int | None = None, stated: AnyArray | None = None) -> SliceStack:
     """Return a NIfTI file's slices; as thick as they are apart, until more is known."""
     if not is_nifti(path):
         raise FileFormatError(f"{path.name} is no NIfTI file; expected {' or '.join(NIFTI_SUFFIXES)}.")
@@ -120,7 +118,7 @@ def _read_nifti_stack(path: Path, slice_axis: int | None, stated: AnyArray | Non
         )
     affine = None if image.affine is None else check_affine(image.affine, path.name)
     spacing = image.spacing_mm if affine is None else spacing_of(affine)
-    k = _slice_axis(image.values.shape, spacing, image.slice_axis, slice_axis)
+    k = slice_axis_of(image.values.shape, spacing, named=image.slice_axis, wanted=slice_axis)
     order = [k, *sorted({0, 1, 2} - {k}, reverse=True)]
     images = np.ascontiguousarray(image.values.transpose(order))
     place = check_affine(stated if affine is None else affine[:, [*order, 3]], path.name)
@@ -129,20 +127,6 @@ def _read_nifti_stack(path: Path, slice_axis: int | None, stated: AnyArray | Non
 
 def _apart(affine: AnyArray) -> float:
     return float(spacing_of(affine)[0])
-
-
-def _slice_axis(shape: tuple[int, ...], spacing: AnyArray, named: int | None, wanted: int | None) -> int:
-    if wanted is not None:
-        if wanted not in (0, 1, 2):
-            raise VolumeError(f"slice_axis must be 0, 1 or 2, got {wanted!r}.")
-        return wanted
-    single = [axis for axis, n in enumerate(shape) if n == 1]
-    if len(single) == 1:
-        return single[0]
-    coarse = np.sort(spacing)
-    if coarse[2] > _CLEARLY_COARSER * coarse[1]:
-        return int(np.argmax(spacing))
-    return 2 if named is None else named
 
 
 def _name_of(files: Sequence[Path]) -> str:
@@ -180,7 +164,7 @@ def _join(parts: Sequence[SliceStack], name: str) -> SliceStack:
 def _thickness(stack: SliceStack, path: Path, wanted: float | None) -> float:
     if wanted is not None:
         return wanted
-    stated = _sidecar_thickness(path)
+    stated = stated_thickness(path)
     if stated is not None:
         return stated
     apart = float(stack.spacing_mm[0])
@@ -192,8 +176,8 @@ def _thickness(stack: SliceStack, path: Path, wanted: float | None) -> float:
     return apart
 
 
-def _sidecar_thickness(path: Path) -> float | None:
-    """Return SliceThickness from the JSON file that converters write beside a NIfTI file, None without any."""
+def stated_thickness(path: Path) -> float | None:
+    """Return SliceThickness (mm) from the JSON file that converters write beside a NIfTI file, None without any."""
     base = path.name
     for suffix in reversed(NIFTI_SUFFIXES):
         base = base[: -len(suffix)] if base.lower().endswith(suffix) else base
@@ -218,25 +202,4 @@ def _mask_of(stack: SliceStack, mask: Any, slice_axis: int | None) -> AnyArray:
     if image.affine is None:
         raise VolumeError(f"{path.name} states no place in space (sform and qform are unset). Save it again with one.")
     affine = check_affine(image.affine, path.name)[:, [2, 1, 0, 3]]
-    values = image.values.transpose(2, 1, 0)
-    if not np.isfinite(values).all():
-        raise VolumeError(f"{path.name} has NaN or infinite values; a mask is zero outside and not zero inside.")
-    placed = WorldVolume((values != 0).astype(np.float32), affine)
-    inside = _on_grid(placed, stack)
-    if not inside.any():
-        raise VolumeError(
-            f"{path.name} marks nothing in {stack.name}: the mask is empty, or lies elsewhere in space. "
-            "Check that both files are of one examination."
-        )
-    return inside
-
-
-def _on_grid(mask: WorldVolume, stack: SliceStack) -> AnyArray:
-    """Return a mask on the pixels of a stack; its own voxels where both grids have the same, else the nearest half."""
-    indices = np.stack(np.meshgrid(*map(np.arange, stack.images.shape), indexing="ij"), -1)
-    at = mask.grid.indices(stack.world(indices))
-    nearest = np.rint(at)
-    # Two programs round one affine differently; what is one grid but for that keeps its borders.
-    if np.abs(at - nearest).max() < _ONE_GRID_WITHIN:
-        at = nearest
-    return mask.sample(transform(mask.affine, at)) > 0.5
+    return mask_on(stack, image.values.transpose(2, 1, 0), affine, path.name)

@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss._types import AnyArray, FloatArray, Triple
 from napari_emgauss.forward.grid import draw_grid
 from napari_emgauss.methods.svr.config import SvrConfig
 from napari_emgauss.methods.svr.fitting.solver import SliceSolver
 from napari_emgauss.methods.svr.measured import Measured
 from napari_emgauss.methods.svr.model import SliceModel
 from napari_emgauss.methods.svr.schedule import rounds, schedule
+from napari_emgauss.slices import WorldGrid
 from napari_emgauss.training import Hook, PlanePlacement, Preview
 
-PREVIEW_PX = 160
-"""Longest side of a plane of the preview."""
+PREVIEW_SIDE = 64
+"""Voxels along the longest side of the preview."""
 
 
 @dataclass(frozen=True)
@@ -87,34 +88,25 @@ class SliceObjective:
         }
 
     def preview(self, wanted: tuple[float, ...] | None) -> Preview | None:
-        """Draw three orthogonal planes of the world side by side: axial, coronal and sagittal.
-
-        They meet at ``wanted`` (x, y, z in mm), by default in the middle of what was measured.
-        """
+        """Draw all of the volume on a coarse grid along the world's axes; wherever one looks, it is at hand."""
         gaussians = self.model.gaussians
         if not len(gaussians):
             return None
         world = self.measured.points(self.model.motion.numpy()) @ self.frame[:3, :3].T + self.frame[:3, 3]
-        low, high = world.min(0), world.max(0)
-        at = (low + high) / 2 if wanted is None else np.array(wanted[:3], np.float64)
-        step = max(float((high - low).max()) / PREVIEW_PX, 1e-6)
-        images = []
-        for normal, row, column in ((2, 1, 0), (1, 2, 0), (0, 2, 1)):
-            affine = np.eye(4)
-            affine[:3, :3] = 0
-            affine[normal, 0], affine[row, 1], affine[column, 2] = step, -step, step
-            affine[:3, 3] = low
-            affine[normal, 3], affine[row, 3] = at[normal], high[row]
-            shape = (1, int((high - low)[row] / step) + 1, int((high - low)[column] / step) + 1)
-            there = np.linalg.inv(self.frame) @ affine
-            drawn = draw_grid(gaussians.mean, gaussians.covariance(), gaussians.amplitude.numpy(), there, shape)
-            images.append(drawn[0])
-        rows = max(image.shape[0] for image in images)
-        mosaic = np.concatenate([np.pad(image, ((0, rows - len(image)), (0, 2))) for image in images], 1)
-        place = PlanePlacement(origin=(float(at[0]), float(at[1]), float(at[2])))
-        return Preview(image=self.restore(mosaic), placement=place, label="axial, coronal, sagittal")
+        longest_mm = float(np.ptp(world, axis=0).max())
+        grid = WorldGrid.around(world, max(longest_mm / PREVIEW_SIDE, self.config.voxel_size_mm))
+        affine = np.linalg.inv(self.frame) @ grid.affine
+        drawn = draw_grid(gaussians.mean, gaussians.covariance(), gaussians.amplitude.numpy(), affine, grid.shape)
+        plane, row, column, origin = (_triple(vector) for vector in grid.affine[:3].T)
+        place = PlanePlacement(origin=origin, plane=plane, row=row, column=column)
+        return Preview(image=self.restore(drawn), placement=place, label="volume so far")
 
     def values(self) -> dict[str, Any]:
         """Return what hidden slices said, if they were asked."""
         evidence = self._solver.evidence
         return {"evidence": None if evidence is None else evidence.to_json()}
+
+
+def _triple(vector: AnyArray) -> Triple:
+    x, y, z = (float(v) for v in vector)
+    return x, y, z

@@ -46,8 +46,12 @@ class StackShape:
 
     def matches(self, stack: SliceStack) -> bool:
         """Whether ``stack`` is the one."""
-        same = stack.images.shape == self.shape and abs(stack.thickness_mm - self.thickness_mm) < PLACE_WITHIN_MM
-        return bool(same and np.abs(stack.affine - self.affine).max() < PLACE_WITHIN_MM)
+        return self.lies_like(stack) and abs(stack.thickness_mm - self.thickness_mm) < PLACE_WITHIN_MM
+
+    def lies_like(self, stack: SliceStack) -> bool:
+        """Whether ``stack`` has the same pixels at the same places."""
+        same = stack.images.shape == self.shape and np.abs(stack.affine - self.affine).max() < PLACE_WITHIN_MM
+        return bool(same)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +145,7 @@ class SliceReconstruction:
             pixels = cuts.draw(self.gaussians.amplitude.numpy())
             for s in range(len(cuts.layout.shapes)):
                 images[first + s] = cuts.layout.image(pixels, s)
-        return np.asarray(images * (self.gains[of] / stack.scale)[:, None, None], np.float32)
+        return np.asarray(images * (self.gains[of] * self.intensity / stack.scale)[:, None, None], np.float32)
 
     def uncertainty(self, voxel_size_mm: float | None = None) -> NiftiVolume:
         """Return the error to expect of a slice measured anew, noise included, on the grid of `volume`.
@@ -161,6 +165,12 @@ class SliceReconstruction:
             )
         drawn = self.error.resampled(self.grid if voxel_size_mm is None else self._grid(voxel_size_mm))
         return NiftiVolume(drawn.values, drawn.affine)
+
+    def by_weight(self) -> list[tuple[int, int, float]]:
+        """Return (stack, slice, weight) of the slices that show something of the object; what fits worst is first."""
+        places = [(k, s) for k, stack in enumerate(self.stacks) for s in range(stack.shape[0])]
+        rows = zip(places, self.weights, strict=True)
+        return sorted(((k, s, float(w)) for (k, s), w in rows if w > 0), key=lambda own: own[2])
 
     def fits(self, stacks: Sequence[SliceStack]) -> bool:
         """Whether it is of these stacks."""

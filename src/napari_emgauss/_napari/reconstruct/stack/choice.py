@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.controls.elements import timer
 from napari_emgauss._napari.controls.notify import message_of
-from napari_emgauss._napari.controls.user_settings import user_settings
+from napari_emgauss._napari.controls.remembered import user_settings
 from napari_emgauss._napari.reconstruct.stack.form import StackForm
 from napari_emgauss._napari.reconstruct.stack.indices import parse_sections, spread
 from napari_emgauss._napari.reconstruct.stack.known_sizes import KnownSizes

@@ -1,12 +1,12 @@
 import pytest
 from napari.settings import get_settings
 
-from napari_emgauss._napari.reconstruct.curves import Curves
+from napari_emgauss._napari.training.curves import Curves
 
 
 @pytest.fixture
 def curves(qtbot):
-    curves = Curves()
+    curves = Curves("Loss")
     qtbot.addWidget(curves)
     return curves
 

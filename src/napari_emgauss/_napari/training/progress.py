@@ -22,9 +22,18 @@ STAGE_NAMES = {
     "warm-up": "Warm-up",
     "joint": "Learning",
     "bootstrap": "Refining",
+    "placements": "Placing the stacks",
+    "motion": "Finding how slices moved",
+    "judge": "Checking the motion on hidden slices",
+    "volume": "Sharpening the volume",
 }
-STEPS = {"sections": 1, "teacher": 2, "evidence": 2, "uncertainty": 4, "keeping": 4}
-"""Number of a stage's step, of four; learning is the third."""
+STEPS = {
+    "sections": 1,
+    **dict.fromkeys(("teacher", "evidence"), 2),
+    **dict.fromkeys(("pseudo-sections", "solve", "warm-up", "joint", "bootstrap"), 3),
+    **dict.fromkeys(("uncertainty", "keeping"), 4),
+}
+"""Number of a stage's step, of the four that a training of sections has."""
 BEFORE_LEARNING = ("sections", "teacher", "evidence")
 """Stages that know of their own time only."""
 
@@ -71,8 +80,8 @@ def describe(progress: Progress, *, least_left_s: float = 0.0) -> str:
     left_s = progress.seconds_left
     if progress.stage in BEFORE_LEARNING:
         left_s = max(left_s, least_left_s)
-    step = f"Step {STEPS.get(progress.stage, 3)} of 4"
-    return f"{step}: {stage}{block} · about {format_duration(left_s)} left{gaussians}"
+    step = f"Step {STEPS[progress.stage]} of 4: " if progress.stage in STEPS else ""
+    return f"{step}{stage}{block} · about {format_duration(left_s)} left{gaussians}"
 
 
 def origin_of(preview: Preview) -> Triple:

@@ -6,5 +6,5 @@ from qtpy.QtCore import QSettings
 
 
 def user_settings() -> QSettings:
-    """Return the plugin's settings of this user."""
+    """Return the settings of this user."""
     return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "napari-emgauss", "napari-emgauss")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.activity import Activity
 from napari_emgauss._napari.controls.elements import button, row, text_label
-from napari_emgauss._napari.reconstruct.curves import Curves
-from napari_emgauss._napari.reconstruct.progress import REFINING, ProgressPoint
+from napari_emgauss._napari.training.curves import Curves
+from napari_emgauss._napari.training.progress import REFINING, ProgressPoint
 
 ACTIVITY_EVERY_S = 2.0
 """Rarely: napari processes all events at every update."""
@@ -19,6 +20,17 @@ ACTIVITY_EVERY_S = 2.0
 
 STOP, STOP_TIP = "Stop and keep", "End now and keep what was learned; the rest is made in a short time."
 END, END_TIP = "End at once", "Do not wait: what was not trained yet is kept as a rough sketch."
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingWords:
+    """What a training is called in its panel."""
+
+    train: str = "Learn this stack in the background; you can go on working. (Ctrl+Enter)"
+    """Tooltip of the button that begins it."""
+    preparing: str = "Preparing: reading sections and estimating their motion…"
+    ending: str = "Ending: what was not trained yet is made in short…"
+    loss: str = "Loss on observed sections"
 
 
 class RunPanel(QWidget):
@@ -30,9 +42,10 @@ class RunPanel(QWidget):
     stop = Signal()
     discard = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, words: TrainingWords | None = None) -> None:
         super().__init__()
-        self.train_button = button("Train", "Learn this stack in the background; you can go on working. (Ctrl+Enter)")
+        self._words = words = words or TrainingWords()
+        self.train_button = button("Train", words.train)
         self.pause_button = button("Pause", "Hold after the present iteration; Resume goes on.")
         self.stop_button = button(STOP, STOP_TIP)
         self.discard_button = button("Discard", "End now and throw away what was learned.")
@@ -41,7 +54,7 @@ class RunPanel(QWidget):
         self.on_screen = text_label()
         """What the preview shows, in words."""
         self._shown = ""
-        self.curves = Curves()
+        self.curves = Curves(words.loss)
         """Placed by the owner."""
         self._activity = Activity()
         self._activity_at: float | None = None
@@ -68,7 +81,7 @@ class RunPanel(QWidget):
         self.curves.clear()
         self.curves.show()
         self.bar.setRange(0, 0)
-        self.status.setText("Preparing: reading sections and estimating their motion…")
+        self.status.setText(self._words.preparing)
 
     def show_idle(self, message: str, details: str = "") -> None:
         """Show that no training runs; ``message`` says how the last one ended, a tooltip the ``details``."""
@@ -83,7 +96,7 @@ class RunPanel(QWidget):
 
     def show_ending(self) -> None:
         """Show that the training ends, and that it can end sooner."""
-        self.status.setText("Ending: what was not trained yet is made in short…")
+        self.status.setText(self._words.ending)
         self.stop_button.setText(END)
         self.stop_button.setToolTip(END_TIP)
 

@@ -5,28 +5,15 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from napari_emgauss._napari.controls.notify import show_notice
-from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.workers.gui_call import GuiCall
 from napari_emgauss.session import Session
 from napari_emgauss.training import Finished, Improved, Notice, Preview, Progress
-from napari_emgauss.volume import Volume
 
 TELL_EVERY_MS = 100
 CLOSING_S = 10.0
 """Longest wait for the present iteration when the viewer closes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedStack:
-    """The stack in training, and where it lies in the viewer."""
-
-    volume: Volume
-    layer: Any
-    placement: LayerPlacement
 
 
 class TrainingRun:
@@ -36,8 +23,6 @@ class TrainingRun:
     ----------
     session
         Not started yet.
-    stack
-        What it trains on.
     on_progress
         Called with the new progress records, oldest first.
     on_preview
@@ -51,14 +36,13 @@ class TrainingRun:
     def __init__(
         self,
         session: Session,
-        stack: TrainedStack,
         *,
         on_progress: Callable[[list[Progress]], None],
         on_preview: Callable[[Preview], None],
         on_improved: Callable[[], None],
         on_finished: Callable[[Finished], None],
     ) -> None:
-        self.session, self.stack = session, stack
+        self.session = session
         self._on_progress, self._on_preview = on_progress, on_preview
         self._on_improved, self._on_finished = on_improved, on_finished
         # The training thread appends, the GUI thread pops: a deque needs no lock for that.

@@ -1,6 +1,6 @@
 import pytest
 
-from napari_emgauss._napari.reconstruct.progress import STAGE_NAMES, describe, point_of
+from napari_emgauss._napari.training.progress import STAGE_NAMES, describe, point_of
 from napari_emgauss.training import Progress
 
 
@@ -35,7 +35,7 @@ def test_what_comes_before_the_learning_does_not_promise_an_early_end():
 
 @pytest.mark.parametrize("stage", [*STAGE_NAMES, "a stage to come"])
 def test_every_stage_has_a_name(stage):
-    assert describe(progress(stage=stage)).partition(": ")[2].startswith(STAGE_NAMES.get(stage, stage))
+    assert STAGE_NAMES.get(stage, stage) in describe(progress(stage=stage)).partition(" · ")[0]
 
 
 def test_what_is_not_known_yet_is_no_point_of_a_curve():

@@ -6,12 +6,11 @@ import time
 from collections.abc import Mapping, Sequence
 
 import pyqtgraph as pg
-from napari.settings import get_settings
-from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_emgauss._napari.reconstruct.progress import ProgressPoint
+from napari_emgauss._napari.controls.plots import small_plot, take_theme, theme_colours
+from napari_emgauss._napari.training.progress import ProgressPoint
 
 HEIGHT_PX = 110
 DRAW_EVERY_S = 0.7
@@ -20,14 +19,14 @@ DRAW_EVERY_S = 0.7
 class Curves(QWidget):
     """Two small plots over iterations; the lower one only where sections are held out."""
 
-    def __init__(self) -> None:
+    def __init__(self, loss_title: str) -> None:
         super().__init__()
-        self._loss, self._score = _plot(), _plot()
+        self._loss, self._score = small_plot(HEIGHT_PX), small_plot(HEIGHT_PX)
         self._score_title = QLabel("PSNR on held-out sections (dB; higher is better)")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        for widget in (QLabel("Loss on observed sections"), self._loss, self._score_title, self._score):
+        for widget in (QLabel(loss_title), self._loss, self._score_title, self._score):
             layout.addWidget(widget)
         self._iterations: list[int] = []
         self._losses: list[float] = []
@@ -50,13 +49,11 @@ class Curves(QWidget):
 
     def take_theme(self) -> None:
         """Draw in the colours of napari's present theme."""
-        line, accent = self._colours()
+        line, accent = theme_colours()
         for curve in (self._loss_curve, self._score_curve):
             curve.setPen(pg.mkPen(accent))  # width 1: Qt draws wider lines many times slower
         for plot in (self._loss, self._score):
-            for side in ("left", "bottom"):
-                plot.getAxis(side).setPen(line)
-                plot.getAxis(side).setTextPen(line)
+            take_theme(plot)
         for level in self._plain.values():
             level.setPen(pg.mkPen(line, style=Qt.PenStyle.DashLine))
             level.label.setColor(line)
@@ -77,7 +74,7 @@ class Curves(QWidget):
         self._show_score(shown=True)
 
     def _level(self, psnr_db: float, label: str, position: float) -> pg.InfiniteLine:
-        line, _ = self._colours()
+        line, _ = theme_colours()
         return pg.InfiniteLine(
             psnr_db,
             angle=0,
@@ -110,20 +107,3 @@ class Curves(QWidget):
     def _show_score(self, *, shown: bool) -> None:
         self._score_title.setVisible(shown)
         self._score.setVisible(shown)
-
-    def _colours(self) -> tuple[str, str]:
-        """Of text and of curves, in napari's theme."""
-        theme = get_theme(get_settings().appearance.theme)
-        return theme.text.as_hex(), theme.warning.as_hex()
-
-
-def _plot() -> pg.PlotWidget:
-    plot = pg.PlotWidget(background=None)
-    plot.setFixedHeight(HEIGHT_PX)
-    plot.setMinimumWidth(120)
-    plot.hideButtons()
-    plot.setMenuEnabled(False)
-    plot.setMouseEnabled(x=False, y=False)
-    plot.getAxis("left").enableAutoSIPrefix(False)
-    plot.getAxis("bottom").enableAutoSIPrefix(False)
-    return plot

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from napari_emgauss._napari.reconstruct.training import TrainingRun
+from napari_emgauss._napari.training.run import TrainingRun
 from napari_emgauss.session import Session
 
 WAIT_MS = 180_000
@@ -19,7 +19,6 @@ def run(stack, qtbot):
     session = Session(stack, preset="fast", joint=3, bootstrap=0)
     run = TrainingRun(
         session,
-        None,
         on_progress=tells("progress"),
         on_preview=tells("preview"),
         on_improved=lambda: tells("improved")(session.draft),

@@ -1,0 +1,1 @@
+"""The stacks to make a volume of: chosen layers with their masks and thicknesses."""

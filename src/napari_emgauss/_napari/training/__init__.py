@@ -1,0 +1,1 @@
+"""What widgets that train share: the run in the background, its panel, its curves."""
