@@ -16,6 +16,7 @@ from napari_emgauss.cli.demo import Demo
 from napari_emgauss.cli.doctor import Doctor
 from napari_emgauss.cli.evaluate import Evaluate, EvaluateSlices
 from napari_emgauss.cli.export import Export
+from napari_emgauss.cli.gem import GemCommand
 from napari_emgauss.cli.interpolate import Interpolate
 from napari_emgauss.cli.reconstruct import Reconstruct
 from napari_emgauss.cli.render import Render
@@ -27,6 +28,7 @@ OK, FAILED, USAGE = 0, 1, 2
 Command = (
     Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")]
     | Annotated[SvrCommand, tyro.conf.subcommand("svr")]
+    | Annotated[GemCommand, tyro.conf.subcommand("gem")]
     | Annotated[Render, tyro.conf.subcommand("render")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Interpolate, tyro.conf.subcommand("interpolate")]

@@ -11,6 +11,7 @@ from tyro.conf import Positional
 from napari_emgauss.errors import ConfigError
 
 if TYPE_CHECKING:
+    from napari_emgauss.methods.gem import GaussianMap
     from napari_emgauss.methods.svr import SliceReconstruction
 
 
@@ -21,7 +22,7 @@ class Export:
     model: Positional[Path]
     """Model file (.emgauss)."""
     output: Positional[Path]
-    """Volume: .ome.tif, .ome.zarr or .mrc; .nii or .nii.gz for a model of slices (svr)."""
+    """Volume: .ome.tif, .ome.zarr or .mrc; .nii or .nii.gz for a model of slices (svr), .mrc for one of particles."""
     voxel_size_nm: tuple[float, float, float] | None = None
     """Voxel size z y x in nanometres; isotropic, at the section's pixel size, by default."""
     voxel_size_mm: float | None = None
@@ -38,13 +39,25 @@ class Export:
 
         check_outputs([self.output], inputs=[self.model], overwrite=self.overwrite)
         model = load(self.model)
-        if hasattr(model, "volume"):
+        if hasattr(model, "half_maps"):
+            self._write_map(model)
+        elif hasattr(model, "volume"):
             self._write_world_volume(model)
         elif self.voxel_size_mm is not None:
             raise ConfigError("--voxel-size-mm is for models of slices (svr). Give --voxel-size-nm z y x instead.")
         else:
             export_volume(model.lazy(self.voxel_size_nm), self.output, overwrite=self.overwrite)
         return 0
+
+    def _write_map(self, model: GaussianMap) -> None:
+        from napari_emgauss.cli.display import plain_console
+
+        if self.voxel_size_nm is not None or self.voxel_size_mm is not None:
+            raise ConfigError("a map of particles (gem) has the voxels of its particles. Leave the voxel size out.")
+        density = model.map()
+        density.write(self.output, overwrite=self.overwrite)
+        n, size = density.shape[0], density.pixel_size_angstrom
+        plain_console().print(f"{n} × {n} × {n} voxels of {size:.4g} Å: {self.output}")
 
     def _write_world_volume(self, model: SliceReconstruction) -> None:
         from napari_emgauss.cli.display import plain_console

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
+from scipy.optimize import nnls
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.forward.backprojection.sums import NormalEquations
@@ -80,25 +82,27 @@ def scaled_shells(volume: FloatArray, factors: Numbers) -> FloatArray:
     return np.asarray(fft.irfftn(fft.rfftn(volume) * gains, s=volume.shape), np.float32)
 
 
-def shell_factors(volume: FloatArray, others: NormalEquations) -> Numbers:
-    """Return the factors of shells 0 .. n / 2 with which a map explains other images best.
+def shell_factors(sources: Sequence[FloatArray], others: NormalEquations) -> Numbers:
+    """Return the factors, at least 0, of shells 0 .. n / 2 of each source whose sum explains other images best.
 
-    Those images have noise of their own, so that a shell that holds only noise gets nothing. The factors are linear
-    between knots, and found by least squares.
+    Those images have noise of their own, so that a shell that holds only noise gets nothing. The factors (sources,
+    n / 2 + 1) are linear between knots, and found by least squares (Lawson & Hanson's for what must not be negative).
     """
-    n = volume.shape[0]
+    n = sources[0].shape[0]
     knots = np.arange(0, n // 2 + KNOT_EVERY, KNOT_EVERY)
     numbers = np.arange(n // 2 + 1)
     hats = [np.clip(1 - np.abs(numbers - knot) / KNOT_EVERY, 0, 1) for knot in knots]
     hats = [hat for hat in hats if hat.any()]
-    parts = [scaled_shells(volume, hat) for hat in hats]
+    parts = [scaled_shells(source, hat) for source in sources for hat in hats]
     applied = [others.apply(part) for part in parts]
     matrix = np.array([[float(np.vdot(part, other)) for other in applied] for part in parts])
     right = np.array([float(np.vdot(part, others.b)) for part in parts])
     ridge = 1e-6 * np.trace(matrix) / len(matrix) * np.eye(len(matrix))
-    found = np.linalg.solve(0.5 * (matrix + matrix.T) + ridge, right)
-    limited = np.clip(found, 0, LARGEST_GAIN)
-    return np.asarray(np.array(hats).T @ limited)
+    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T) + ridge)
+    root = np.sqrt(np.maximum(values, 1e-9 * values.max()))
+    found, _ = nnls(root[:, None] * vectors.T, vectors.T @ right / root)
+    limited = np.minimum(found, LARGEST_GAIN).reshape(len(sources), len(hats))
+    return np.asarray(limited @ np.array(hats))
 
 
 def scaled_to(volume: FloatArray, equations: NormalEquations) -> float:

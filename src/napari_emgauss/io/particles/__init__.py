@@ -13,11 +13,12 @@ from napari_emgauss.io.particles.cryodrgn import read_cryodrgn
 from napari_emgauss.io.particles.cryosparc import read_cryosparc
 from napari_emgauss.io.particles.image_stacks import SUFFIXES
 from napari_emgauss.io.particles.relion import read_relion
+from napari_emgauss.io.particles.writing import write_particles
 from napari_emgauss.particles import Particles
 
 Name = str | os.PathLike[str]
 
-__all__ = ["READABLE_PARTICLES", "read_particles"]
+__all__ = ["READABLE_PARTICLES", "read_particles", "write_particles"]
 
 READABLE_PARTICLES = (".star", ".cs", *SUFFIXES)
 _SIGNS = {"auto": None, "white": 1, "black": -1}

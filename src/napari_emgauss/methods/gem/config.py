@@ -52,7 +52,7 @@ class GemConfig:
     """Smallest standard deviation of a Gaussian."""
     largest_px: Positive = 2.5
     """Largest standard deviation of a Gaussian."""
-    start_px: Positive = 1.5
+    start_px: Positive = 1.2
     """Standard deviation that Gaussians begin with."""
     start_smoothing_px: NonNegative = 1.0
     """Blur of the back-projection that Gaussians are placed on."""
@@ -60,8 +60,8 @@ class GemConfig:
     """Train the standard deviations and rotations of Gaussians, not only their places and densities."""
     scale_start: Flag = True
     """Begin with the one density that explains the images best."""
-    refine: Literal["auto", "yes", "no"] = "no"
-    """Refine poses, shifts and defoci; ``auto`` does where the other half's map agrees that they got better."""
+    mix_voxels: Flag = True
+    """Mix the plain map of voxels into that of the Gaussians, shell by shell, where hidden images ask for it."""
 
     def __post_init__(self) -> None:
         if not self.smallest_px <= self.start_px <= self.largest_px:

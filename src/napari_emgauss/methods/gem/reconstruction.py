@@ -24,12 +24,13 @@ from napari_emgauss.io.particles.density_map import DensityMap
 from napari_emgauss.methods.gem.config import GemConfig
 from napari_emgauss.methods.gem.model import HalfModel, model_values, predicted_images
 from napari_emgauss.methods.gem.resolution import MapResolution, map_resolution
-from napari_emgauss.metrics.maps import half_shells, local_resolution
+from napari_emgauss.metrics.maps import half_shells, local_resolution, soft_sphere
 from napari_emgauss.particles import Particles
 
 METHOD = "gem"
 """Name of the method in model files."""
 PLAIN, HALVES = "plain", "halves"
+EDGE_PX = 3.0
 B_FACTOR_FROM_ANGSTROM = 10.0
 """B-factors are estimated from this resolution on, or from the coarsest third where that is not reached."""
 TABLE_HEADER = (
@@ -60,7 +61,8 @@ class GaussianMap:
     models
         Those of both halves.
     factors
-        Per half and shell 0 .. n / 2: what the other half's images multiply its map by.
+        Per half, source and shell 0 .. n / 2, what the other half's images multiply the maps of Gaussians (source 0)
+        and of voxels (1) by: (2, 2, n / 2 + 1).
     plain
         Half maps of a plain back-projection, which the resolution is measured against.
     halves
@@ -86,6 +88,13 @@ class GaussianMap:
     def n_gaussians(self) -> int:
         """Gaussians of both halves, without their copies by symmetry."""
         return len(self.models[0]) + len(self.models[1])
+
+    @property
+    def share_of_voxels(self) -> npt.NDArray[np.float64]:
+        """Per shell 0 .. n / 2, the part 0..1 of both factors that is the voxels', the mean of both halves."""
+        total = self.factors.sum(1)
+        parts = np.divide(self.factors[:, 1], total, out=np.zeros_like(total), where=total > 0)
+        return np.asarray(parts.mean(0))
 
     def map(self, *, b_factor: float | Literal["auto"] | None = None) -> DensityMap:
         """Return the map: the mean of both halves.
@@ -186,7 +195,11 @@ class GaussianMap:
 
     @cached_property
     def _half_values(self) -> tuple[FloatArray, FloatArray]:
-        first, second = (scaled_shells(m.map(), own) for m, own in zip(self.models, self.factors, strict=True))
+        mask = molecule_sphere(self.config, self.box_px)
+        first, second = (
+            mixed([model.map(), plain * mask], own)
+            for model, plain, own in zip(self.models, self.plain, self.factors, strict=True)
+        )
         return first, second
 
     @cached_property
@@ -223,6 +236,17 @@ class GaussianMap:
                 yield f"{number}/{name}", tensor
             yield f"{number}/{PLAIN}", torch.from_numpy(np.ascontiguousarray(self.plain[number], np.float32))
         yield HALVES, torch.from_numpy(self.halves.astype(np.uint8))
+
+
+def molecule_sphere(config: GemConfig, box_px: int) -> FloatArray:
+    """Return the soft sphere (n, n, n) that holds the molecule."""
+    return soft_sphere(box_px, config.mask_radius * box_px / 2 - EDGE_PX / 2, EDGE_PX)
+
+
+def mixed(sources: Sequence[FloatArray], factors: npt.NDArray[np.float64]) -> FloatArray:
+    """Return the sum of maps whose shells are multiplied by the factors of each (sources, n / 2 + 1)."""
+    parts = [scaled_shells(source, own) for source, own in zip(sources, factors, strict=True) if own.any()]
+    return np.asarray(np.sum(parts, axis=0) if parts else np.zeros_like(sources[0]), np.float32)
 
 
 def estimated_b_factor(values: FloatArray, pixel_size_angstrom: float, resolution_angstrom: float) -> float:

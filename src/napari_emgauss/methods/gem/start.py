@@ -14,8 +14,8 @@ from napari_emgauss.methods.gem.config import GemConfig
 from napari_emgauss.methods.gem.model import HalfModel
 from napari_emgauss.particles import Vector
 
-FEWEST, MOST = 200, 6000
-PER_VOXEL = 0.25
+FEWEST, MOST = 300, 12000
+PER_VOXEL = 0.75
 """Gaussians per voxel that the molecule fills."""
 
 

@@ -13,14 +13,13 @@ from napari_emgauss.forward.backprojection.map_estimate import inverse_tau_of, m
 from napari_emgauss.forward.backprojection.noise import found_sign, noise_power, noise_weights
 from napari_emgauss.forward.backprojection.sums import Accumulators, NormalEquations, batches, coefficients
 from napari_emgauss.forward.backprojection.wiener import wiener_maps
+from napari_emgauss.methods.gem.reconstruction import molecule_sphere
 from napari_emgauss.methods.gem.setup import GemSetup
-from napari_emgauss.metrics.maps import soft_sphere
 from napari_emgauss.training import Watch
 
 SUMMING = "summing images"
 N_FOR_SIGN, N_FOR_NOISE = 1000, 4000
 """Particles that the sign and the noise are found on."""
-EDGE_PX = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +58,7 @@ class ParticleStudy:
     @property
     def mask(self) -> FloatArray:
         """Soft sphere that holds the molecule."""
-        return molecule_sphere(self.setup)
-
-
-def molecule_sphere(setup: GemSetup) -> FloatArray:
-    """Return the soft sphere (n, n, n) that holds the molecule."""
-    radius = setup.config.mask_radius * setup.box_px / 2
-    return soft_sphere(setup.box_px, radius - EDGE_PX / 2, EDGE_PX)
+        return molecule_sphere(self.setup.config, self.setup.box_px)
 
 
 def with_sign(setup: GemSetup) -> GemSetup:
@@ -101,7 +94,7 @@ def study(setup: GemSetup, watch: Watch | None = None) -> ParticleStudy | None:
 
 def from_sums(setup: GemSetup, weights: FloatArray, sums: tuple[Accumulators, Accumulators]) -> ParticleStudy:
     """Return what the sums of both halves say."""
-    mask = molecule_sphere(setup)
+    mask = molecule_sphere(setup.config, setup.box_px)
     first, second = (own.equations() for own in sums)
     inverse_tau, correlation = inverse_tau_of(first, second, mask)
     prior = setup.config.prior_weight * inverse_tau

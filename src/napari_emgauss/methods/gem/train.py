@@ -147,14 +147,17 @@ def assemble(job: GemJob, store: Store, record: dict[str, Any]) -> GaussianMap:
     """Return the map from what both halves have learned."""
     found, setup = job.found, job.found.setup
     models = job.model(0, store), job.model(1, store)
-    factors = [shell_factors(models[i].map(), found.equations[1 - i]) for i in (0, 1)]
+    factors = np.zeros((2, 2, setup.box_px // 2 + 1))
+    for i, model in enumerate(models):
+        sources = [model.map(), found.plain_halves[i] * found.mask][: 2 if setup.config.mix_voxels else 1]
+        factors[i, : len(sources)] = shell_factors(sources, found.equations[1 - i])
     halves = np.zeros(len(setup.particles), np.int64)
     halves[setup.halves[1]] = 1
     return GaussianMap(
         pixel_size_angstrom=setup.pixel_size_angstrom,
         config=setup.config,
         models=models,
-        factors=np.array(factors),
+        factors=factors,
         plain=found.plain_halves,
         halves=halves,
         record=record,
