@@ -69,7 +69,7 @@ def judge_motion(
     shown, rest = measured.subset(np.flatnonzero(~hidden)), measured.subset(np.flatnonzero(hidden))
     errors = []
     for own in (np.zeros_like(motion), motion):
-        mean, covariance, fit = _fitted(shown, own[~hidden], weights[~hidden], spacing_mm, smoothness)
+        mean, covariance, fit = fitted_field(shown, own[~hidden], weights[~hidden], spacing_mm, smoothness)
         places, seen = own[hidden], _errors(shown, fit.drawn)
         for step in range(REGISTRATIONS + 1):
             cuts = Cuts(mean, covariance, rest.planes(places))
@@ -84,13 +84,14 @@ def judge_motion(
 def misfit(measured: Measured, *, spacing_mm: float, smoothness: float) -> float:
     """Return how badly slices fit one field where their stacks are placed: the median of their errors."""
     n = len(measured)
-    _, _, fit = _fitted(measured, np.zeros((n, 6)), np.ones(n), spacing_mm, smoothness)
+    _, _, fit = fitted_field(measured, np.zeros((n, 6)), np.ones(n), spacing_mm, smoothness)
     return _errors(measured, fit.drawn)
 
 
-def _fitted(
+def fitted_field(
     measured: Measured, motion: AnyArray, weights: AnyArray, spacing_mm: float, smoothness: float
 ) -> tuple[torch.Tensor, torch.Tensor, AmplitudeFit]:
+    """Return centres, covariances and amplitudes of a field that is fitted to slices where a motion puts them."""
     lattice = Lattice.around(measured.points(motion), spacing_mm, margin=2 * spacing_mm)
     positions = torch.from_numpy(lattice.positions).float()
     field = SolidGaussians.round(positions, SCALE * spacing_mm, torch.zeros(len(positions)))
