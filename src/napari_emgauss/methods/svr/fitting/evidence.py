@@ -18,7 +18,7 @@ from napari_emgauss.methods.svr.fitting.motion import moved_slices
 from napari_emgauss.methods.svr.fitting.outliers import gains
 from napari_emgauss.methods.svr.measured import Measured
 
-STEPS, REGISTRATIONS = 10, 3
+STEPS, REGISTRATIONS = 8, 3
 BETTER_BY = 1.005
 """The error of hidden slices has to fall by this factor; a motion of the noise's size is none."""
 
