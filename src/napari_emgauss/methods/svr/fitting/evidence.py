@@ -30,9 +30,9 @@ class MotionEvidence:
     n_hidden: int
     """Slices that were hidden."""
     still: float
-    """Error where no slice moves."""
+    """Error where no slice that is fitted moves."""
     moved: float
-    """Error with the motion that was found; hidden slices are registered to what the others show."""
+    """Error with the motion that was found."""
     seen: float
     """Error of slices that were fitted, with that motion."""
 
@@ -56,6 +56,8 @@ def judge_motion(
 ) -> MotionEvidence:
     """Hide some slices, and compare how well the others predict them with the motion and without.
 
+    Hidden slices are registered to what the others show in both cases: it is the volume that is judged.
+
     Parameters
     ----------
     motion, weights
@@ -73,7 +75,7 @@ def judge_motion(
         places, seen = own[hidden], _errors(shown, fit.drawn)
         for step in range(REGISTRATIONS + 1):
             cuts = Cuts(mean, covariance, rest.planes(places))
-            if step == REGISTRATIONS or not own.any():
+            if step == REGISTRATIONS:
                 break
             places = moved_slices(rest, cuts, fit.amplitude, places, rest.inside, config, smooth=False)
         errors.append((_errors(rest, cuts.draw(fit.amplitude)), seen))
