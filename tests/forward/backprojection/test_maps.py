@@ -101,20 +101,21 @@ def test_a_map_is_scaled_to_what_explains_the_images_best(noisy):
 
 
 def test_shells_that_hold_only_noise_are_taken_out(noisy):
-    equations = noisy[1][1].equations()
-    scale = scaled_to(TRUTH, equations)
+    halves = noisy[1][0].equations(), noisy[1][1].equations()
+    scale = scaled_to(TRUTH, halves[0] + halves[1])
     noise = np.random.default_rng(5).standard_normal(TRUTH.shape).astype(np.float32)
     low = np.arange(13) <= 5
     mixed = scaled_shells(TRUTH * np.float32(scale), 1.0 * low) + scaled_shells(noise * MASK, 1.0 * ~low)
-    (factors,) = shell_factors([mixed], equations)
+    (factors,) = shell_factors([mixed], [mixed], halves)
     assert factors[2:5] == pytest.approx(1, abs=0.3)
     assert factors[8:].max() < 0.5
 
 
 def test_of_two_maps_the_one_that_explains_other_images_is_taken(noisy):
-    equations = noisy[1][1].equations()
+    halves = noisy[1][0].equations(), noisy[1][1].equations()
     noise = np.random.default_rng(6).standard_normal(TRUTH.shape).astype(np.float32) * MASK * TRUTH.std()
-    good, bad = shell_factors([TRUTH * np.float32(scaled_to(TRUTH, equations)), noise], equations)
+    sources = [TRUTH * np.float32(scaled_to(TRUTH, halves[0] + halves[1])), noise]
+    good, bad = shell_factors(sources, sources, halves)
     assert good[2:6] == pytest.approx(1, abs=0.35)
     assert bad[2:6].max() < 0.1
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from napari_emgauss.methods.svr import SliceReconstruction
     from napari_emgauss.phantoms import SimulatedStacks
 
-FEW_STEPS = {"solve_steps": 6, "spacing": 1.6}
+FEW_STEPS = {"solve_steps": 14, "spacing": 1.6}
 
 
 @pytest.fixture(scope="session")

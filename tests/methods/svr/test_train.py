@@ -11,7 +11,7 @@ from napari_emgauss.methods.svr import reconstruct_slices
 from napari_emgauss.slices.motion import affines, common_motion, motion_error
 from napari_emgauss.training import Control, Finished, FinishReason, Notice, Preview, Progress, RunConfig
 
-FEW_STEPS = {"solve_steps": 6, "spacing": 1.6}
+FEW_STEPS = {"solve_steps": 14, "spacing": 1.6}
 pytestmark = pytest.mark.slow
 
 
@@ -51,7 +51,7 @@ def test_what_lies_still_stays_and_no_slice_is_excluded(still):
     assert result.weights[used].min() > 0.5
     assert correlation(result, still) > 0.95
     turned, moved = motion_error(result.motion, np.zeros_like(result.motion), pivots_of(still.stacks))
-    assert turned < 0.6
+    assert turned < 1.0
     assert moved < 0.2
 
 

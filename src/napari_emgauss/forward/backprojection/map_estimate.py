@@ -21,7 +21,7 @@ STEPS = 12
 """Steps of preconditioned conjugate gradients; more change the map by less than its noise."""
 WEAK_PRIOR = 0.1
 """1/τ² of maps that are only compared with each other, as a part of the mean weight of their shells."""
-LARGEST_GAIN = 1.5
+LARGEST_GAIN = 2.0
 KNOT_EVERY = 2
 """Shells between two knots of a filter."""
 
@@ -82,26 +82,37 @@ def scaled_shells(volume: FloatArray, factors: Numbers) -> FloatArray:
     return np.asarray(fft.irfftn(fft.rfftn(volume) * gains, s=volume.shape), np.float32)
 
 
-def shell_factors(sources: Sequence[FloatArray], others: NormalEquations) -> Numbers:
-    """Return the factors, at least 0, of shells 0 .. n / 2 of each source whose sum explains other images best.
+def shell_factors(
+    first: Sequence[FloatArray], second: Sequence[FloatArray], halves: tuple[NormalEquations, NormalEquations]
+) -> Numbers:
+    """Return the factors, at least 0, of shells 0 .. n / 2 of each source whose sum is nearest to the truth.
 
-    Those images have noise of their own, so that a shell that holds only noise gets nothing. The factors (sources,
-    n / 2 + 1) are linear between knots, and found by least squares (Lawson & Hanson's for what must not be negative).
+    A source is the mean of two maps, of the first half and of the second. How much of the truth there is in it follows
+    from each map and the images of the half that it has not seen: a shell that holds only noise gets nothing. The
+    factors (sources, n / 2 + 1) are linear between knots, and found by least squares (Lawson & Hanson's for what must
+    not be negative).
     """
-    n = sources[0].shape[0]
+    n = first[0].shape[0]
     knots = np.arange(0, n // 2 + KNOT_EVERY, KNOT_EVERY)
     numbers = np.arange(n // 2 + 1)
     hats = [np.clip(1 - np.abs(numbers - knot) / KNOT_EVERY, 0, 1) for knot in knots]
     hats = [hat for hat in hats if hat.any()]
-    parts = [scaled_shells(source, hat) for source in sources for hat in hats]
-    applied = [others.apply(part) for part in parts]
+    whole = halves[0] + halves[1]
+    parts, right = [], []
+    for own, other in zip(first, second, strict=True):
+        for hat in hats:
+            a, b = scaled_shells(own, hat), scaled_shells(other, hat)
+            parts.append(0.5 * (a + b))
+            right.append(float(np.vdot(a, halves[1].b)) + float(np.vdot(b, halves[0].b)))
+    applied = [whole.apply(part) for part in parts]
     matrix = np.array([[float(np.vdot(part, other)) for other in applied] for part in parts])
-    right = np.array([float(np.vdot(part, others.b)) for part in parts])
-    ridge = 1e-6 * np.trace(matrix) / len(matrix) * np.eye(len(matrix))
-    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T) + ridge)
+    # Shells differ in power by orders of magnitude: each part is scaled to 1, so that the ridge is as small for all.
+    unit = 1 / np.sqrt(np.maximum(np.diag(matrix), 1e-30))
+    scaled = 0.5 * (matrix + matrix.T) * unit * unit[:, None] + 1e-6 * np.eye(len(matrix))
+    values, vectors = np.linalg.eigh(scaled)
     root = np.sqrt(np.maximum(values, 1e-9 * values.max()))
-    found, _ = nnls(root[:, None] * vectors.T, vectors.T @ right / root)
-    limited = np.minimum(found, LARGEST_GAIN).reshape(len(sources), len(hats))
+    found, _ = nnls(root[:, None] * vectors.T, vectors.T @ (unit * np.array(right)) / root)
+    limited = np.minimum(found * unit, LARGEST_GAIN).reshape(len(first), len(hats))
     return np.asarray(limited @ np.array(hats))
 
 

@@ -49,8 +49,8 @@ def _parse(container: Container) -> GaussianMap:
     if second.box_px != box:
         raise ModelFileError("the halves of the model have boxes of different sizes.")
     factors = np.array(header["factors"], np.float64)
-    if factors.shape != (2, 2, box // 2 + 1) or not np.isfinite(factors).all():
-        raise ModelFileError(f"the model holds factors of shape {factors.shape}; its box needs (2, 2, {box // 2 + 1}).")
+    if factors.shape != (2, box // 2 + 1) or not np.isfinite(factors).all():
+        raise ModelFileError(f"the model holds factors of shape {factors.shape}; its box needs (2, {box // 2 + 1}).")
     halves = container.tensor(HALVES).numpy()
     if halves.ndim != 1 or halves.dtype != np.uint8 or (halves > 1).any():
         raise ModelFileError("the model's split into halves holds something else than 0 and 1.")

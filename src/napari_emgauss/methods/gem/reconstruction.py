@@ -61,8 +61,8 @@ class GaussianMap:
     models
         Those of both halves.
     factors
-        Per half, source and shell 0 .. n / 2, what the other half's images multiply the maps of Gaussians (source 0)
-        and of voxels (1) by: (2, 2, n / 2 + 1).
+        What images that were not trained on multiply the shells 0 .. n / 2 of the maps of Gaussians (row 0) and of
+        voxels (row 1) by: (2, n / 2 + 1).
     plain
         Half maps of a plain back-projection, which the resolution is measured against.
     halves
@@ -91,10 +91,10 @@ class GaussianMap:
 
     @property
     def share_of_voxels(self) -> npt.NDArray[np.float64]:
-        """Per shell 0 .. n / 2, the part 0..1 of both factors that is the voxels', the mean of both halves."""
-        total = self.factors.sum(1)
-        parts = np.divide(self.factors[:, 1], total, out=np.zeros_like(total), where=total > 0)
-        return np.asarray(parts.mean(0))
+        """Per shell 0 .. n / 2, the part 0..1 of both factors that is the voxels'."""
+        total = self.factors.sum(0)
+        share: npt.NDArray[np.float64] = np.divide(self.factors[1], total, out=np.zeros_like(total), where=total > 0)
+        return share
 
     def map(self, *, b_factor: float | Literal["auto"] | None = None) -> DensityMap:
         """Return the map: the mean of both halves.
@@ -197,8 +197,8 @@ class GaussianMap:
     def _half_values(self) -> tuple[FloatArray, FloatArray]:
         mask = molecule_sphere(self.config, self.box_px)
         first, second = (
-            mixed([model.map(), plain * mask], own)
-            for model, plain, own in zip(self.models, self.plain, self.factors, strict=True)
+            mixed([model.map(), plain * mask], self.factors)
+            for model, plain in zip(self.models, self.plain, strict=True)
         )
         return first, second
 

@@ -14,6 +14,8 @@ from napari_emgauss.metrics.maps import MaskedCorrelation, masked_correlation, s
 
 CROSS, GOLD, PLAIN = "cross", "gaussians", "plain"
 THRESHOLDS = (0.143, 0.5)
+TO_TRUTH = 0.6
+"""Correlation with the truth at the resolution: 0.5 with a margin, for it is estimated."""
 LABELS = {
     CROSS: "Gaussians of one half, back-projection of the other",
     GOLD: "Gaussians of both halves",
@@ -46,13 +48,13 @@ class MapResolution:
 
     @property
     def angstrom(self) -> float:
-        """Resolution: the coarser of the cross-correlation at 0.143 and `to_truth` at 0.5, corrected for the mask.
+        """Resolution: the coarser of the cross-correlation at 0.143 and `to_truth` at 0.6, corrected for the mask.
 
         Where there are no Gaussians yet, that of the plain halves at 0.143.
         """
         if CROSS not in self.curves:
             return self.at(PLAIN, 0.143)
-        return max(self.at(CROSS, 0.143), self.to_truth.resolution(0.5) * self.pixel_size_angstrom)
+        return max(self.at(CROSS, 0.143), self.to_truth.resolution(TO_TRUTH) * self.pixel_size_angstrom)
 
     @property
     def to_truth(self) -> FourierCorrelation:

@@ -147,10 +147,9 @@ def assemble(job: GemJob, store: Store, record: dict[str, Any]) -> GaussianMap:
     """Return the map from what both halves have learned."""
     found, setup = job.found, job.found.setup
     models = job.model(0, store), job.model(1, store)
-    factors = np.zeros((2, 2, setup.box_px // 2 + 1))
-    for i, model in enumerate(models):
-        sources = [model.map(), found.plain_halves[i] * found.mask][: 2 if setup.config.mix_voxels else 1]
-        factors[i, : len(sources)] = shell_factors(sources, found.equations[1 - i])
+    factors, n_sources = np.zeros((2, setup.box_px // 2 + 1)), 2 if setup.config.mix_voxels else 1
+    first, second = ([models[i].map(), found.plain_halves[i] * found.mask][:n_sources] for i in (0, 1))
+    factors[:n_sources] = shell_factors(first, second, found.equations)
     halves = np.zeros(len(setup.particles), np.int64)
     halves[setup.halves[1]] = 1
     return GaussianMap(

@@ -29,7 +29,7 @@ class SvrConfig:
     """Distance between Gaussians, by the larger of voxel and pixel."""
     smoothness: Annotated[Number, Field(ge=0, le=10)] = 0.002
     """Weight of the differences between neighbouring Gaussians against the slices."""
-    solve_steps: PositiveCount = 20
+    solve_steps: PositiveCount = 24
     """Conjugate gradients of the last solution for the amplitudes."""
     align_stacks: Flag = True
     """Register the stacks to the first one as wholes, before their slices."""

@@ -9,13 +9,25 @@ from napari_emgauss.training import Schedule, Stage
 
 MOTION, JUDGE, FINAL = "motion", "judge", "volume"
 """Names of the stages: slices find their places, hidden ones tell whether that helps, the volume is finished."""
-COARSE_TO_FINE = ((4.0, 0.01), (3.0, 0.01), (2.5, 0.005), (2.0, 0.003), (2.0, 0.003), (1.5, 0.003), (1.5, 0.003))
-"""Spacing of Gaussians by the pixel, and smoothness, of every round of motion. Coarse rounds are few: a coarse field
-can follow slices that are wrong together."""
+COARSE_TO_FINE = (
+    (4.0, 0.01, 1.0),
+    (3.0, 0.01, 1.2),
+    (2.5, 0.005, 1.6),
+    (2.0, 0.003, 1.6),
+    (2.0, 0.003, 1.8),
+    (1.5, 0.003, 1.8),
+)
+"""Spacing of Gaussians by the pixel, smoothness, and over-relaxation of the slices' steps, of every round of motion.
+
+Coarse rounds are few: a coarse field can follow slices that are wrong together. Fine fields have adapted to where the
+slices are, so that a step goes less far than it should.
+"""
 STEPS_PER_ROUND = 8
-WITHOUT_MOTION = ((2.5, 0.005),)
+WITHOUT_MOTION = ((2.5, 0.005, 1.0), (1.5, 0.003, 1.0))
 ROUNDS_CONTINUED = 2
 """Rounds of motion, the last ones, that a model gets whose training continues."""
+JUDGED_AT = (2.5, 0.005)
+"""Spacing and smoothness of the fields that hidden slices are compared with."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,8 @@ class Round:
     spacing: float
     """Of the lattice, by the size of a pixel."""
     smoothness: float
+    relaxation: float
+    """What the slices' steps are multiplied by."""
     stage: str
 
     @property
@@ -39,25 +53,21 @@ class Round:
 
 def rounds(config: SvrConfig, *, continued: bool = False) -> list[Round]:
     """Return all rounds in their order; the one of `JUDGE` is a single iteration without a solution."""
-    coarse: tuple[tuple[float, float], ...] = COARSE_TO_FINE if config.motion else WITHOUT_MOTION
+    coarse: tuple[tuple[float, float, float], ...] = COARSE_TO_FINE if config.motion else WITHOUT_MOTION
     if continued:
-        coarse = COARSE_TO_FINE[-ROUNDS_CONTINUED:] if config.motion else ()
-    finest = config.spacing
-    plan: list[tuple[int, float, float, str]] = [
-        (STEPS_PER_ROUND, max(spacing, finest), smoothness, MOTION if config.motion else FINAL)
-        for spacing, smoothness in coarse
+        coarse = coarse[-ROUNDS_CONTINUED:]
+    finest, stage = config.spacing, MOTION if config.motion else FINAL
+    plan: list[tuple[int, float, float, float, str]] = [
+        (STEPS_PER_ROUND, max(spacing, finest), smoothness, relaxation, stage)
+        for spacing, smoothness, relaxation in coarse
     ]
     if config.motion and config.hide_every:
-        plan.append((1, max(2.0, finest), 0.003, JUDGE))
-    # A short solution first, whose residuals weigh the pixels of the last one.
-    plan += [
-        (STEPS_PER_ROUND, finest, config.smoothness, FINAL),
-        (config.solve_steps, finest, config.smoothness, FINAL),
-    ]
+        plan.append((1, *JUDGED_AT, 1.0, JUDGE))
+    plan.append((config.solve_steps, finest, config.smoothness, 1.0, FINAL))
     found: list[Round] = []
-    for n, spacing, smoothness, stage in plan:
+    for n, spacing, smoothness, relaxation, name in plan:
         first = found[-1].first + found[-1].n if found else 0
-        found.append(Round(first, n, spacing, smoothness, stage))
+        found.append(Round(first, n, spacing, smoothness, relaxation, name))
     return found
 
 

@@ -149,7 +149,7 @@ def _placements(setup: SliceSetup, store: Store) -> list[AnyArray]:
 
 
 def _coarse_misfit(setup: SliceSetup, placements: Sequence[AnyArray]) -> float:
-    measured, (spacing, smoothness) = setup.measured(placements), COARSE_TO_FINE[0]
+    measured, (spacing, smoothness, _) = setup.measured(placements), COARSE_TO_FINE[0]
     unit_mm = max(setup.config.voxel_size_mm, measured.pixel_mm)
     return misfit(measured, spacing_mm=spacing * unit_mm, smoothness=smoothness)
 

@@ -18,7 +18,7 @@ from napari_emgauss.methods.svr.fitting.motion import moved_slices
 from napari_emgauss.methods.svr.fitting.outliers import gains
 from napari_emgauss.methods.svr.measured import Measured
 
-STEPS, REGISTRATIONS = 10, 3
+STEPS, REGISTRATIONS = 8, 3
 BETTER_BY = 1.005
 """The error of hidden slices has to fall by this factor; a motion of the noise's size is none."""
 
@@ -30,9 +30,9 @@ class MotionEvidence:
     n_hidden: int
     """Slices that were hidden."""
     still: float
-    """Error where no slice moves."""
+    """Error where no slice that is fitted moves."""
     moved: float
-    """Error with the motion that was found; hidden slices are registered to what the others show."""
+    """Error with the motion that was found."""
     seen: float
     """Error of slices that were fitted, with that motion."""
 
@@ -56,6 +56,8 @@ def judge_motion(
 ) -> MotionEvidence:
     """Hide some slices, and compare how well the others predict them with the motion and without.
 
+    Hidden slices are registered to what the others show in both cases: it is the volume that is judged.
+
     Parameters
     ----------
     motion, weights
@@ -69,11 +71,11 @@ def judge_motion(
     shown, rest = measured.subset(np.flatnonzero(~hidden)), measured.subset(np.flatnonzero(hidden))
     errors = []
     for own in (np.zeros_like(motion), motion):
-        mean, covariance, fit = _fitted(shown, own[~hidden], weights[~hidden], spacing_mm, smoothness)
+        mean, covariance, fit = fitted_field(shown, own[~hidden], weights[~hidden], spacing_mm, smoothness)
         places, seen = own[hidden], _errors(shown, fit.drawn)
         for step in range(REGISTRATIONS + 1):
             cuts = Cuts(mean, covariance, rest.planes(places))
-            if step == REGISTRATIONS or not own.any():
+            if step == REGISTRATIONS:
                 break
             places = moved_slices(rest, cuts, fit.amplitude, places, rest.inside, config, smooth=False)
         errors.append((_errors(rest, cuts.draw(fit.amplitude)), seen))
@@ -84,13 +86,14 @@ def judge_motion(
 def misfit(measured: Measured, *, spacing_mm: float, smoothness: float) -> float:
     """Return how badly slices fit one field where their stacks are placed: the median of their errors."""
     n = len(measured)
-    _, _, fit = _fitted(measured, np.zeros((n, 6)), np.ones(n), spacing_mm, smoothness)
+    _, _, fit = fitted_field(measured, np.zeros((n, 6)), np.ones(n), spacing_mm, smoothness)
     return _errors(measured, fit.drawn)
 
 
-def _fitted(
+def fitted_field(
     measured: Measured, motion: AnyArray, weights: AnyArray, spacing_mm: float, smoothness: float
 ) -> tuple[torch.Tensor, torch.Tensor, AmplitudeFit]:
+    """Return centres, covariances and amplitudes of a field that is fitted to slices where a motion puts them."""
     lattice = Lattice.around(measured.points(motion), spacing_mm, margin=2 * spacing_mm)
     positions = torch.from_numpy(lattice.positions).float()
     field = SolidGaussians.round(positions, SCALE * spacing_mm, torch.zeros(len(positions)))

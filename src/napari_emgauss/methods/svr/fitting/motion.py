@@ -49,6 +49,7 @@ def moved_slices(
     config: SvrConfig,
     *,
     smooth: bool,
+    relaxation: float = 1.0,
 ) -> AnyArray:
     """Return the motion (S, 6) after a step towards where slices fit the field best.
 
@@ -60,6 +61,8 @@ def moved_slices(
         Of every pixel, 0 outside of the masks.
     smooth
         Whether slices that follow one another are expected to have moved alike.
+    relaxation
+        What the step is multiplied by.
     """
     equations = _equations(measured, cuts, amplitude, weight)
     turns = np.stack([_to_frame(own, row) for own, row in zip(measured.slices, motion, strict=True)])
@@ -78,7 +81,7 @@ def moved_slices(
     change = np.linalg.solve(matrix.reshape(6 * n, 6 * n), slope.ravel()).reshape(n, 6)
     return np.stack(
         [
-            _after(own, row, _limited(own_change))
+            _after(own, row, _limited(relaxation * own_change))
             for own, row, own_change in zip(measured.slices, motion, change, strict=True)
         ]
     )

@@ -139,9 +139,15 @@ class SliceSolver:
         if own.moves:
             weight = self._weight * measured.layout.spread(model.slice_weight.numpy())
             motion = moved_slices(
-                measured, fit.cuts, fit.amplitude, model.motion.numpy(), weight, self.config,
+                measured,
+                fit.cuts,
+                fit.amplitude,
+                model.motion.numpy(),
+                weight,
+                self.config,
                 smooth=self.config.smooth_motion,
-            )  # fmt: skip
+                relaxation=own.relaxation,
+            )
             model.motion.copy_(torch.from_numpy(with_gauge(measured, motion, model.slice_weight.numpy())))
 
     def _judge(self, own: Round) -> None:
