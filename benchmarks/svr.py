@@ -141,7 +141,6 @@ def simulated(table: str, path: Path, case: str, method: str, *, known: bool, pr
 ABLATED: Mapping[str, Mapping[str, Any]] = {
     "svr, no profile": {"through_scale": 0.05, "in_plane_scale": 0.05},
     "svr, no motion": {"motion": False},
-    "svr, no motion, stacks as they lie": {"motion": False, "align_stacks": False},
     "svr, motion not smooth": {"smooth_motion": False},
     "svr, no weights": {"outliers": False},
     "svr, no gain": {"gain": False},

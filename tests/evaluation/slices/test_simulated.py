@@ -14,10 +14,10 @@ METHODS = ("mean", "scattered", "cg")
 
 @cache
 def evaluation(known_motion):
-    truth, mask = brain_phantom((36, 40, 36))
+    truth, mask = brain_phantom((28, 32, 28))
     acquisition = Acquisition(thickness_mm=3.0, corrupted=0.0, noise=0.01)
     return evaluate_slices(
-        truth, mask, METHODS, acquisition=acquisition, known_motion=known_motion, voxel_size_mm=1.25, seed=1
+        truth, mask, METHODS, acquisition=acquisition, known_motion=known_motion, voxel_size_mm=1.5, seed=1
     )
 
 
