@@ -88,11 +88,14 @@ class SliceObjective:
         }
 
     def preview(self, wanted: tuple[float, ...] | None) -> Preview | None:
-        """Draw all of the volume on a coarse grid along the world's axes; wherever one looks, it is at hand."""
+        """Draw all of the volume on a coarse grid along the world's axes; wherever one looks, it is at hand.
+
+        The grid is around where slices were before they moved, so that it stays the same.
+        """
         gaussians = self.model.gaussians
         if not len(gaussians):
             return None
-        world = self.measured.points(self.model.motion.numpy()) @ self.frame[:3, :3].T + self.frame[:3, 3]
+        world = self.measured.points(np.zeros(self.model.motion.shape)) @ self.frame[:3, :3].T + self.frame[:3, 3]
         longest_mm = float(np.ptp(world, axis=0).max())
         grid = WorldGrid.around(world, max(longest_mm / PREVIEW_SIDE, self.config.voxel_size_mm))
         affine = np.linalg.inv(self.frame) @ grid.affine

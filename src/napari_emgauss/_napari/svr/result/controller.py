@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_emgauss._napari.controls.connections import Connections
+from napari_emgauss._napari.svr.result.motion_plot import told_apart
 from napari_emgauss._napari.svr.result.planes import upright, window_of
 from napari_emgauss._napari.svr.result.slice_table import WeighedSlice
 from napari_emgauss._napari.svr.result.view import MODEL_FILES, VOLUME_FILES, ResultView
@@ -151,7 +152,7 @@ class ResultController:
         if model is None:
             return
         names = [stack.name for stack in model.stacks]
-        self.view.motion.show_motion(components(model.motion), model.starts, names)
+        self.view.motion.show_motion(components(model.motion), model.starts, told_apart(names))
         self.view.table.show_slices(
             [WeighedSlice(stack=k, index=s, name=names[k], weight=weight) for k, s, weight in model.by_weight()]
         )

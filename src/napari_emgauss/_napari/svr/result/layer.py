@@ -45,7 +45,6 @@ class VolumeSoFar:
             self._viewer.layers.selection.update(selected)
         elif self._layer in self._viewer.layers:
             self._layer.data = values
-            self._layer.affine = attributes["affine"]
 
     def remove(self) -> None:
         """Take the layer away, if it is still there."""

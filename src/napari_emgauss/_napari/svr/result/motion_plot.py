@@ -19,6 +19,15 @@ COLOURS = ("#e8743b", "#19a979", "#5899da")
 """Of x, y and z; told apart by people who see few colours, on dark and on light."""
 
 
+def told_apart(names: Sequence[str]) -> list[str]:
+    """Return names without the parts, between underscores, that are the same in all."""
+    parts = [name.split("_") for name in names]
+    if len({len(own) for own in parts}) > 1 or len(set(names)) == 1:
+        return list(names)
+    differs = [len(set(column)) > 1 for column in zip(*parts, strict=True)]
+    return ["_".join(part for part, keep in zip(own, differs, strict=True) if keep) for own in parts]
+
+
 class MotionPlot(QWidget):
     """Rotation and translation of every slice, three curves each; a click tells which slice it was on."""
 

@@ -157,7 +157,7 @@ class StackSelection(QObject):
             self.form,
             image.name,
             ticked=is_thick(image.affine) and image.states_unit,
-            thickness_mm=known or spacing,
+            thickness_mm=known or round(spacing, 3),
         )
         if known is None:
             self._guessed.add(layer)
