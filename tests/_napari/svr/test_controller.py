@@ -2,6 +2,7 @@ import threading
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QMessageBox
 
 from napari_emgauss._napari.svr.result.layer import PREVIEW_NAME
 from napari_emgauss._napari.viewer.slice_results import model_of
@@ -132,13 +133,35 @@ def test_nothing_can_be_trained_before_stacks_are_ticked(widget):
 
 
 @pytest.mark.parametrize("close", ["viewer", "dock"])
-def test_closing_while_training_leaves_a_checkpoint_and_no_thread(viewer, widget, training, qtbot, own_folders, close):
+def test_closing_while_training_leaves_a_checkpoint_and_no_thread(
+    viewer, widget, training, qtbot, own_folders, close, monkeypatch
+):
     training.make_long()
     widget.controller.train()
     training.wait_until_begun()
     if close == "viewer":
         viewer.close()
     else:
+        monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
         widget.parent().destroyOnClose()  # what its × does
     qtbot.waitUntil(lambda: not any(t.name == "emgauss-training" for t in threading.enumerate()), timeout=WAIT_MS)
     assert list((own_folders / "cache").rglob("block-*/state"))
+
+
+@pytest.mark.parametrize("answer", ["Yes", "No"])
+def test_a_person_who_closes_the_dock_while_training_is_asked(widget, training, monkeypatch, answer):
+    asked = []
+
+    def question(parent, title, text, *buttons):
+        asked.append(text)
+        return QMessageBox.StandardButton[answer]
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    assert widget.controller.may_end()
+    training.make_long()
+    widget.controller.train()
+    training.wait_until_begun()
+    assert widget.controller.may_end() == (answer == "Yes")
+    assert "Volume of 3 stacks" in asked[0]
+    widget.controller.discard()
+    training.wait_until_idle()

@@ -30,6 +30,8 @@ FORM_WORDS = {
     r"\(tile_px\)": "('Tile size' under Advanced)",
     r"\(device='cpu'\)": "('Device')",
     r"\bvoxel_size_nm\b": "the voxel size",
+    r"\bvoxel_size_mm\b": "the voxel size",
+    r"\bthickness_mm\b": "the thickness",
     r"\bhold_out\b": "'Hold out'",
     r"\bleave_out\b": "'Leave out'",
     r"\btile_px\b": "'Tile size'",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from qtpy.QtWidgets import QMessageBox
 
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.controls.notify import EXPLAINED, message_of, report
@@ -23,6 +22,7 @@ from napari_emgauss._napari.reconstruct.stack.choice import StackChoice
 from napari_emgauss._napari.reconstruct.stack.trained import StackRun, TrainedStack
 from napari_emgauss._napari.reconstruct.training_layers import TrainingLayers
 from napari_emgauss._napari.reconstruct.view import ReconstructView
+from napari_emgauss._napari.training.closing import may_close
 from napari_emgauss._napari.training.progress import ask_for_preview, point_of
 from napari_emgauss._napari.viewer.layers import LayerPlacement, stack_of
 from napari_emgauss._napari.viewer.model_list import ModelList
@@ -44,10 +44,7 @@ NEW_MODEL = "A new model"
 ON_A_SECTION = 1e-3
 """Sections: previews are of the depth between two sections where the viewer is closer to one."""
 DISCARDED = "Nothing was kept."
-CLOSING = (
-    "The training of '{}' has not ended. Closing ends it now. What was learned so far is kept as half-done, and is "
-    "found here again when you open the stack. Close it?"
-)
+FOUND_AGAIN = "and is found here again when you open the stack."
 
 
 class ReconstructController:
@@ -207,13 +204,7 @@ class ReconstructController:
 
     def may_end(self) -> bool:
         """Ask before a training ends with the dock or the window."""
-        if self.run is None:
-            return True
-        buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(
-            self.view, "EMGauss", CLOSING.format(self.run.stack.layer.name), buttons.Yes | buttons.No, buttons.No
-        )
-        return bool(answer == buttons.Yes)
+        return self.run is None or may_close(self.view, self.run.stack.layer.name, FOUND_AGAIN)
 
     def leave(self) -> None:
         """Take away what makes no sense without the dock, which is being closed."""

@@ -16,6 +16,7 @@ from napari_emgauss._napari.svr.result.layer import VolumeSoFar, volume_of
 from napari_emgauss._napari.svr.result.planes import orthogonal_planes
 from napari_emgauss._napari.svr.stacks.selection import StackSelection
 from napari_emgauss._napari.svr.view import SlicesView
+from napari_emgauss._napari.training.closing import may_close
 from napari_emgauss._napari.training.progress import point_of
 from napari_emgauss._napari.training.run import TrainingRun
 from napari_emgauss._napari.viewer.space import LayerInSpace, point_in_view
@@ -28,6 +29,7 @@ from napari_emgauss.units import format_duration
 
 PREVIEW_EVERY_S = 2.0
 HALF_DONE = "half-done-slices"
+FOUND_AGAIN = "and training the same stacks with the same settings goes on from there."
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +128,10 @@ class SlicesController:
         if self.run is not None:
             self.run.training.close()
 
+    def may_end(self) -> bool:
+        """Ask before a training ends with the dock or the window."""
+        return self.run is None or may_close(self.view, self.run.name, FOUND_AGAIN)
+
     def leave(self) -> None:
         """Take away what makes no sense without the dock, which is being closed."""
         self._remove_preview()
@@ -164,11 +170,11 @@ class SlicesController:
 
     def _pause(self) -> None:
         if self.run is not None:
-            self.run.training.session.pause()
+            self.run.training.pause()
 
     def _resume(self) -> None:
         if self.run is not None:
-            self.run.training.session.resume()
+            self.run.training.resume()
 
     def _on_progress(self, records: list[Progress]) -> None:
         self.view.panel.show_progress([point_of(record) for record in records])

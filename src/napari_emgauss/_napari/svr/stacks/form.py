@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QSizePol
 from napari_emgauss._napari.controls.chooser import Chooser
 from napari_emgauss._napari.controls.elements import button, form_layout, row, text_label
 from napari_emgauss._napari.controls.length_box import LengthBox
+from napari_emgauss._napari.controls.wheel import WheelGuard
 
 WHOLE, DRAW = "Everything", "Draw one…"
 INDENT_PX, THICKNESS_PX = 20, 76
@@ -46,6 +47,7 @@ class StackRow(QObject):
         assert isinstance(fields, QHBoxLayout)
         fields.setContentsMargins(INDENT_PX, 0, 0, 4)
         fields.setStretch(1, 1)
+        WheelGuard(self._fields)
         self.rename(name)
         self._enable()
         self.tick.toggled.connect(self._enable)
