@@ -30,6 +30,7 @@ def main() -> None:
         for folder, size in SIZES.items():
             take(theme, IMAGES / folder, size)
             take_slices(theme, IMAGES / folder, size)
+            take_particles(theme, IMAGES / folder, size)
     get_settings().appearance.theme = THEMES[0]
     animate(IMAGES / "scrubbing.gif")
 
@@ -110,6 +111,23 @@ def take_slices(theme: str, folder: Path, size: tuple[int, int]) -> None:
     until(lambda: not slices.view.result.pair.isHidden())
     slices.view.show_result()
     shoot("slices-trained")
+    viewer.close()
+    settle(0.3)
+
+
+def take_particles(theme: str, folder: Path, size: tuple[int, int]) -> None:
+    """From particles to a map."""
+    viewer, shoot = opened(theme, folder, size)
+    viewer.open_sample(PLUGIN, "particles")
+    particles = open_widget(viewer, "Particles to map")
+    until(lambda: not particles.controller.busy)
+    shoot("particles")
+    particles.view.panel.train_button.click()
+    until(lambda: particles.view.panel.bar.value() > 0.55 * particles.view.panel.bar.maximum() > 0)
+    shoot("particles-training")
+    until(lambda: not particles.controller.busy)
+    particles.view.reveal_panel()
+    shoot("particles-trained")
     viewer.close()
     settle(0.3)
 

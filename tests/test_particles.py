@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 
 from napari_emgauss.errors import ParticlesError
-from napari_emgauss.particles import ArrayImages, Particles, background, fourier_cropped, normalised
+from napari_emgauss.particles import (
+    ArrayImages,
+    Particles,
+    background,
+    box_choices,
+    evenly_spread,
+    fourier_cropped,
+    montage,
+    normalised,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -73,3 +82,19 @@ def test_some_of_the_particles_are_those():
 def test_what_does_not_fit_together_is_refused(changes, message):
     with pytest.raises(ParticlesError, match=message):
         some(**changes)
+
+
+def test_a_montage_has_rows_of_particles_with_gaps():
+    particles = some(5)
+    image = montage(particles, 4, gap_px=1)
+    chosen = particles.read(evenly_spread(particles, 4))
+    side = particles.box_px
+    assert image.shape == (2 * side + 1, 2 * side + 1)
+    assert np.array_equal(image[side + 1 :, side + 1 :], chosen[3])
+    assert not image[side].any()
+
+
+def test_boxes_to_choose_from_are_even_and_begin_with_the_one_that_is_stored():
+    choices = box_choices(some(3, box=64))
+    assert [box for box, _ in choices] == [64, 48, 32]
+    assert choices[0][1] == pytest.approx(2 * some(3, box=64).pixel_size_angstrom)

@@ -20,6 +20,7 @@ BACKGROUND_RADIUS = 0.95
 """Background is what lies outside this part of the inscribed circle."""
 ROTATION_TOLERANCE = 1e-3
 MIN_BOX_PX = 8
+BOX_PARTS, SMALLEST_CHOICE_PX = (1, 3 / 4, 1 / 2, 1 / 3, 1 / 4), 24
 KINDS = {1: "white", -1: "black"}
 
 
@@ -230,6 +231,31 @@ class SomeImages:
     def read(self, indices: Sequence[int]) -> FloatArray:
         """Return images (k, box, box)."""
         return self.others.read([int(i) for i in self.indices[list(indices)]])
+
+
+def evenly_spread(particles: Particles, n: int) -> list[int]:
+    """Return the indices of at most ``n`` particles, evenly spread over all."""
+    return [int(i) for i in np.unique(np.linspace(0, len(particles) - 1, min(n, len(particles))).astype(int))]
+
+
+def box_choices(particles: Particles) -> list[tuple[int, float]]:
+    """Return boxes in pixels that particles may be read in, as stored first, each with its Nyquist limit in Å."""
+    stored = particles.images.shape[1]
+    extent = stored * particles.pixel_size_angstrom
+    boxes = sorted({2 * round(part * stored / 2) for part in BOX_PARTS}, reverse=True)
+    return [(box, 2 * extent / box) for box in boxes if box >= SMALLEST_CHOICE_PX or box == stored]
+
+
+def montage(particles: Particles, n: int, *, gap_px: int = 2) -> FloatArray:
+    """Return one image of at most ``n`` particles, evenly spread over all, in rows of a square with gaps of 0."""
+    chosen = evenly_spread(particles, n)
+    box, columns = particles.box_px, int(np.ceil(np.sqrt(len(chosen))))
+    rows = -(-len(chosen) // columns)
+    side = box + gap_px
+    cells = np.zeros((rows * columns, side, side), np.float32)
+    cells[: len(chosen), :box, :box] = particles.read(chosen)
+    whole = cells.reshape(rows, columns, side, side).swapaxes(1, 2).reshape(rows * side, columns * side)
+    return whole[: rows * side - gap_px, : columns * side - gap_px].copy()
 
 
 def background(box_px: int) -> npt.NDArray[np.bool_]:

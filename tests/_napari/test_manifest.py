@@ -21,6 +21,7 @@ def test_every_command_of_the_manifest_exists(manifest):
     assert {reader.command for reader in manifest.contributions.readers} == {
         "napari-emgauss.read_model",
         "napari-emgauss.read_nifti",
+        "napari-emgauss.read_particles",
         "napari-emgauss.read_volume",
     }
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from napari_emgauss.forward.simulation import projections_of, radial_noise, simulate_particles
+from napari_emgauss.forward.simulation import phantom_particles, projections_of, radial_noise, simulate_particles
 from napari_emgauss.phantoms import phantom_molecule
 
 MOLECULE = phantom_molecule(200, radius_angstrom=40)
@@ -45,3 +45,15 @@ def test_noise_has_the_spectrum_asked_for():
     noise = radial_noise(power, 32, 400, np.random.default_rng(0))
     spectrum = (np.abs(np.fft.fft2(noise)) ** 2).mean(0)
     assert spectrum[2, 3] / spectrum[10, 5] == pytest.approx(4, rel=0.3)
+
+
+def test_the_sample_of_particles_shows_its_molecule_in_views_that_differ():
+    particles, molecule = phantom_particles(30, box_px=32, snr=np.inf), phantom_molecule()
+    seen = particles.images.read(range(30))
+    drawn = molecule.project(particles.rotations, 32, 4.0)
+    agreement = [
+        np.corrcoef(np.abs(np.fft.rfft2(a))[1:9, 1:9].ravel(), np.abs(np.fft.rfft2(b))[1:9, 1:9].ravel())[0, 1]
+        for a, b in zip(seen, drawn, strict=True)
+    ]
+    assert np.mean(agreement) > 0.5
+    assert len(np.unique(particles.ctf.defocus_u_angstrom)) == 30

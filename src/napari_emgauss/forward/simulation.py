@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 from scipy.ndimage import map_coordinates, spline_filter
+from scipy.spatial.transform import Rotation
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.forward.backprojection.sums import BATCH, batches
 from napari_emgauss.forward.ctf import ctf, frequencies
 from napari_emgauss.particles import ArrayImages, CtfParameters, Particles
+from napari_emgauss.phantoms import phantom_molecule
 
 Numbers = npt.NDArray[np.float64]
 Project = Callable[[Numbers], FloatArray]
@@ -106,4 +108,42 @@ def simulate_particles(
         ctf=parameters,
         data_sign=1,
         source="simulation",
+    )
+
+
+def phantom_particles(
+    n_particles: int = 600, *, box_px: int = 48, pixel_size_angstrom: float = 4.0, snr: float = 0.1, seed: int = 0
+) -> Particles:
+    """Return particles of a phantom molecule in random poses, each with a CTF of its own: a sample to try things on.
+
+    Parameters
+    ----------
+    n_particles, box_px, pixel_size_angstrom
+        Of the images.
+    snr
+        Variance of all noise-free images over that of the noise.
+    seed
+        Another seed gives other poses and noise, of the same molecule.
+    """
+    rng, molecule = np.random.default_rng(seed), phantom_molecule()
+    defocus = rng.uniform(10_000, 25_000, n_particles)
+    parameters = CtfParameters(
+        defocus_u_angstrom=defocus + rng.uniform(0, 500, n_particles),
+        defocus_v_angstrom=defocus,
+        defocus_angle_deg=rng.uniform(0, 180, n_particles),
+        voltage_kv=np.full(n_particles, 300.0),
+        cs_mm=np.full(n_particles, 2.7),
+        amplitude_contrast=np.full(n_particles, 0.1),
+        phase_shift_deg=np.zeros(n_particles),
+        b_factor=np.full(n_particles, 50.0),
+    )
+    return simulate_particles(
+        lambda rotations: molecule.project(rotations, box_px, pixel_size_angstrom),
+        box_px=box_px,
+        pixel_size_angstrom=pixel_size_angstrom,
+        rotations=Rotation.random(n_particles, rng=rng).as_matrix(),
+        shifts_angstrom=rng.uniform(-6, 6, (n_particles, 2)),
+        parameters=parameters,
+        snr=snr,
+        rng=rng,
     )

@@ -11,6 +11,7 @@ LOGGER = logging.getLogger("napari_emgauss")
 
 EXPLAINED = (
     errors.VolumeError,
+    errors.ParticlesError,
     errors.FileFormatError,
     errors.SectionRangeError,
     errors.ConfigError,

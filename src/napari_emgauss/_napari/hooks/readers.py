@@ -30,6 +30,11 @@ def get_nifti_reader(path: str | Sequence[str]) -> Reader | None:
     return _read_nifti if isinstance(path, str) and path.lower().endswith((".nii", ".nii.gz")) else None
 
 
+def get_particles_reader(path: str | Sequence[str]) -> Reader | None:
+    """Return a reader if ``path`` is one table of particles, of RELION or cryoSPARC."""
+    return _read_particles if _single(path, (".star", ".cs")) else None
+
+
 def _states_voxel_size(path: str) -> bool:
     from napari_emgauss.io import read_voxel_size
 
@@ -46,12 +51,16 @@ def _single(path: str | Sequence[str], suffixes: tuple[str, ...]) -> bool:
 def _read_model(path: str | Sequence[str]) -> list[LayerData]:
     import napari
 
+    from napari_emgauss._napari.viewer.particles import map_to_layer
     from napari_emgauss._napari.viewer.slice_results import result_to_layer
     from napari_emgauss._napari.viewer.virtual import volume_for_layer
+    from napari_emgauss.methods.gem import GaussianMap
     from napari_emgauss.methods.registry import load
     from napari_emgauss.methods.svr import SliceReconstruction
 
     reconstruction, name = load(str(path)), Path(str(path)).stem
+    if isinstance(reconstruction, GaussianMap):
+        return [map_to_layer(reconstruction.map(), name, reconstruction)]
     if isinstance(reconstruction, SliceReconstruction):
         return [result_to_layer(reconstruction.volume(), reconstruction, name)]
     volume = volume_for_layer(reconstruction, napari.current_viewer())
@@ -62,6 +71,13 @@ def _read_model(path: str | Sequence[str]) -> list[LayerData]:
         "metadata": {"napari-emgauss": dict(reconstruction.record)},
     }
     return [(volume, attributes, "image")]
+
+
+def _read_particles(path: str | Sequence[str]) -> list[LayerData]:
+    from napari_emgauss._napari.viewer.particles import particles_to_layer
+    from napari_emgauss.io.particles import read_particles
+
+    return [particles_to_layer(read_particles(str(path)), Path(str(path)).stem)]
 
 
 def _read_nifti(path: str | Sequence[str]) -> list[LayerData]:

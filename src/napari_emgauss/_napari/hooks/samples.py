@@ -25,6 +25,14 @@ def moving_brain() -> list[LayerData]:
     return [*(image for image, _ in layers), *(labels for _, labels in layers)]
 
 
+def molecule_particles() -> list[LayerData]:
+    """Return simulated cryo-EM particles of a molecule that does not exist."""
+    from napari_emgauss._napari.viewer.particles import particles_to_layer
+    from napari_emgauss.forward.simulation import phantom_particles
+
+    return [particles_to_layer(phantom_particles(), "Particles of a molecule")]
+
+
 def fib25() -> list[LayerData]:
     """Return every sixth section of a FIB-SEM volume of the fly's medulla; downloaded (2.3 MB) the first time.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.elements import timer, title
+from napari_emgauss._napari.controls.pictures import Pictures
 from napari_emgauss._napari.controls.scroll import VerticalScroll
-from napari_emgauss._napari.svr.pictures import Pictures
 from napari_emgauss._napari.svr.result.view import PLANES_PX, ResultView
 from napari_emgauss._napari.svr.settings import SliceSettingsForm
 from napari_emgauss._napari.svr.stacks.form import StacksForm

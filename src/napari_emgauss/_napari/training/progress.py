@@ -26,6 +26,11 @@ STAGE_NAMES = {
     "motion": "Finding how slices moved",
     "judge": "Checking the motion on hidden slices",
     "volume": "Sharpening the volume",
+    "summing images": "Reading the particles",
+    "choosing the sign": "Trying densities of one sign and of both",
+    "shape": "Shaping the map",
+    "likelihood": "Fitting the particles",
+    "images": "Fitting the particles one by one",
 }
 STEPS = {
     "sections": 1,

@@ -31,6 +31,7 @@ class TrainingWords:
     preparing: str = "Preparing: reading sections and estimating their motion…"
     ending: str = "Ending: what was not trained yet is made in short…"
     loss: str = "Loss on observed sections"
+    """Title of its curve; '' where there is something better to look at."""
 
 
 class RunPanel(QWidget):
@@ -79,7 +80,7 @@ class RunPanel(QWidget):
         """Show that a training begins."""
         self._set_running(running=True)
         self.curves.clear()
-        self.curves.show()
+        self.curves.setVisible(bool(self._words.loss))
         self.bar.setRange(0, 0)
         self.status.setText(self._words.preparing)
 
@@ -89,7 +90,7 @@ class RunPanel(QWidget):
         self.status.setText(message)
         self.status.setToolTip(f"<p>{details}</p>" if details else "")
         self.status.setVisible(bool(message))
-        self.curves.setVisible(self.curves.has_data)
+        self.curves.setVisible(self.curves.has_data and bool(self._words.loss))
         self.curves.draw()
         self._activity.close()
         self._activity_at = None

@@ -136,8 +136,9 @@ class MapObjective:
 
     def sample(self, iteration: int, rng: np.random.Generator) -> Sequence[MapSample]:
         """Choose the whole map, or a batch of images."""
-        if self.schedule.stage(iteration).name != IMAGES:
-            return [MapSample()]
+        stage = self.schedule.stage(iteration).name
+        if stage != IMAGES:  # a map of voxels is not what was measured
+            return [MapSample(name=SHAPE if stage == SHAPE else LOSS)]
         n = min(self.config.batch_images, len(self.indices))
         return [MapSample(tuple(int(i) for i in rng.choice(self.indices, n, replace=False)))]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_emgauss._napari.svr.pictures import TitledImage
+from napari_emgauss._napari.controls.pictures import TitledImage
 from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.slices import SliceStack, WorldVolume
 from napari_emgauss.slices.affine import spacing_of

@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.chooser import Chooser
 from napari_emgauss._napari.controls.elements import button, form_layout, row, text_label, title
+from napari_emgauss._napari.controls.pictures import Pictures
 from napari_emgauss._napari.controls.replacing import may_replace
-from napari_emgauss._napari.svr.pictures import Pictures
 from napari_emgauss._napari.svr.result.motion_plot import MotionPlot
 from napari_emgauss._napari.svr.result.slice_table import SliceTable
 

@@ -77,6 +77,8 @@ class Pictures(QWidget):
             item.setImage(picture.image, levels=limits)
             item.setRect(QRectF(0, 0, width, height))
             box.setRange(QRectF(0, 0, width, height), padding=0)
+        for title in self._titles:
+            title.setVisible(any(self.titles))
         self.show()
 
     def clear(self) -> None:

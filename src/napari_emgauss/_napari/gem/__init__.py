@@ -1,0 +1,1 @@
+"""The widget that makes a density map of particles."""

@@ -1,0 +1,1 @@
+"""The particles to make a map of: files, and a gallery."""
