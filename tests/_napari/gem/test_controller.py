@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from napari_emgauss._napari.gem import controller as module
 from napari_emgauss._napari.viewer.particles import map_model_of
 from napari_emgauss.training import BlockTrainer
 
@@ -81,7 +82,13 @@ def test_removing_the_map_so_far_ends_its_pictures_and_removing_the_particles_en
     assert any("was removed" in message for message in told())
 
 
-def test_closing_the_dock_or_the_viewer_while_it_trains_leaves_nothing_behind(begun, widget, viewer, until):
+def test_closing_the_dock_or_the_viewer_while_it_trains_leaves_nothing_behind(
+    begun, widget, viewer, until, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(module, "may_close", lambda view, name, again: asked.append(name) or True)
+    assert widget.controller.may_end()
+    assert asked == ["Map of few"]
     viewer.window.remove_dock_widget(widget)
     until(lambda: begun.wait(0))
     assert "Map so far" not in viewer.layers

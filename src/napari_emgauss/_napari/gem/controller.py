@@ -16,6 +16,7 @@ from napari_emgauss._napari.gem.result.controller import MapResultController
 from napari_emgauss._napari.gem.result.drawing import DraftPicture, draw_draft, draw_resolution
 from napari_emgauss._napari.gem.result.live_map import LiveMap
 from napari_emgauss._napari.gem.view import ParticlesView
+from napari_emgauss._napari.training.closing import may_close
 from napari_emgauss._napari.training.progress import point_of
 from napari_emgauss._napari.training.run import TrainingRun
 from napari_emgauss._napari.workers.worker import Worker
@@ -29,6 +30,7 @@ PREVIEW_EVERY_S = 1.0
 REST = 3.0
 """Pictures of the draft rest so many times as long as the last took: the processor is the training's."""
 HALF_DONE = "half-done-particles"
+FOUND_AGAIN = "and training the same particles with the same settings goes on from there."
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +138,10 @@ class ParticlesController:
         if self.run is not None:
             self.run.training.close()
 
+    def may_end(self) -> bool:
+        """Ask before a training ends with the dock or the window."""
+        return self.run is None or may_close(self.view, f"Map of {self.run.layer.name}", FOUND_AGAIN)
+
     def leave(self) -> None:
         """Take away what makes no sense without the dock, which is being closed."""
         self._remove_live()
@@ -143,11 +149,11 @@ class ParticlesController:
 
     def _pause(self) -> None:
         if self.run is not None:
-            self.run.training.session.pause()
+            self.run.training.pause()
 
     def _resume(self) -> None:
         if self.run is not None:
-            self.run.training.session.resume()
+            self.run.training.resume()
 
     def _on_progress(self, records: list[Progress]) -> None:
         self.view.panel.show_progress([point_of(record) for record in records])

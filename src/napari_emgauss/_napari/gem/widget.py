@@ -28,4 +28,4 @@ class ParticlesWidget(QWidget):
         self.view = ParticlesView()
         controller = self.controller = ParticlesController(self.view, getattr(viewer, "__wrapped__", viewer))
         self.view.destroyed.connect(lambda: controller.close())  # a bound method would not keep it until then
-        fill_dock(self, self.view).taken_out.connect(self.controller.leave)
+        fill_dock(self, self.view, may_end=controller.may_end).taken_out.connect(self.controller.leave)
