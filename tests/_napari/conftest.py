@@ -69,18 +69,27 @@ def trained(stack) -> eg.Reconstruction:
 
 @pytest.fixture(scope="session")
 def head():
-    """Three stacks of a small head that moved, with masks; one slice in ten is damaged."""
-    from napari_emgauss.phantoms import Acquisition, brain_phantom, simulate_stacks
+    """Three orthogonal stacks of a small head, three voxels thick, with masks; a coronal slice lost its signal."""
+    from napari_emgauss.phantoms import brain_phantom
+    from napari_emgauss.slices import SliceStack
 
-    truth, mask = brain_phantom((22, 26, 22))
-    acquisition = Acquisition(thickness_mm=3.0, corrupted=0.1, motion_deg=1, motion_mm=0.5)
-    return simulate_stacks(truth, mask, acquisition, seed=1).stacks
+    truth, mask = brain_phantom((24, 24, 24))
+    stacks = []
+    for axis, name in enumerate(("axial", "coronal", "sagittal")):
+        order = [axis, *sorted({0, 1, 2} - {axis})]
+        images, inside = (values.transpose(order).reshape(8, 3, 24, 24).mean(1) for values in (truth.values, mask))
+        affine = truth.affine[:, [*order, 3]]
+        affine[:3, 3] += affine[:3, 0]
+        affine[:3, 0] *= 3
+        images[4] *= 0.1 if name == "coronal" else 1
+        stacks.append(SliceStack(images, affine, 3.0, inside > 0.5, name))
+    return tuple(stacks)
 
 
 @pytest.fixture(scope="session")
 def fitted(head):
     """A quick reconstruction of ``head``."""
-    return eg.reconstruct_slices(head, voxel_size_mm=1.5, solve_steps=3, spacing=2.5, align_stacks=False, motion=False)
+    return eg.reconstruct_slices(head, voxel_size_mm=1.5, solve_steps=8, spacing=1.5, align_stacks=False, motion=False)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from napari_emgauss._napari.viewer.slice_results import model_of
 from napari_emgauss._napari.viewer.space import LayerInSpace
 from napari_emgauss.io.stacks import read_world_volume
 from napari_emgauss.methods.registry import load
-from napari_emgauss.phantoms import Acquisition
 
 WAIT_MS = 180_000
 
@@ -21,7 +20,7 @@ def results(viewer):
 def test_from_three_stacks_to_a_volume_in_its_place_and_to_files(widget, training, viewer, head, qtbot, own_folders):
     view, controller = widget.view, widget.controller
     assert view.panel.train_button.isEnabled()
-    assert view.settings.voxel_size.value() == Acquisition().pixel_mm
+    assert view.settings.voxel_size.value() == 1.0
     view.panel.train_button.click()
     assert not view.stacks.isEnabled()
     training.wait_until_idle()
