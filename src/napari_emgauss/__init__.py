@@ -1,4 +1,4 @@
-"""Isotropic volumes from anisotropic volume-EM stacks: 2D Gaussians that deform continuously along z."""
+"""Planes become a volume, by Gaussians: sections of volume EM, thick slices that moved, particles of cryo-EM."""
 
 from __future__ import annotations
 

@@ -68,6 +68,9 @@ def test_outputs_are_tried_before_any_work(brain, capsys, monkeypatch):
     ):
         assert main(["svr", *arguments, "-o", str(output)]) == 1
         assert said in capsys.readouterr().err
+    model = ["--model", str(folder / "brain.pt")]
+    assert main(["svr", *arguments, "-o", str(folder / "new.nii"), *model]) == 1
+    assert "saved as .emgauss" in capsys.readouterr().err
 
 
 def test_a_thickness_that_is_not_known_is_said(brain, capsys):
@@ -100,8 +103,14 @@ def test_a_stop_keeps_what_was_learned_and_a_checkpoint_continues(brain, capsys,
             monkeypatch.setattr(TrainingDisplay, "__call__", lambda self, event: None)
 
     monkeypatch.setattr(TrainingDisplay, "__call__", interrupt)
-    assert main(command) == 130
-    assert "stopped early, kept" in capsys.readouterr().out
+    finished = folder / "finished.emgauss"
+    finished.write_bytes(b"of an earlier training")
+    assert main([*command, "--model", str(finished), "--overwrite"]) == 130
+    said = capsys.readouterr().out
+    assert "stopped early, kept" in said
+    assert "was left as it was" in said
+    assert finished.read_bytes() == b"of an earlier training"
+    assert (folder / "finished.stopped.emgauss").exists()
     assert read_world_volume(out).values.max() > 0
     assert main([*command, "--overwrite"]) == 0
     assert "Continuing from the checkpoints" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from napari_emgauss.errors import ModelFileError
+from napari_emgauss.errors import ConfigError, ModelFileError
 from napari_emgauss.io.container import KEY, Container, write_container
 
 TENSORS = {
@@ -149,6 +149,13 @@ def test_a_folder_is_never_replaced_by_a_model(tmp_path):
     with pytest.raises(IsADirectoryError, match="Choose another name"):
         write_container(tmp_path / "data.ome.zarr", "toy", {}, [])
     assert (tmp_path / "data.ome.zarr" / "zarr.json").exists()
+
+
+def test_a_model_takes_the_place_of_no_other_kind_of_file(tmp_path):
+    (tmp_path / "brain.nii.gz").write_bytes(b"data")
+    with pytest.raises(ConfigError, match=r"saved as \.emgauss, got 'brain\.nii\.gz'"):
+        write_container(tmp_path / "brain.nii.gz", "toy", {}, [])
+    assert (tmp_path / "brain.nii.gz").read_bytes() == b"data"
 
 
 def test_a_header_that_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):

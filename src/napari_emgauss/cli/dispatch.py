@@ -38,7 +38,10 @@ Command = (
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 
-DESCRIPTION = "Isotropic volumes from anisotropic volume-EM stacks, learned from your own sections."
+DESCRIPTION = (
+    "Planes become a volume, by Gaussians: isotropic volumes from volume-EM stacks (reconstruct), one volume from "
+    "stacks of thick, moving slices (svr), density maps from cryo-EM particles (gem)."
+)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -65,6 +65,7 @@ class Reconstruct:
         from napari_emgauss.cli.outputs import check_outputs, check_writable, export_volume, save_model
         from napari_emgauss.cli.settings import parse_settings
         from napari_emgauss.io import read
+        from napari_emgauss.io.container import check_model_name
         from napari_emgauss.methods.emgauss import describe_evidence, describe_sections, reconstruct
         from napari_emgauss.training import Control, Event, Finished, FinishReason
 
@@ -76,6 +77,7 @@ class Reconstruct:
         check_outputs(outputs, inputs=[self.stack], overwrite=self.overwrite)
         if output.is_dir():
             raise IsADirectoryError(f"{output} is a folder; a model is a file. Choose another name.")
+        check_model_name(output)
         settings = parse_settings(self.set)
         volume = read(self.stack, voxel_size_nm=self.voxel_size_nm, dataset=self.dataset)
         console.print(volume.describe())

@@ -64,7 +64,9 @@ class SvrCommand:
         """Reconstruct a volume and write it; 130 when the user stopped it."""
         from napari_emgauss.cli.display import TrainingDisplay, plain_console, stop_on_interrupt
         from napari_emgauss.cli.outputs import check_outputs, save_model
+        from napari_emgauss.cli.reconstruct import stopped_output
         from napari_emgauss.cli.settings import parse_settings
+        from napari_emgauss.io.container import check_model_name
         from napari_emgauss.io.stacks import write_world_volume
         from napari_emgauss.io.stacks.nifti import checked_target
         from napari_emgauss.methods.svr import SvrConfig, reconstruct_slices
@@ -73,6 +75,8 @@ class SvrCommand:
 
         console = plain_console()
         checked_target(self.output)
+        if self.model is not None:
+            check_model_name(self.model)
         outputs = [path for path in (self.output, self.model) if path is not None]
         check_outputs(outputs, inputs=[*self.stacks, *self.masks], overwrite=self.overwrite)
         settings = parse_settings(self.set, fields=fields_of(SvrConfig), options=OPTIONS)
@@ -100,15 +104,18 @@ class SvrCommand:
             )
         stopped = end[-1].reason is FinishReason.STOPPED
         output = stopped_beside(self.output) if stopped and self.output.exists() else self.output
+        model = stopped_output(self.model) if self.model and stopped and self.model.exists() else self.model
+        if model is not None:
+            save_model(result, model, console, otherwise=[output.parent])
         write_world_volume(result.volume(), output, overwrite=True)
-        if self.model is not None:
-            save_model(result, self.model, console, otherwise=[output.parent])
         state = "stopped early, kept" if stopped else "done"
         z, y, x = result.grid.shape
         took = format_duration(end[-1].seconds)
         console.print(f"{state} after {took}: {z} × {y} × {x} voxels of {size:.3g} mm in {output}")
         if output != self.output:
             console.print(f"The volume in {self.output} was left as it was.")
+        if model != self.model:
+            console.print(f"The model in {self.model} was left as it was; this one is in {model}.")
         console.print(describe_motion(result))
         return INTERRUPTED if stopped else 0
 
@@ -116,6 +123,10 @@ class SvrCommand:
         """Read the stacks with their masks, and say what they are."""
         from napari_emgauss.io.stacks import read_stack
 
+        if not self.stacks:
+            raise ConfigError(
+                "no stacks were given. Name their files: svr axial.nii.gz coronal.nii.gz -o volume.nii.gz."
+            )
         masks = spread(self.masks, len(self.stacks), "masks")
         thicknesses = spread(self.thickness_mm, len(self.stacks), "thickness-mm")
         stacks = []
@@ -162,6 +173,6 @@ def describe_motion(result: SliceReconstruction) -> str:
     angles = np.rad2deg(np.linalg.norm(result.motion[used, :3], axis=1))
     shifts = np.linalg.norm(result.motion[used, 3:], axis=1)
     return (
-        f"{used.sum()} slices; they moved by {np.median(angles):.1f}° and {np.median(shifts):.1f} mm (median), at most "
-        f"{angles.max():.1f}° and {shifts.max():.1f} mm."
+        f"{used.sum()} slices; with their stacks they moved by {np.median(angles):.1f}° and {np.median(shifts):.1f} mm "
+        f"(median), at most {angles.max():.1f}° and {shifts.max():.1f} mm."
     )

@@ -126,9 +126,9 @@ def try_writing(path: Path) -> None:
     try:
         trial.touch(exist_ok=False)
     except OSError as error:
-        raise type(error)(
-            error.errno, f"the folder {path.parent} cannot be written to ({error.strerror}). Choose another one"
-        ) from error
+        told = type(error)(f"the folder {path.parent} cannot be written to ({error.strerror}). Choose another one.")
+        told.errno = error.errno
+        raise told from error
     finally:
         trial.unlink(missing_ok=True)
 

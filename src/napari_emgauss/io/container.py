@@ -21,11 +21,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_emgauss.errors import ModelFileError
+from napari_emgauss.errors import ConfigError, ModelFileError
 from napari_emgauss.io.atomic import replacing
 from napari_emgauss.io.guard import json_object
 
 KEY = "napari-emgauss"
+SUFFIX = ".emgauss"
 VERSION = 5
 OLDEST_VERSION = 1
 """Versions 1 to 3 named no method; they are all of this one:"""
@@ -134,6 +135,12 @@ class Container:
         return {name.removeprefix(prefix): self.tensor(name) for name in self._stored if name.startswith(prefix)}
 
 
+def check_model_name(path: str | Path) -> None:
+    """Raise `ConfigError` unless a name is that of a model: a model must not take the place of another kind of file."""
+    if Path(path).suffix.lower() != SUFFIX:
+        raise ConfigError(f"a model is saved as {SUFFIX}, got {Path(path).name!r}. Name it {Path(path).stem}{SUFFIX}.")
+
+
 def write_container(
     path: str | Path, method: str, header: Mapping[str, Any], tensors: Iterable[tuple[str, Tensor]]
 ) -> Path:
@@ -142,7 +149,7 @@ def write_container(
     Parameters
     ----------
     path
-        Target; its folder is created.
+        Target, with the suffix .emgauss; its folder is created.
     method
         Name of the method that reads it.
     header
@@ -152,12 +159,15 @@ def write_container(
 
     Raises
     ------
+    ConfigError
+        The suffix is another.
     OSError
         The file cannot be written, or the disk is full; an earlier file is as it was.
     """
     target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder; a model is a file. Choose another name.")
+    check_model_name(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {"__metadata__": {KEY: json.dumps({"method": method, "version": VERSION, **header})}}
     with replacing(target, overwrite=True, n_bytes=0) as temporary:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import napari_emgauss as eg
-from napari_emgauss.errors import OutOfMemoryError
+from napari_emgauss.errors import ConfigError, OutOfMemoryError
 from napari_emgauss.io.container import write_container
 from napari_emgauss.slices import WorldGrid
 
@@ -78,3 +78,9 @@ def test_a_volume_that_does_not_fit_in_memory_is_refused_before_it_is_drawn(reco
     huge = WorldGrid((4096, 4096, 4096), np.diag([0.1, 0.1, 0.1, 1.0]))
     with pytest.raises(OutOfMemoryError, match="the volume takes"):
         reconstructed.volume(grid=huge)
+
+
+@pytest.mark.parametrize("k", [-1, 3])
+def test_stacks_that_there_are_not_are_refused(reconstructed, k):
+    with pytest.raises(ConfigError, match=f"from 0 to 2, got {k}"):
+        reconstructed.simulated(k)

@@ -149,6 +149,11 @@ def test_stacks_of_another_type_are_refused(moving):
         reconstruct_slices([moving.truth])  # type: ignore[list-item]
 
 
+def test_a_stack_that_is_named_twice_is_refused(moving):
+    with pytest.raises(ValueError, match="are the same images"):
+        reconstruct_slices([moving.stacks[0], replace(moving.stacks[0], name="again")])
+
+
 def test_settings_that_do_not_exist_are_refused(moving):
     with pytest.raises(eg.errors.ConfigError, match="Did you mean smoothness"):
         reconstruct_slices(moving.stacks, smothness=1)

@@ -135,7 +135,15 @@ class SliceReconstruction:
         return NiftiVolume(values * np.float32(self.intensity), grid.affine)
 
     def simulated(self, k: int) -> FloatArray:
-        """Return stack ``k`` as the volume says that it was measured (slice, row, column), in its own intensities."""
+        """Return stack ``k`` as the volume says that it was measured (slice, row, column), in its own intensities.
+
+        Raises
+        ------
+        ConfigError
+            There is no such stack.
+        """
+        if not 0 <= k < len(self.stacks):
+            raise ConfigError(f"the stacks are counted from 0 to {len(self.stacks) - 1}, got {k}.")
         stack, of = self.stacks[k], self.of_stack(k)
         _check_room(stack.shape, f"stack {stack.name}")
         images = np.empty(stack.shape, np.float32)

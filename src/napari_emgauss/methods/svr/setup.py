@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,12 @@ class SliceSetup:
 
     def __post_init__(self) -> None:
         check_stacks(self.stacks)
+        for first, second in combinations(self.stacks, 2):
+            if np.array_equal(first.images, second.images):
+                raise VolumeError(
+                    f"{first.name} and {second.name} are the same images. Name every stack once: what is there twice "
+                    "bears itself out."
+                )
         if self.known_motion is not None:
             shapes = [tuple(np.shape(motion)) for motion in self.known_motion]
             wanted = [(stack.n_slices, 6) for stack in self.stacks]

@@ -224,8 +224,8 @@ def _record(
         )
     if evidence is not None and not evidence.helps:
         notices.append(
-            "Slices that were hidden are predicted no better with the motion that was found, so that none is assumed. "
-            "Set hide_every=0 to take it all the same."
+            "Slices that were hidden are predicted no better with the motion that was found within the stacks, so that "
+            "slices are left where their stack lies. Set hide_every=0 (--set hide_every=0) to take it all the same."
         )
     start = setup.start
     return {
