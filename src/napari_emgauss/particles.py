@@ -147,7 +147,9 @@ class Particles:
             raise ParticlesError("there must be at least one particle, got none.")
         pixel = self.pixel_size_angstrom
         if not (np.isfinite(pixel) and pixel > 0):
-            raise ParticlesError(f"pixel_size_angstrom must be positive, got {pixel!r}. Pass pixel_size_angstrom=.")
+            raise ParticlesError(
+                f"pixel_size_angstrom must be positive, got {pixel!r}. Set it (--pixel-size-angstrom)."
+            )
         self._check_poses()
         if not self.optics_group.size:
             object.__setattr__(self, "optics_group", np.zeros(n, np.int64))

@@ -7,8 +7,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from napari_emgauss.cli.display import TrainingDisplay, plain_console, stop_on_interrupt
-from napari_emgauss.training import Control, Notice
+from napari_emgauss.cli.display import TrainingDisplay, describe, plain_console, stop_on_interrupt
+from napari_emgauss.training import Control, Notice, Progress
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
 
@@ -44,3 +44,10 @@ def test_notices_are_shown_among_the_progress(capsys):
     with TrainingDisplay(plain_console()) as display:
         display(Notice(message="The disk is full."))
     assert "Note: The disk is full." in capsys.readouterr().out
+
+
+def test_time_left_before_the_first_iteration_is_that_of_the_stage():
+    before = Progress.outside_blocks("summing images", 0, 40, seconds=1.0, seconds_left=20.0)
+    assert describe(before) == "summing images · 20 s left in this stage"
+    begun = Progress.outside_blocks("shape", 3, 40, seconds=1.0, seconds_left=20.0)
+    assert describe(begun) == "shape · 3/40 · 20 s left"

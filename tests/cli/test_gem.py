@@ -76,14 +76,87 @@ def test_what_is_wrong_is_said_in_a_line_before_any_work(folder, capsys):
     star = str(folder / "p.star")
     for arguments, said in (
         ([star, "-o", str(folder / "map.tif")], ".mrc"),
+        ([star, "-o", str(folder / "map.rec")], "Name it 'map.mrc'"),
+        ([star, "-o", str(folder / "n.mrc"), "--model", str(folder / "n.pt")], "Name it n.emgauss"),
+        ([star, "-o", str(folder / "n.mrc"), "--gaussians", str(folder / "n.txt")], "Name it 'n.csv'"),
+        ([star, "-o", str(folder / "n.mrc"), "--figure", str(folder / "n.doc")], "Name it 'n.png'"),
         ([star, "-o", str(folder / "there.mrc")], "--overwrite"),
         ([star, "-o", str(folder / "n.mrc"), "--symmetry", "icosahedral"], "symmetry must be"),
         ([star, "-o", str(folder / "n.mrc"), "--set", "symmetry=C2"], "--symmetry"),
-        ([str(folder / "p.mrcs"), "-o", str(folder / "n.mrc")], "poses= and ctf="),
+        ([str(folder / "p.mrcs"), "-o", str(folder / "n.mrc")], "poses (--poses) and ctf (--ctf)"),
         ([str(folder / "none.star"), "-o", str(folder / "n.mrc")], "does not exist"),
     ):
         assert main(["gem", *arguments]) == 1
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["-o", "--gaussians"])
+def test_images_that_a_table_names_are_never_replaced(folder, capsys, option, tmp_path):
+    particles = read_particles(folder / "p.star")
+    stack = tmp_path / {"-o": "images.mrc", "--gaussians": "images.csv"}[option]
+    write_particles(particles, tmp_path / "p.star").with_suffix(".mrcs").rename(tmp_path / "images.mrc")
+    table = tmp_path / "p.star"
+    table.write_text(table.read_text().replace("p.mrcs", "images.mrc"))
+    if option != "-o":
+        stack.symlink_to(tmp_path / "images.mrc")
+    before = (tmp_path / "images.mrc").read_bytes()
+    outputs = [option, str(stack)] if option == "-o" else ["-o", str(tmp_path / "map.mrc"), option, str(stack)]
+    assert main(["gem", str(table), *outputs, "--overwrite", *SETTINGS]) == 1
+    assert "is the input; it is never replaced" in capsys.readouterr().err
+    assert (tmp_path / "images.mrc").read_bytes() == before
+
+
+def test_what_cannot_be_drawn_loses_nothing_else(folder, capsys, monkeypatch, tmp_path):
+    def failing(self, path):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("napari_emgauss.methods.gem.resolution.MapResolution.figure", failing)
+    monkeypatch.setattr("napari_emgauss.methods.gem.reconstruction.GaussianMap.write_gaussians", failing_table)
+    also = ["--model", "m.emgauss", "--gaussians", "g.csv", "--figure", "fsc.png"]
+    also = [str(tmp_path / word) if "." in word else word for word in also]
+    assert main(["gem", str(folder / "p.star"), "-o", str(tmp_path / "map.mrc"), *also, *SETTINGS]) == 1
+    text = capsys.readouterr().out
+    assert "fsc.png could not be written: the disk is full" in text
+    assert "g.csv could not be written: no room" in text
+    assert "resolution" in text
+    assert {path.name for path in tmp_path.iterdir()} == {"map.mrc", "m.emgauss"}
+
+
+def failing_table(self, path, *, overwrite):
+    raise OSError("no room")
+
+
+def test_a_map_that_cannot_be_written_does_not_take_the_model_with_it(folder, capsys, monkeypatch, tmp_path):
+    def failing(self, path, *, overwrite):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("napari_emgauss.io.particles.density_map.DensityMap.write", failing)
+    also = ["--model", str(tmp_path / "m.emgauss")]
+    assert main(["gem", str(folder / "p.star"), "-o", str(tmp_path / "map.mrc"), *also, *SETTINGS]) == 1
+    assert "the disk is full" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["m.emgauss"]
+
+
+def test_a_stopped_run_replaces_nothing_that_is_finished(folder, capsys, monkeypatch, tmp_path):
+    from napari_emgauss.cli.display import TrainingDisplay
+
+    def interrupting(self, event):
+        if getattr(event, "stage", "") == "shape":
+            signal.raise_signal(signal.SIGINT)
+
+    names = ["map.mrc", "map.half1.mrc", "map.half2.mrc", "m.emgauss"]
+    for name in names:
+        (tmp_path / name).write_text("finished")
+    monkeypatch.setattr("napari_emgauss.training.engines.local.PROGRESS_EVERY_S", 0)
+    monkeypatch.setattr(TrainingDisplay, "__call__", interrupting)
+    command = ["gem", str(folder / "p.star"), "-o", str(tmp_path / "map.mrc"), "--half-maps", *SETTINGS]
+    command += ["--model", str(tmp_path / "m.emgauss"), "--figure", str(tmp_path / "f.png"), "--overwrite"]
+    assert main(command) == 130
+    assert "NAME.stopped" in capsys.readouterr().out
+    assert all((tmp_path / name).read_text() == "finished" for name in names)
+    new = {path.name for path in tmp_path.iterdir()} - set(names)
+    stopped = ["map.stopped.mrc", "map.half1.stopped.mrc", "map.half2.stopped.mrc", "m.stopped.emgauss"]
+    assert new == {*stopped, "f.stopped.png"}
 
 
 def test_an_interrupted_command_keeps_what_was_learned_and_goes_on_from_its_folder(folder, capsys, monkeypatch):
@@ -99,6 +172,7 @@ def test_an_interrupted_command_keeps_what_was_learned_and_goes_on_from_its_fold
     command = ["gem", str(folder / "p.star"), "-o", str(folder / "i.mrc"), *SETTINGS]
     command += ["--checkpoint", str(folder / "job")]
     with monkeypatch.context() as patched:
+        patched.setattr("napari_emgauss.training.engines.local.PROGRESS_EVERY_S", 0)
         patched.setattr(TrainingDisplay, "__call__", interrupting)
         assert main(command) == 130
     assert "stopped early, kept" in capsys.readouterr().out

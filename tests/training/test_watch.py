@@ -37,6 +37,16 @@ def test_other_things_leave_the_iterations_as_they_are(clock):
     assert watch.last.iteration == 7
 
 
+def test_nothing_is_said_of_the_time_left_before_something_was_measured(clock):
+    events = []
+    watch = Watch(Control(), events.append)
+    watch.tell("images", 6, 20)  # a stage whose beginning was not told
+    assert not events
+    clock[0] += 3
+    watch.tell("images", 11, 20)
+    assert events[-1].seconds_left > 1
+
+
 def test_progress_is_told_only_now_and_then(clock):
     events = []
     watch = Watch(Control(), events.append)

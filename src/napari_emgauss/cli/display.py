@@ -74,14 +74,16 @@ class TrainingDisplay:
 
 def describe(event: TrainingProgress) -> str:
     """Return stage, iteration, loss, held-out score and time left in one line."""
-    parts = [event.stage, f"{event.iteration}/{event.n_iterations}"]
+    # What comes before the first iteration counts none of them, and knows of its own time only.
+    counted = [f"{event.iteration}/{event.n_iterations}"] if event.iteration else []
+    parts = [event.stage, *counted]
     if not math.isnan(event.loss):
         parts.append(f"loss {event.loss:.4f}")
     if event.n_blocks > 1:
         parts.insert(0, f"block {event.block + 1}/{event.n_blocks}")
     if "held_out_psnr_db" in event.scores:
         parts.append(f"held-out {event.scores['held_out_psnr_db']:.2f} dB")
-    parts.append(f"{format_duration(event.seconds_left)} left")
+    parts.append(f"{format_duration(event.seconds_left)} left{'' if counted else ' in this stage'}")
     return " · ".join(parts)
 
 

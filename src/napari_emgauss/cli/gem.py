@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from tyro.conf import Positional
 
+from napari_emgauss.cli.reconstruct import stopped_output
 from napari_emgauss.cli.terminal import INTERRUPTED
 from napari_emgauss.errors import FileFormatError
 from napari_emgauss.units import format_duration
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from napari_emgauss.methods.gem import GaussianMap
     from napari_emgauss.particles import Particles
 
+Naming = Callable[[Path], Path]
 OPTIONS = ("symmetry", "seed", "checkpoint")
 """Settings that are options of the command."""
-SUFFIXES = (".mrc", ".map", ".rec")
+MAP, TABLE, FIGURE = (".mrc",), (".csv",), (".png", ".pdf", ".svg")
+"""Suffixes of what is written besides the model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +67,7 @@ class GemCommand:
     gaussians: Path | None = None
     """Also write a table of all Gaussians (.csv)."""
     figure: Path | None = None
-    """Also draw the correlations of the halves (.png)."""
+    """Also draw the correlations of the halves (.png, .pdf, .svg)."""
     seed: int = 0
     """The same seed gives the same result on the same machine."""
     checkpoint: Path | None = None
@@ -68,28 +75,33 @@ class GemCommand:
     set: tuple[str, ...] = ()
     """Other settings as name=value, like n_gaussians=3000 amplitudes=signed."""
     overwrite: bool = False
-    """Replace existing outputs."""
+    """Replace existing outputs, but by those of a run that was stopped: where one exists, these are NAME.stopped."""
     debug: bool = False
     """Show the traceback of an error."""
 
     def run(self) -> int:
         """Reconstruct a map and write it; 130 when the user stopped it."""
         from napari_emgauss.cli.display import TrainingDisplay, plain_console, stop_on_interrupt
-        from napari_emgauss.cli.outputs import check_outputs, save_model
+        from napari_emgauss.cli.outputs import check_not_inputs, check_outputs
         from napari_emgauss.cli.settings import parse_settings
+        from napari_emgauss.io.container import check_model_name
+        from napari_emgauss.io.particles import image_files
         from napari_emgauss.methods.gem import GemConfig, reconstruct_particles
         from napari_emgauss.settings import fields_of
         from napari_emgauss.training import Control, Event, Finished, FinishReason
 
         console = plain_console()
-        if self.output.suffix.lower() not in SUFFIXES:
-            raise FileFormatError(f"a map is written as {', '.join(SUFFIXES)}, got {self.output.name!r}.")
-        also = (self.model, self.gaussians, self.figure)
-        outputs = [path for path in (self.output, *self._half_paths(), *also) if path is not None]
+        check_suffix("a map", self.output, MAP)
+        if self.model is not None:
+            check_model_name(self.model)
+        check_suffix("a table of Gaussians", self.gaussians, TABLE)
+        check_suffix("a figure", self.figure, FIGURE)
         inputs = [path for path in (self.particles, self.poses, self.ctf, self.passthrough) if path is not None]
-        check_outputs(outputs, inputs=inputs, overwrite=self.overwrite)
+        check_outputs(self._outputs(), inputs=inputs, overwrite=self.overwrite)
         settings = parse_settings(self.set, fields=fields_of(GemConfig), options=OPTIONS)
         particles = self._read()
+        inputs += image_files(particles)
+        check_not_inputs([*self._outputs(), *map(stopped_output, self._outputs())], inputs)
         console.print(particles.describe())
         if self.checkpoint is not None and self.checkpoint.is_dir() and any(self.checkpoint.iterdir()):
             console.print(f"Continuing from the checkpoints in {self.checkpoint}.")
@@ -118,17 +130,17 @@ class GemCommand:
                 console.print("Stopped before the images had been read once: nothing was written.")
                 return INTERRUPTED
         stopped = end[-1].reason is FinishReason.STOPPED
-        written = self._write(result, stopped=stopped)
-        if self.model is not None:
-            save_model(result, self.model, console, otherwise=[written.parent])
+        named = stopped_output if stopped and any(path.exists() for path in self._outputs()) else as_it_is
+        self._write_map(result, named, console)
         state = "stopped early, kept" if stopped else "done"
         took = format_duration(end[-1].seconds)
         what = f"{result.n_gaussians} Gaussians, a map of {result.box_px}³ voxels"
-        console.print(f"{state} after {took}: {what}: {written}")
-        if written != self.output:
-            console.print(f"The map in {self.output} was left as it was.")
+        console.print(f"{state} after {took}: {what}: {named(self.output)}")
+        if named is stopped_output:
+            console.print("Earlier outputs were left as they were; those of this run are called NAME.stopped.")
+        failed = self._write_extras(result, named, console)
         console.print(result.resolution().table())
-        return INTERRUPTED if stopped else 0
+        return INTERRUPTED if stopped else int(failed)
 
     def _read(self) -> Particles:
         from napari_emgauss.io.particles import read_particles
@@ -150,17 +162,50 @@ class GemCommand:
             return []
         return [self.output.with_suffix(f".half{number}{self.output.suffix}") for number in (1, 2)]
 
-    def _write(self, result: GaussianMap, *, stopped: bool) -> Path:
-        """Write the map and what else is wanted; a finished map is not replaced by one that was stopped."""
-        output = self.output
-        if stopped and output.exists():
-            output = output.with_name(f"{output.stem}.stopped{output.suffix}")
-        b_factor = None if self.b_factor == "none" else self.b_factor
-        result.map(b_factor=b_factor).write(output, overwrite=True)
-        for path, half in zip(self._half_paths(), result.half_maps(), strict=False):
-            half.write(path, overwrite=True)
+    def _outputs(self) -> list[Path]:
+        also = (self.model, self.gaussians, self.figure)
+        return [self.output, *self._half_paths(), *(path for path in also if path is not None)]
+
+    def _write_map(self, result: GaussianMap, named: Naming, console: Console) -> None:
+        """Write the map, and the model even where that fails: hours are in it."""
+        from napari_emgauss.cli.outputs import save_model
+
+        output = named(self.output)
+        try:
+            b_factor = None if self.b_factor == "none" else self.b_factor
+            result.map(b_factor=b_factor).write(output, overwrite=True)
+        finally:
+            if self.model is not None:
+                save_model(result, named(self.model), console, otherwise=[output.parent])
+
+    def _write_extras(self, result: GaussianMap, named: Naming, console: Console) -> bool:
+        """Write what can be made again from the model; return whether something of it failed, which is said."""
+        extras: list[tuple[Path, Callable[[Path], object]]] = [
+            (path, partial(half.write, overwrite=True))
+            for path, half in zip(self._half_paths(), result.half_maps(), strict=False)
+        ]
         if self.gaussians is not None:
-            result.write_gaussians(self.gaussians, overwrite=True)
+            extras.append((self.gaussians, partial(result.write_gaussians, overwrite=True)))
         if self.figure is not None:
-            result.resolution().figure(self.figure)
-        return output
+            extras.append((self.figure, result.resolution().figure))
+        failed = False
+        for path, write in extras:
+            try:
+                write(named(path))
+            except (OSError, ValueError, RuntimeError) as error:
+                failed = True
+                console.print(f"{named(path)} could not be written: {error}. All else is kept.")
+        return failed
+
+
+def check_suffix(what: str, path: Path | None, suffixes: Sequence[str]) -> None:
+    """Raise `FileFormatError` unless an output has a suffix that it can be written as."""
+    if path is not None and path.suffix.lower() not in suffixes:
+        raise FileFormatError(
+            f"{what} is written as {', '.join(suffixes)}, got {path.name!r}. Name it {path.stem + suffixes[0]!r}."
+        )
+
+
+def as_it_is(path: Path) -> Path:
+    """Return ``path``."""
+    return path

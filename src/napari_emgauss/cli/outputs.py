@@ -32,15 +32,21 @@ def check_outputs(paths: Sequence[Path], *, inputs: Sequence[Path] = (), overwri
     OSError
         One cannot be written: a folder is in its place, its own folder is missing or read-only, its name too long.
     """
+    check_not_inputs(paths, inputs)
     for n, path in enumerate(paths):
-        if any(_same(path, other) for other in inputs):
-            raise FileExistsError(f"{path} is the input; it is never replaced. Choose another name for the output.")
         if any(_same(path, other) for other in paths[:n]):
             raise FileExistsError(f"{path} is named for two outputs. Choose another name for one.")
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists. Choose another name, or add --overwrite to replace it.")
         check_target(path, overwrite=True)
         try_writing(path)
+
+
+def check_not_inputs(paths: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Raise ``FileExistsError`` where an output of a command is an input, by whatever name."""
+    for path in paths:
+        if any(_same(path, other) for other in inputs):
+            raise FileExistsError(f"{path} is the input; it is never replaced. Choose another name for the output.")
 
 
 def _same(first: Path, second: Path) -> bool:

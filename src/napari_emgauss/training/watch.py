@@ -71,8 +71,9 @@ class Watch:
 
     def tell(self, stage: str, done: int, total: int) -> None:
         """Report ``done`` of ``total`` things of a stage that count as no iterations."""
+        first = stage != self._stage or done <= 1
         spent = self._spent_in(stage, done)
-        if done <= 1 or not self._due():  # nothing is known of the time left
+        if first or not self._due():  # nothing is known of the time left
             return
         left = spent / max(done - 1, 1) * max(total - done, 0)
         begun = Progress.outside_blocks(stage, 0, self.n_iterations, seconds=self.seconds, seconds_left=left)

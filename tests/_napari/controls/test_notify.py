@@ -33,5 +33,7 @@ def test_a_report_is_shown_and_logged_with_its_traceback(monkeypatch, caplog):
 
 def test_messages_name_things_as_the_forms_do():
     assert message_of(ConfigError("hold_out must name sections within 0..4, got 9.")).startswith("'Hold out' must name")
+    asking = ConfigError("images were not found. Give their folder as data_dir (--data-dir).")
+    assert message_of(asking) == "Images were not found. Give their folder as 'Data folder'."
     error = VoxelSizeError("voxel_size_nm must be positive, got 0. Give it in nanometres as z y x, for example --x 4.")
     assert message_of(error) == "The voxel size must be positive, got 0. Enter it in nm: z, y, x."

@@ -82,7 +82,7 @@ def test_the_pixel_size_follows_images_that_were_binned(stack):
 
 
 def test_a_stack_alone_is_refused_with_the_remedy(stack):
-    with pytest.raises(ParticlesError, match="poses= and ctf="):
+    with pytest.raises(ParticlesError, match=r"poses \(--poses\) and ctf \(--ctf\)"):
         read_particles(stack / "s.mrcs")
 
 

@@ -80,7 +80,7 @@ def test_a_passthrough_table_is_joined_by_uid(project):
     first, second = rows(TYPE), rows([("uid", "u8"), *ALIGNED])[::-1].copy()
     second["alignments3D/shift"][:, 0] = second["uid"]
     path = saved(project / "p.cs", first)
-    with pytest.raises(ParticlesError, match=r"alignments3D/pose.*passthrough="):
+    with pytest.raises(ParticlesError, match=r"alignments3D/pose.*\(--passthrough\)"):
         read_particles(path)
     found = read_particles(path, passthrough=saved(project / "q.cs", second))
     assert np.allclose(found.shifts_angstrom[:, 0] / 3, first["uid"])

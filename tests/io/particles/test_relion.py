@@ -73,7 +73,7 @@ def test_missing_columns_are_named_all_at_once(tmp_path):
 def test_a_missing_pixel_size_is_told_with_its_remedy(tmp_path):
     write_stack(tmp_path / "s.mrcs", n=2)
     path = star(tmp_path, optics=OPTICS.replace("_rlnImagePixelSize", "_rlnUnknown"))
-    with pytest.raises(ParticlesError, match="pixel_size_angstrom="):
+    with pytest.raises(ParticlesError, match=r"pixel_size_angstrom \(--pixel-size-angstrom\)"):
         read_particles(path)
     assert read_particles(path, pixel_size_angstrom=2.0).pixel_size_angstrom == 2.0
 

@@ -51,6 +51,13 @@ def test_the_b_factor_of_a_blurred_map_is_found():
     assert estimated_b_factor(blurred, 2.0, 4.2) == pytest.approx(-150, rel=0.15)
 
 
+@pytest.mark.parametrize("name", ["m.mrc", "m"])
+def test_a_model_is_saved_under_its_own_suffix_only(reconstructed, tmp_path, name):
+    with pytest.raises(ConfigError, match=rf"saved as \.emgauss, got '{name}'. Name it m\.emgauss"):
+        reconstructed.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 def test_local_resolution_is_a_map_in_angstrom(reconstructed):
     found = reconstructed.local_resolution().values
     assert found.shape == (24, 24, 24)

@@ -31,3 +31,20 @@ def test_the_table_and_the_figure_show_all_curves(tmp_path):
     assert all(word in table for word in ("unmasked", "masked", "corrected", "0.143", "back-projection"))
     assert f"{found.angstrom:.2f}" in table
     assert found.figure(tmp_path / "fsc.png").stat().st_size > 1000
+
+
+def test_halves_that_do_not_agree_are_told_in_words_and_not_in_a_table_of_infinities(tmp_path):
+    rng = np.random.default_rng(0)
+    first, second, third, fourth = (rng.standard_normal((N,) * 3).astype(np.float32) for _ in range(4))
+    found = map_resolution((first, -second), (third, -fourth), 2.0)
+    curves = found.curves
+    for one in curves.values():
+        for kind in ("unmasked", "masked", "corrected"):
+            getattr(one, kind).correlation[:] = -0.1
+    assert not np.isfinite(found.angstrom)
+    assert found.table().startswith("No resolution could be measured: the halves do not agree")
+    assert "inf" not in found.table()
+    curves["plain"].masked.correlation[:6] = 1  # a table where something was reached
+    assert "–" in found.table()
+    assert "inf" not in found.table()
+    assert found.figure(tmp_path / "fsc.png").stat().st_size > 1000

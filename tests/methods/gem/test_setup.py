@@ -6,7 +6,8 @@ import pytest
 from napari_emgauss.errors import ConfigError, ParticlesError
 from napari_emgauss.methods.gem.config import GemConfig
 from napari_emgauss.methods.gem.setup import prepare
-from napari_emgauss.methods.gem.study import with_sign
+from napari_emgauss.methods.gem.study import images_at_a_time, study, with_sign
+from napari_emgauss.training import Control, Watch
 
 
 def changed(particles, **changes):
@@ -73,3 +74,18 @@ def test_the_sign_is_found_where_the_file_does_not_tell(particles, sign):
 def test_settings_come_back_from_plain_values():
     config = GemConfig().with_settings(symmetry="D2", n_gaussians=12)
     assert GemConfig.from_json(config.to_json()) == config
+
+
+def test_summing_looks_for_a_stop_after_few_large_images(particles, monkeypatch):
+    assert images_at_a_time(24) > images_at_a_time(200) > images_at_a_time(2000) == 1
+    monkeypatch.setattr("napari_emgauss.methods.gem.study.PIXELS_AT_A_TIME", 5 * 24**2)
+    control, told = Control(), []
+
+    class Stopping(Watch):
+        def tell(self, stage, done, total):
+            told.append(done)
+            if done == 10:
+                control.stop()
+
+    assert study(prepare(particles), Stopping(control, lambda event: None)) is None
+    assert told == [0, 5, 10]

@@ -26,6 +26,7 @@ EXPLAINED = (
 )
 """Errors whose message says what to do."""
 FORM_WORDS = {
+    r" \(--[a-z-]+\)": "",
     r" Give it in nanometres as z y x.*$": " Enter it in nm: z, y, x.",
     r"\(spacing_px, max_gaussians\)": "('Detail' under Advanced)",
     r"\(tile_px\)": "('Tile size' under Advanced)",

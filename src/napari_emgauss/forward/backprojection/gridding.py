@@ -123,10 +123,9 @@ def spread(
 def to_real_space(grid: npt.NDArray[np.generic], kernel: SpreadingKernel, side_px: int) -> FloatArray:
     """Return Σ v exp(2πi k·x) (side, side, side) of what was spread on a half grid, x = 0 at side // 2."""
     m = grid.shape[0]
-    whole = fft.irfftn(grid, s=(m, m, m), workers=1) * float(m) ** 3
-    low = m // 2 - side_px // 2
-    inner = slice(low, low + side_px)
-    cut = fft.fftshift(whole)[inner, inner, inner]
+    whole = fft.irfftn(grid, s=(m, m, m), workers=1)
+    inner = (np.arange(side_px) - side_px // 2) % m
+    cut = whole[np.ix_(inner, inner, inner)] * float(m) ** 3
     envelope = kernel.transform(np.arange(side_px, dtype=np.float64) - side_px // 2, m)
     for axis in range(3):
         shape = [1, 1, 1]

@@ -11,14 +11,14 @@ from typing import Literal
 from napari_emgauss.errors import FileFormatError, ParticlesError
 from napari_emgauss.io.particles.cryodrgn import read_cryodrgn
 from napari_emgauss.io.particles.cryosparc import read_cryosparc
-from napari_emgauss.io.particles.image_stacks import SUFFIXES
+from napari_emgauss.io.particles.image_stacks import SUFFIXES, FileImages
 from napari_emgauss.io.particles.relion import read_relion
 from napari_emgauss.io.particles.writing import write_particles
 from napari_emgauss.particles import Particles
 
 Name = str | os.PathLike[str]
 
-__all__ = ["READABLE_PARTICLES", "read_particles", "write_particles"]
+__all__ = ["READABLE_PARTICLES", "image_files", "read_particles", "write_particles"]
 
 READABLE_PARTICLES = (".star", ".cs", *SUFFIXES)
 _SIGNS = {"auto": None, "white": 1, "black": -1}
@@ -91,7 +91,9 @@ def read_particles(
                 with_ctf=with_ctf,
             )
         elif poses is not None or ctf is not None:
-            raise ParticlesError(f"{path.name} has poses and CTFs of its own; poses= and ctf= are for .mrcs.")
+            raise ParticlesError(
+                f"{path.name} has poses and CTFs of its own; leave out poses (--poses) and ctf (--ctf)."
+            )
         elif suffix == ".star":
             particles = read_relion(
                 path,
@@ -119,3 +121,8 @@ def read_particles(
     flipped = particles.phase_flipped if phase_flipped is None else phase_flipped
     given = particles.data_sign if sign is None else sign
     return replace(particles, data_sign=given, phase_flipped=flipped, box_px=box_px or 0)
+
+
+def image_files(particles: Particles) -> tuple[Path, ...]:
+    """Return the files that the images of particles, as `read_particles` returns them, are read from."""
+    return particles.images.paths if isinstance(particles.images, FileImages) else ()

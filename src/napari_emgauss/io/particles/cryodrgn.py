@@ -161,8 +161,8 @@ def read_cryodrgn(
     """Read a stack with poses and CTFs; see `read_particles`."""
     if poses is None or (with_ctf and ctf is None):
         raise ParticlesError(
-            f"{path} holds images only. Pass poses= and ctf= (.npz or cryoDRGN's .pkl), or give the .star or .cs file "
-            "of the particles."
+            f"{path} holds images only. Pass poses (--poses) and ctf (--ctf), .npz or cryoDRGN's .pkl, or give the "
+            ".star or .cs file of the particles."
         )
     stack = StackFile.open(path)
     n, box, _ = stack.shape
@@ -173,7 +173,9 @@ def read_cryodrgn(
         # Of images that were binned after their CTF was fitted, the table has the box before.
         pixel = own_pixel * own_box / box if pixel is None else pixel
     if pixel is None:
-        raise ParticlesError(f"{path} does not tell the pixel size reliably. Pass pixel_size_angstrom=.")
+        raise ParticlesError(
+            f"{path} does not tell the pixel size reliably. Pass pixel_size_angstrom (--pixel-size-angstrom)."
+        )
     return Particles(
         images=FileImages.open([path], np.zeros(n, np.int64), np.arange(n)),
         pixel_size_angstrom=float(pixel),

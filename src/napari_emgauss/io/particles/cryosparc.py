@@ -118,7 +118,7 @@ def read_cryosparc(
     if asked and not ignore_aberrations:
         raise ParticlesError(
             f"{path} asks for what is not applied here: {', '.join(asked)}. "
-            "Pass ignore_aberrations=True to reconstruct without."
+            "Pass ignore_aberrations=True (--ignore-aberrations) to reconstruct without."
         )
     sizes = columns["blob/psize_A"].astype(np.float64)
     pixel = float(sizes[0]) if pixel_size_angstrom is None else float(pixel_size_angstrom)
@@ -170,5 +170,6 @@ def _require(columns: Any, names: Sequence[str], path: Path) -> None:
     missing = [name for name in names if name not in columns]
     if missing:
         raise ParticlesError(
-            f"{path} has no column {', '.join(missing)}. If another table of the job has them, pass it as passthrough=."
+            f"{path} has no column {', '.join(missing)}. If another table of the job has them, pass it as passthrough "
+            "(--passthrough)."
         )

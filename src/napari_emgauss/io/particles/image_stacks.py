@@ -44,7 +44,7 @@ class StackFile:
         """
         if not path.is_file():
             raise FileNotFoundError(
-                f"{path} does not exist. Give the folder that the images' names begin in: data_dir."
+                f"{path} does not exist. Give the folder that the images' names begin in: data_dir (--data-dir)."
             )
         with foreign_errors(path, "an MRC stack"):
             check_file_holds(path, HEADER_BYTES, declared="an MRC header")
@@ -120,6 +120,11 @@ class FileImages:
         return cls(files, file_of, index_of)
 
     @property
+    def paths(self) -> tuple[Path, ...]:
+        """Files that the images are read from."""
+        return tuple(file.path for file in self.files)
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Number of images and their sides."""
         return len(self.index_of), *self.files[0].shape[1:]
@@ -153,13 +158,13 @@ def resolve_stacks(names: Sequence[str], folders: Sequence[Path]) -> Mapping[str
         if not allowed:
             raise FileFormatError(
                 f"the table names {name!r}, which lies outside of {' and '.join(map(str, roots))}. "
-                "Give its folder as data_dir if it should be read."
+                "Give its folder as data_dir (--data-dir) if it should be read."
             )
         there = next((path for path in allowed if path.is_file()), None)
         if there is None:
             raise FileNotFoundError(
                 f"{name} was found in none of {', '.join(map(str, roots))}. "
-                "Give the folder that the images' names begin in as data_dir."
+                "Give the folder that the images' names begin in as data_dir (--data-dir)."
             )
         found[name] = there
     return found

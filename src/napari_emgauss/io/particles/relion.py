@@ -99,7 +99,7 @@ class RelionTable:
         else:
             raise ParticlesError(
                 f"{self.particles.path} does not tell the pixel size: it has neither _rlnImagePixelSize nor "
-                "_rlnDetectorPixelSize with _rlnMagnification. Pass pixel_size_angstrom=."
+                "_rlnDetectorPixelSize with _rlnMagnification. Pass pixel_size_angstrom (--pixel-size-angstrom)."
             )
         if np.ptp(sizes) > 1e-4 * sizes.max():
             named = ", ".join(f"{size:g}" for size in np.unique(sizes.round(6))[:4])
@@ -189,7 +189,7 @@ def read_relion(
         remedy = (
             "Extract the particles without multiplying them by their CTF."
             if PREMULTIPLIED in asked
-            else "Pass ignore_aberrations=True to reconstruct without."
+            else "Pass ignore_aberrations=True (--ignore-aberrations) to reconstruct without."
         )
         named = ", ".join(f"_{name}" for name in asked)
         raise ParticlesError(f"{path} asks for what is not applied here: {named}. {remedy}")

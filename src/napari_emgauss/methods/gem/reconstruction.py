@@ -190,7 +190,15 @@ class GaussianMap:
         return np.asarray(torch.cat(axes).numpy(), np.float32)
 
     def save(self, path: str | Path) -> Path:
-        """Write the model (``.emgauss``); replaces an existing file whole. `load` returns it."""
+        """Write the model (``.emgauss``); replaces an existing file whole. `load` returns it.
+
+        Raises
+        ------
+        ConfigError
+            Another suffix.
+        OSError
+            The file cannot be written.
+        """
         return write_container(path, METHOD, self._header(), self._tensors())
 
     @cached_property

@@ -14,6 +14,7 @@ from napari_emgauss.metrics.maps import MaskedCorrelation, masked_correlation, s
 
 CROSS, GOLD, PLAIN = "cross", "gaussians", "plain"
 THRESHOLDS = (0.143, 0.5)
+KINDS = ("unmasked", "masked", "corrected")
 TO_TRUTH = 0.6
 """Correlation with the truth at the resolution: 0.5 with a margin, for it is estimated."""
 LABELS = {
@@ -24,6 +25,11 @@ LABELS = {
 WARNING = (
     "Gaussians of both halves agree beyond what either knows, since both are smooth in the same way: their own "
     "correlation is no measure of resolution. The cross-correlation is."
+)
+
+UNMEASURED = (
+    "No resolution could be measured: the halves do not agree. Check the poses, the sign and the pixel size; too few "
+    "particles do not agree either."
 )
 
 
@@ -78,16 +84,16 @@ class MapResolution:
         return correlation.resolution(threshold) * self.pixel_size_angstrom
 
     def table(self) -> str:
-        """Return all of it as text."""
+        """Return all of it as text; what was not reached is a dash."""
+        resolutions = [self.at(curve, t, masked=kind) for curve in self.labels for kind in KINDS for t in THRESHOLDS]
+        if not np.isfinite(resolutions).any():
+            return UNMEASURED
         lines = [f"{'resolution in Å':52} {'unmasked':>16} {'masked':>16} {'corrected':>16}"]
         lines.append(f"{'':52} {'0.143     0.5':>16} {'0.143     0.5':>16} {'0.143     0.5':>16}")
         for curve, label in self.labels.items():
-            pairs = [
-                " ".join(f"{self.at(curve, t, masked=kind):7.2f}" for t in THRESHOLDS)
-                for kind in ("unmasked", "masked", "corrected")
-            ]
+            pairs = [" ".join(_in_table(self.at(curve, t, masked=kind)) for t in THRESHOLDS) for kind in KINDS]
             lines.append(f"{label:52} " + " ".join(f"{pair:>16}" for pair in pairs))
-        lines.append(f"resolution: {self.angstrom:.2f} Å")
+        lines.append(f"resolution: {self.angstrom:.2f} Å" if np.isfinite(self.angstrom) else UNMEASURED)
         return "\n".join([*lines, WARNING])
 
     def figure(self, path: str | Path) -> Path:
@@ -103,10 +109,15 @@ class MapResolution:
         for threshold in THRESHOLDS:
             axes.axhline(threshold, color="0.6", lw=0.8)
         axes.set(xlabel="spatial frequency (1/Å)", ylabel="Fourier shell correlation", ylim=(-0.1, 1.02))
-        axes.set_title(f"{self.angstrom:.2f} Å by the cross-correlation")
+        measured = np.isfinite(self.angstrom)
+        axes.set_title(f"{self.angstrom:.2f} Å by the cross-correlation" if measured else "no resolution measured")
         axes.legend(fontsize=8)
         figure.savefig(str(path), dpi=150)
         return Path(path)
+
+
+def _in_table(angstrom: float) -> str:
+    return f"{angstrom:7.2f}" if np.isfinite(angstrom) else f"{'–':>7}"
 
 
 def map_resolution(

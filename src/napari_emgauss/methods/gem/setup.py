@@ -19,7 +19,7 @@ from napari_emgauss.particles import Particles
 
 SMALLEST_HALF = 4
 """Particles that each half must have."""
-BYTES_PER_VOXEL = 400
+BYTES_PER_VOXEL = 560
 """Memory per voxel of the map while images are summed: grids of twice and three times the box, for two halves."""
 
 
@@ -114,6 +114,6 @@ def prepare(particles: Particles, *, seed: int = 0, device: str = "auto", **sett
     check_room_in_memory(
         BYTES_PER_VOXEL * box**3,
         what=f"a map of {box}³ voxels while its images are summed",
-        remedy="Use a smaller box: box_px.",
+        remedy="Use a smaller box: box_px (--box-px).",
     )
     return setup

@@ -11,7 +11,14 @@ import numpy.typing as npt
 from napari_emgauss._types import FloatArray
 from napari_emgauss.forward.backprojection.map_estimate import inverse_tau_of, most_likely_map, with_prior
 from napari_emgauss.forward.backprojection.noise import found_sign, noise_power, noise_weights
-from napari_emgauss.forward.backprojection.sums import Accumulators, NormalEquations, batches, coefficients
+from napari_emgauss.forward.backprojection.sums import (
+    BATCH,
+    Accumulators,
+    FourierSums,
+    NormalEquations,
+    batches,
+    coefficients,
+)
 from napari_emgauss.forward.backprojection.wiener import wiener_maps
 from napari_emgauss.methods.gem.reconstruction import molecule_sphere
 from napari_emgauss.methods.gem.setup import GemSetup
@@ -20,6 +27,10 @@ from napari_emgauss.training import Watch
 SUMMING = "summing images"
 N_FOR_SIGN, N_FOR_NOISE = 1000, 4000
 """Particles that the sign and the noise are found on."""
+PIXELS_AT_A_TIME = 2**18
+"""Of the images that are summed between two looks at whether to stop."""
+HalfSums = tuple[NormalEquations, FourierSums]
+"""Of one half: what a likelihood needs, and what a plain back-projection does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,28 +89,37 @@ def study(setup: GemSetup, watch: Watch | None = None) -> ParticleStudy | None:
     weights = noise_weights(power, setup.box_px, whiten=setup.config.whiten)
     sums = []
     done, total = 0, len(particles)
+    if watch is not None:
+        watch.tell(SUMMING, done, total)
     for half in setup.halves:
         accumulators = Accumulators(setup.box_px, setup.operators)
-        for batch in batches(half.tolist()):
+        for batch in batches(half.tolist(), images_at_a_time(setup.box_px)):
             if watch is not None and watch.held():
                 return None
             images = coefficients(particles, batch)
             accumulators.add(images, particles.rotations[images.indices], weights[particles.optics_group[batch]])
             done += len(batch)
-            if watch is not None:
+            if watch is not None and done < total:
                 watch.tell(SUMMING, done, total)
-        sums.append(accumulators)
+        # Grids of sums are large: those of the first half are gone before the second's are made.
+        sums.append((accumulators.equations(), accumulators.linear()))
+        del accumulators
     return from_sums(setup, weights, (sums[0], sums[1]))
 
 
-def from_sums(setup: GemSetup, weights: FloatArray, sums: tuple[Accumulators, Accumulators]) -> ParticleStudy:
+def images_at_a_time(box_px: int) -> int:
+    """Return how many images are summed between looks at whether to stop: few where each takes long."""
+    return int(np.clip(PIXELS_AT_A_TIME // box_px**2, 1, BATCH))
+
+
+def from_sums(setup: GemSetup, weights: FloatArray, sums: tuple[HalfSums, HalfSums]) -> ParticleStudy:
     """Return what the sums of both halves say."""
     mask = molecule_sphere(setup.config, setup.box_px)
-    first, second = (own.equations() for own in sums)
+    (first, first_linear), (second, second_linear) = sums
     inverse_tau, correlation = inverse_tau_of(first, second, mask)
     prior = setup.config.prior_weight * inverse_tau
     posterior = with_prior(first, prior), with_prior(second, prior)
-    plain = wiener_maps(sums[0].linear(), sums[1].linear(), mask)
+    plain = wiener_maps(first_linear, second_linear, mask)
     return ParticleStudy(
         setup=setup,
         weights=weights,
