@@ -16,9 +16,9 @@ SCREEN_PACKAGES := xvfb xauth libfontconfig1 libglib2.0-0 libdbus-1-3 libgl1 lib
 demo: $(VENV)/.installed
 	$(BIN)/napari-emgauss demo --output demo_output
 
-# Two processes, and one thread of torch in each: more would wait for each other.
+# One thread of torch in each process: more would wait for each other. More processes than cores: widgets often wait.
 test: $(VENV)/.installed-dev lint docs screen
-	OMP_NUM_THREADS=1 QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=85
+	OMP_NUM_THREADS=1 QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest -n 4 --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
