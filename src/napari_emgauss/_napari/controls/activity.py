@@ -21,18 +21,26 @@ class Activity:
 
     def __init__(self) -> None:
         self._entry: Any | None = None
+        self._ended = False
 
     def open(self, text: str, total: int) -> None:
         """Begin an entry of ``total`` steps."""
         from napari.utils import progress
 
         self.close()
+        if self._ended:
+            return
         self._entry = progress(total=total, desc=text, file=io.StringIO())  # the terminal needs no second bar
 
     def show(self, done: int) -> None:
         """Say how much is done."""
         if self._entry is not None and done > self._entry.n:
             self._entry.update(done - self._entry.n)
+
+    def end(self) -> None:
+        """End the entry for good: news that are still on their way begin no other one."""
+        self._ended = True
+        self.close()
 
     def close(self) -> None:
         """End the entry, also when the dock is gone."""

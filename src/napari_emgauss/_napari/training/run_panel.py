@@ -110,7 +110,7 @@ class RunPanel(QWidget):
 
     def leave(self) -> None:
         """Take away what makes no sense without the dock, which is being closed."""
-        self._activity.close()
+        self._activity.end()
 
     def show_progress(self, points: Sequence[ProgressPoint]) -> None:
         """Show the newest progress, and the points of the curves since the last call."""
