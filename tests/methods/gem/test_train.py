@@ -67,7 +67,10 @@ def test_events_tell_of_progress_and_end_exactly_once(particles, quick):
     assert sum(isinstance(event, Improved) for event in events) == 3  # the plain map, and each half
 
 
-def test_a_stop_keeps_what_was_learned_and_the_folder_goes_on_from_it(particles, quick, reconstructed, tmp_path):
+def test_a_stop_keeps_what_was_learned_and_the_folder_goes_on_from_it(
+    particles, quick, reconstructed, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("napari_emgauss.training.engines.local.PROGRESS_EVERY_S", 0)  # quick machines are stopped too
     control, events = Control(), []
 
     def stop_in_the_second_half(event):
