@@ -311,3 +311,31 @@ class JobMemory:
         """Forget everything."""
         for kept in (self._records, self._states, self._done):
             kept.clear()
+
+
+@contextmanager
+def opened_store(
+    folder: str | Path | None, fingerprint: Callable[[], str], *, warn: Callable[[str], None]
+) -> Iterator[JobFolder | JobMemory]:
+    """The store of a job: its folder, for this process alone, or memory if there is none.
+
+    Parameters
+    ----------
+    folder
+        Where checkpoints are kept; None: nowhere.
+    fingerprint
+        Says what the job is of; asked for where there is a folder only, for it may read all of the input.
+    warn
+        Told what goes wrong without ending the job.
+
+    Raises
+    ------
+    FolderInUseError
+        Another process works in the folder.
+    """
+    if folder is None:
+        yield JobMemory()
+        return
+    store = JobFolder(folder, fingerprint(), warn=warn)
+    with store.locked():
+        yield store

@@ -5,6 +5,7 @@ It knows of no Gaussian, section or depth; `protocol` says what a method gives i
 
 from napari_emgauss.training.control import Control
 from napari_emgauss.training.descent import Descent
+from napari_emgauss.training.ending import noted, told_last
 from napari_emgauss.training.engines import LocalEngine, RunConfig
 from napari_emgauss.training.events import (
     Event,
@@ -63,4 +64,6 @@ __all__ = [
     "TrainingSignals",
     "Watch",
     "model_of",
+    "noted",
+    "told_last",
 ]

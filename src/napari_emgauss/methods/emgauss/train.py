@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import torch
 
 from napari_emgauss._version import __version__
 from napari_emgauss.errors import OutOfMemoryError
-from napari_emgauss.io.store import JobFolder, JobMemory
+from napari_emgauss.io.store import opened_store
 from napari_emgauss.methods.emgauss.draft import Draft
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.memory import check_memory
@@ -26,14 +25,13 @@ from napari_emgauss.methods.emgauss.uncertainty import with_uncertainty
 from napari_emgauss.training import (
     Control,
     Event,
-    Finished,
-    FinishReason,
     Improved,
     LocalEngine,
-    Notice,
     RunConfig,
     Store,
     Watch,
+    noted,
+    told_last,
 )
 from napari_emgauss.volume import Volume
 
@@ -101,28 +99,10 @@ def train(
     ``on_draft`` gets, once and before anything is learned, what can be drawn of the stack from then on; it gets better
     with every `Improved`.
     """
-    ending = _Ending(on_event or (lambda event: None))
-    try:
-        return _walk(setup, control or Control(), ending, on_draft or (lambda draft: None), checkpoint, run_config)
-    except BaseException as error:
-        ending.fail(error)
-        raise
-    finally:
-        ending.tell()
-
-
-def _walk(
-    setup: Setup,
-    control: Control,
-    emit: Callable[[Event], None],
-    on_draft: Callable[[Draft], None],
-    checkpoint: str | Path | None,
-    run_config: RunConfig | None,
-) -> Reconstruction:
-    """From a stack to its reconstruction, with its store open."""
-    check_memory(setup)
-    with _opened_store(setup, checkpoint, emit) as store:
-        return _steps(setup, control, emit, on_draft, store, run_config)
+    with told_last(on_event) as emit:
+        check_memory(setup)
+        with opened_store(checkpoint, lambda: setup.fingerprint, warn=noted(emit)) as store:
+            return _steps(setup, control or Control(), emit, on_draft or (lambda draft: None), store, run_config)
 
 
 def _steps(
@@ -182,46 +162,6 @@ def _as_begun(setup: Setup, store: Store) -> Setup:
     if saved is None:
         return setup
     return replace(setup, config=setup.config.with_settings(tile_px=int(saved[1]["tile_px"])))
-
-
-@contextmanager
-def _opened_store(
-    setup: Setup, checkpoint: str | Path | None, emit: Callable[[Event], None]
-) -> Iterator[JobFolder | JobMemory]:
-    """The folder, for this process alone, or memory."""
-    if checkpoint is None:
-        yield JobMemory()
-        return
-    store = JobFolder(checkpoint, setup.fingerprint, warn=lambda message: emit(Notice(message=message)))
-    with store.locked():
-        yield store
-
-
-class _Ending:
-    """Passer-on of events that keeps the terminal one until the very end."""
-
-    def __init__(self, send: Callable[[Event], None]) -> None:
-        self._send = send
-        self._end: Finished | None = None
-
-    def __call__(self, event: Event) -> None:
-        # A run that is tried again with smaller tiles is not the end: only the last run's end is sent.
-        if isinstance(event, Finished):
-            self._end = event
-        else:
-            self._send(event)
-
-    def fail(self, error: BaseException) -> None:
-        """Make a failure the end, unless a run said so itself."""
-        if self._end is None or self._end.reason is not FinishReason.FAILED:
-            self._end = Finished(
-                reason=FinishReason.FAILED, iteration=0, seconds=0.0, message=str(error) or type(error).__name__
-            )
-
-    def tell(self) -> None:
-        """Send the end."""
-        if self._end is not None:
-            self._send(self._end)
 
 
 def _iterations_made(job: EmgaussJob, store: Store, block: int) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from napari_emgauss._version import __version__
 from napari_emgauss.forward.backprojection.map_estimate import shell_factors
-from napari_emgauss.io.store import JobFolder, JobMemory
+from napari_emgauss.io.store import opened_store
 from napari_emgauss.methods.gem.draft import MapDraft
 from napari_emgauss.methods.gem.evidence import positive_amplitudes
 from napari_emgauss.methods.gem.job import GemJob
@@ -24,14 +23,13 @@ from napari_emgauss.runtime.torch_threads import one_torch_thread
 from napari_emgauss.training import (
     Control,
     Event,
-    Finished,
-    FinishReason,
     Improved,
     LocalEngine,
-    Notice,
     RunConfig,
     Store,
     Watch,
+    noted,
+    told_last,
 )
 
 
@@ -85,28 +83,15 @@ def train(
     run_config: RunConfig | None = None,
 ) -> GaussianMap:
     """Train on prepared particles; see `reconstruct_particles`."""
-    emit = on_event or (lambda event: None)
     draft = MapDraft(setup.particles)
     if on_draft is not None:
         on_draft(draft)
-    end: list[Finished] = []
-
-    def pass_on(event: Event) -> None:
-        # The end is told when there is a result.
-        if isinstance(event, Finished):
-            end.append(event)
-        else:
-            emit(event)
-
-    try:
-        with _opened_store(setup, checkpoint, emit) as store, one_torch_thread():
-            result = _steps(setup, draft, control or Control(), pass_on, store, run_config)
-    except BaseException as error:
-        message = str(error) or type(error).__name__
-        emit(Finished(reason=FinishReason.FAILED, iteration=0, seconds=0.0, message=message))
-        raise
-    emit(end[-1])
-    return result
+    with (
+        told_last(on_event) as emit,
+        opened_store(checkpoint, lambda: setup.fingerprint, warn=noted(emit)) as store,
+        one_torch_thread(),
+    ):
+        return _steps(setup, draft, control or Control(), emit, store, run_config)
 
 
 def _steps(
@@ -161,16 +146,3 @@ def assemble(job: GemJob, store: Store, record: dict[str, Any]) -> GaussianMap:
         halves=halves,
         record=record,
     )
-
-
-@contextmanager
-def _opened_store(
-    setup: GemSetup, checkpoint: str | Path | None, emit: Callable[[Event], None]
-) -> Iterator[JobFolder | JobMemory]:
-    """The folder, for this process alone, or memory."""
-    if checkpoint is None:
-        yield JobMemory()
-        return
-    store = JobFolder(checkpoint, setup.fingerprint, warn=lambda message: emit(Notice(message=message)))
-    with store.locked():
-        yield store

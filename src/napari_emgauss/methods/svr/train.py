@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from napari_emgauss._types import AnyArray
 from napari_emgauss._version import __version__
-from napari_emgauss.io.store import JobFolder, JobMemory
+from napari_emgauss.io.store import opened_store
 from napari_emgauss.methods.svr.fitting.evidence import MotionEvidence, misfit
 from napari_emgauss.methods.svr.job import SliceJob
 from napari_emgauss.methods.svr.measured import motion_in_world
@@ -26,13 +25,13 @@ from napari_emgauss.slices.motion import from_affines
 from napari_emgauss.training import (
     Control,
     Event,
-    Finished,
-    FinishReason,
     LocalEngine,
     Notice,
     RunConfig,
     Store,
     Watch,
+    noted,
+    told_last,
 )
 
 PLACEMENTS = "placements"
@@ -95,26 +94,12 @@ def train(
     run_config: RunConfig | None = None,
 ) -> SliceReconstruction:
     """Train on prepared stacks; see `reconstruct_slices`."""
-    end: list[Finished] = []
-
-    def emit(event: Event) -> None:
-        # The end is told last, when the reconstruction is ready.
-        if isinstance(event, Finished):
-            end.append(event)
-        elif on_event is not None:
-            on_event(event)
-
-    try:
-        with _opened_store(setup, checkpoint, emit) as store, one_torch_thread():
-            return _steps(setup, control or Control(), emit, store, run_config)
-    except BaseException as error:
-        if not end or end[-1].reason is not FinishReason.FAILED:
-            message = str(error) or type(error).__name__
-            end.append(Finished(reason=FinishReason.FAILED, iteration=0, seconds=0.0, message=message))
-        raise
-    finally:
-        if on_event is not None and end:
-            on_event(end[-1])
+    with (
+        told_last(on_event) as emit,
+        opened_store(checkpoint, lambda: setup.fingerprint, warn=noted(emit)) as store,
+        one_torch_thread(),
+    ):
+        return _steps(setup, control or Control(), emit, store, run_config)
 
 
 def _steps(
@@ -152,19 +137,6 @@ def _coarse_misfit(setup: SliceSetup, placements: Sequence[AnyArray]) -> float:
     measured, (spacing, smoothness, _) = setup.measured(placements), COARSE_TO_FINE[0]
     unit_mm = max(setup.config.voxel_size_mm, measured.pixel_mm)
     return misfit(measured, spacing_mm=spacing * unit_mm, smoothness=smoothness)
-
-
-@contextmanager
-def _opened_store(
-    setup: SliceSetup, checkpoint: str | Path | None, emit: Callable[[Event], None]
-) -> Iterator[JobFolder | JobMemory]:
-    """The folder, for this process alone, or memory."""
-    if checkpoint is None:
-        yield JobMemory()
-        return
-    store = JobFolder(checkpoint, setup.fingerprint, warn=lambda message: emit(Notice(message=message)))
-    with store.locked():
-        yield store
 
 
 def assemble(job: SliceJob, store: Store) -> SliceReconstruction:
