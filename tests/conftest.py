@@ -83,7 +83,7 @@ def counted_zarr(tmp_path, monkeypatch):
         y0, y1, x0, x1 = window
         size = (shape[0], y1 - y0, x1 - x0)
         array[:, y0:y1, x0:x1] = np.random.default_rng(0).integers(0, 255, size, np.uint8)
-        monkeypatch.setattr("napari_emgauss.io.ome_zarr.LocalStore", CountingStore)
+        monkeypatch.setattr("napari_emgauss.io.ome_zarr.reading.LocalStore", CountingStore)
         return path, array, chunks
 
     return make

@@ -56,19 +56,24 @@ def replacing(path: Path, *, overwrite: bool, n_bytes: int) -> Iterator[Path]:
         The disk has less than ``n_bytes`` left.
     """
     check_target(path, overwrite=overwrite)
+    check_disk(path, n_bytes)
+    _remove_left_over(path)
+    temporary = beside(path, "part")
+    try:
+        yield temporary
+        _take_place(temporary, path)
+    finally:
+        remove(temporary)
+
+
+def check_disk(path: Path, n_bytes: int) -> None:
+    """Raise ``OSError`` if the disk has less than ``n_bytes`` left for ``path``."""
     free = shutil.disk_usage(path.parent).free
     if n_bytes > free:
         raise OSError(
             errno.ENOSPC,
             f"{path} needs {format_bytes(n_bytes)}, the disk has {format_bytes(free)} left. Make room on it",
         )
-    _remove_left_over(path)
-    temporary = _beside(path, "part")
-    try:
-        yield temporary
-        _take_place(temporary, path)
-    finally:
-        _remove(temporary)
 
 
 @contextmanager
@@ -122,7 +127,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
 
 def try_writing(path: Path) -> None:
     """Raise ``OSError`` unless a file can be made beside ``path``; none is left."""
-    trial = _beside(path, "part")
+    trial = beside(path, "part")
     try:
         trial.touch(exist_ok=False)
     except OSError as error:
@@ -133,7 +138,8 @@ def try_writing(path: Path) -> None:
         trial.unlink(missing_ok=True)
 
 
-def _beside(path: Path, kind: str) -> Path:
+def beside(path: Path, kind: str) -> Path:
+    """Return a new name beside ``path``; what is left under it is removed some day."""
     return path.with_name(f".{path.name[:120]}.{secrets.token_hex(6)}.{kind}")
 
 
@@ -148,15 +154,19 @@ def _take_place(temporary: Path, path: Path) -> None:
         return
     if _exchange(temporary, path):
         return  # the old one is now the temporary, which is removed
-    # Elsewhere a folder cannot be replaced in one step: move it aside, and back if the second rename fails.
-    aside = _beside(path, "old")
+    replace_folder(temporary, path)
+
+
+def replace_folder(temporary: Path, path: Path) -> None:
+    """Rename a folder to ``path``; one that has the name is moved aside, and back if the second rename fails."""
+    aside = beside(path, "old")
     os.replace(path, aside)
     try:
         os.replace(temporary, path)
     except OSError:
         os.replace(aside, path)
         raise
-    _remove(aside)
+    remove(aside)
 
 
 def _exchange(first: Path, second: Path) -> bool:
@@ -178,7 +188,7 @@ def _remove_left_over(path: Path) -> None:
         name = entry.name
         ours = name.startswith(begins) and _LEFT_OVER.fullmatch(name[len(begins) :]) is not None
         if ours and _last_written(Path(entry.path)) < long_ago:
-            _remove(Path(entry.path))
+            remove(Path(entry.path))
 
 
 def _last_written(path: Path) -> float:
@@ -191,7 +201,8 @@ def _last_written(path: Path) -> float:
     return max(times, default=time.time())
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,10 +110,17 @@ class Level:
         self._held = 0
 
     def _hand_on(self, coarser: Level) -> None:
-        _, ry, rx = coarser.reduction
-        mean = np.mean([average_xy(p, ry, rx) for p in self._pending], axis=0, dtype=np.float32)
+        plane = averaged(self._pending, coarser.reduction, self._dtype)
         self._pending.clear()
-        coarser.push(np.rint(mean).astype(self._dtype) if self._dtype.kind in "iu" else mean.astype(self._dtype))
+        coarser.push(plane)
+
+
+def averaged(planes: Sequence[AnyArray], reduction: tuple[int, int, int], dtype: np.dtype[Any]) -> AnyArray:
+    """Return the coarser plane of up to ``reduction[0]`` planes; integers are rounded."""
+    _, ry, rx = reduction
+    mean = np.mean([average_xy(plane, ry, rx) for plane in planes], axis=0, dtype=np.float32)
+    coarse: AnyArray = np.rint(mean).astype(dtype) if dtype.kind in "iu" else mean.astype(dtype)
+    return coarse
 
 
 def average_xy(plane: AnyArray, ry: int, rx: int) -> AnyArray:

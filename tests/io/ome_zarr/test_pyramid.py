@@ -5,7 +5,7 @@ import pytest
 import zarr
 
 from napari_emgauss.io import write
-from napari_emgauss.io.pyramid import average_xy, plan_levels
+from napari_emgauss.io.ome_zarr.pyramid import average_xy, plan_levels
 from napari_emgauss.volume import Volume
 
 
