@@ -4,12 +4,13 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QListWidget, QPushButton, QSlider
 
+from napari_emgauss._napari.assistant.view import AssistantView
 from napari_emgauss._napari.compare.view import CompareView
 from napari_emgauss._napari.explore.view import ExploreView
 from napari_emgauss._napari.export.view import ExportView
 from napari_emgauss._napari.reconstruct.view import ReconstructView
 
-VIEWS = (ReconstructView, ExploreView, CompareView, ExportView)
+VIEWS = (AssistantView, ReconstructView, ExploreView, CompareView, ExportView)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 
 from napari_emgauss._napari.compare.crossing import PANES, Crossing
 from napari_emgauss._napari.compare.pair_drawing import CUTS, PairDrawing
+from napari_emgauss._napari.compare.plain_layer import PlainLayer
 from napari_emgauss._napari.compare.scoring import Scoring, label_of
 from napari_emgauss._napari.compare.stack_list import StackList
 from napari_emgauss._napari.compare.view import CompareView
@@ -15,10 +16,8 @@ from napari_emgauss._napari.controls.notify import EXPLAINED, message_of, report
 from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import NO_MODEL, OpenModel, open_models
 from napari_emgauss._napari.viewer.regions import section_in_view
-from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.evaluation import GreyImages, SideBySide, held_out_sections
-from napari_emgauss.resampling.interpolated import InterpolatedStack
 from napari_emgauss.volume import Volume
 
 SETTLE_MS = 40
@@ -39,7 +38,7 @@ class CompareController:
     def __init__(self, view: CompareView, viewer: Any) -> None:
         self.view, self._viewer = view, viewer
         self._connections = Connections(view)
-        self._worker = Worker(view, name="emgauss-interpolate")
+        self._plain = PlainLayer(view, viewer)
         self._drawing = PairDrawing(
             view, prepared=self._take_pair, drawn=self._show, cut=self._show_cuts, failed=self._fail
         )
@@ -83,7 +82,7 @@ class CompareController:
     @property
     def busy(self) -> bool:
         """Whether something is still to be drawn or scored."""
-        return self._drawing.busy or self._settled.isActive() or self._worker.busy or self.scoring.busy
+        return self._drawing.busy or self._settled.isActive() or self._plain.busy or self.scoring.busy
 
     def go_to(self, *, z: float | None = None, y: float | None = None, x: float | None = None) -> None:
         """Show the section at coordinate ``z`` and the cuts at the pixels ``y`` and ``x``."""
@@ -103,18 +102,8 @@ class CompareController:
 
     def interpolate(self, method: str) -> None:
         """Add the stack, interpolated to cubic voxels by ``method``, as a layer."""
-        model = self.model
-        if model is None:
-            return
-        reconstruction = model.reconstruction
-        plain = InterpolatedStack(self.volume(), method, leave_out=reconstruction.left_out)
-
-        def show(volume: Volume) -> None:
-            place = model.placement.attributes(volume.voxel_size_nm, reconstruction.origin_nm)
-            name = model.layer_name(label_of(method).lower())
-            self._viewer.add_image(volume.data, name=name, metadata=dict(volume.metadata), **place)
-
-        self._worker.submit_newest(plain.resample, done=show)
+        if self.model is not None:
+            self._plain.add(self.model, self.volume(), method)
 
     def volume(self) -> Volume:
         """Return the chosen model's stack.

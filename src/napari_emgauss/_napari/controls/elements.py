@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 
@@ -41,6 +41,18 @@ def row(*widgets: QWidget, stretch: bool = False) -> QWidget:
     made = QWidget()
     layout = QHBoxLayout(made)
     layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    if stretch:
+        layout.addStretch(1)
+    return made
+
+
+def column(*widgets: QWidget, margin_px: int = 0, stretch: bool = False) -> QWidget:
+    """Return a widget with ``widgets`` from top to bottom, at the top if it may ``stretch``."""
+    made = QWidget()
+    layout = QVBoxLayout(made)
+    layout.setContentsMargins(margin_px, margin_px, margin_px, margin_px)
     for widget in widgets:
         layout.addWidget(widget)
     if stretch:

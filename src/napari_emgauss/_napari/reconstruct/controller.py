@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+from psygnal import Signal
 
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.controls.notify import EXPLAINED, message_of, report
@@ -60,8 +61,13 @@ class ReconstructController:
         Those of the viewer.
     """
 
+    changed = Signal()
+    """A training began or ended, or what is entered can, or cannot, be trained on now."""
+
     def __init__(self, view: ReconstructView, viewer: Any, models: OpenModels) -> None:
         self.view = view
+        self.problem = ""
+        """What keeps the stack from being trained on, in words."""
         self.stack = StackChoice(view.stack, viewer)
         self.check = SectionCheck(view.check, self.stack)
         self.actions = ModelActions(view.next_steps, viewer, models)
@@ -181,6 +187,7 @@ class ReconstructController:
         self._levels_wanted = True
         self._follow_viewer()
         self.view.reveal_panel()
+        self.changed.emit()
         self.run.start()
 
     def stop(self) -> None:
@@ -264,6 +271,7 @@ class ReconstructController:
         details = "" if model is None else f"{describe_sections(model.trained.record)} "
         details += "" if model is None else describe_evidence(model.trained.record)
         self.view.panel.show_idle(text, details.strip())
+        self.changed.emit()
 
     def _model_of(self, run: StackRun) -> OpenModel | None:
         """Return what was learned, None where that was discarded or is nothing."""
@@ -304,15 +312,17 @@ class ReconstructController:
             return
         self.view.show_new(new=self.model is None)
         self._offer_half_done()
+        self.problem = ""
         try:
             self.stack.volume()
             self._arguments()
         except EXPLAINED as error:
-            self.view.panel.train_button.setEnabled(False)
-            self._costs.cease("" if isinstance(error, VolumeError) else message_of(error))
-            return
-        self.view.panel.train_button.setEnabled(True)
-        self._costs.begin()
+            self.problem = message_of(error)
+            self._costs.cease("" if isinstance(error, VolumeError) else self.problem)
+        else:
+            self._costs.begin()
+        self.view.panel.train_button.setEnabled(not self.problem)
+        self.changed.emit()
 
     def _on_models_changed(self, _: Any = None) -> None:
         self.view.show_start_from(shown=any(not model.is_draft for model in self._models))

@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.chooser import Chooser
-from napari_emgauss._napari.controls.elements import form_layout, text_label, timer, title
+from napari_emgauss._napari.controls.elements import column, form_layout, text_label, timer, title
 from napari_emgauss._napari.controls.scroll import VerticalScroll
 from napari_emgauss._napari.reconstruct.half_done import HalfDonePanel
 from napari_emgauss._napari.reconstruct.models.next_steps import NextSteps
@@ -23,7 +23,10 @@ REVEAL_MS = 100
 
 
 class ReconstructView(QWidget):
-    """Stack, settings, run panel and next steps; they tell what the user does, and know no model and no session."""
+    """Stack, settings, run panel and next steps; they tell what the user does, and know no model and no session.
+
+    Its parts, ``stack_part``, ``training_part`` and ``models``, may be placed elsewhere.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,39 +39,30 @@ class ReconstructView(QWidget):
         self.next_steps = NextSteps()
         self.half_done = HalfDonePanel()
         self.models = ModelsPanel()
-        self._lay_out()
-        self._reveal = timer(self, REVEAL_MS, self._scroll.show_end, once=True)
-
-    def _lay_out(self) -> None:
         self._start_row = QWidget()
         form_layout(self._start_row).addRow("Start from", self.start_from)
-        inner = QWidget()
-        layout = QVBoxLayout(inner)
-        layout.setContentsMargins(9, 9, 9, 9)
-        for widget in (
-            title("Stack"),
-            self.stack,
-            self.check,
-            title("Training"),
-            self.half_done,
+        self.stack_part = column(title("Stack"), self.stack, self.check, self.half_done)
+        self.training_title = title("Training")
+        self.training_part = column(
+            self.training_title,
+            self.stack.trained_on,
             self._start_row,
             self.settings,
             self.costs,
             self.panel,
             self.next_steps,
             self.panel.curves,
-            self.models,
-        ):
-            layout.addWidget(widget)
-        layout.addStretch(1)
-        self._scroll = VerticalScroll(inner)
+        )
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self._scroll)
+        parts = (self.stack_part, self.training_part, self.models)
+        outer.addWidget(VerticalScroll(column(*parts, margin_px=9, stretch=True)))
+        self._reveal = timer(self, REVEAL_MS, self._show_panel, once=True)
 
     def show_editable(self, *, editable: bool) -> None:
         """Let everything be entered, or nothing while a training runs."""
-        for widget in (self.stack, self.check, self.settings, self.start_from, self.half_done):
+        parts = (self.stack, self.stack.trained_on, self.check, self.settings, self.start_from, self.half_done)
+        for widget in parts:
             widget.setEnabled(editable)
         self.costs.setVisible(editable)
 
@@ -84,12 +78,25 @@ class ReconstructView(QWidget):
 
     def keyPressEvent(self, event: Any) -> None:
         """Train with Ctrl+Enter, wherever the focus is."""
-        is_enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-        if is_enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier and self.panel.train_button.isEnabled():
-            self.panel.train.emit()
-        else:
+        if not self.takes_key(event):
             super().keyPressEvent(event)
+
+    def takes_key(self, event: Any) -> bool:
+        """Train if the key is Ctrl+Enter; tell whether it is."""
+        is_enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if not (is_enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier):
+            return False
+        if self.panel.train_button.isEnabled():
+            self.panel.train.emit()
+        return True
 
     def reveal_panel(self) -> None:
         """Scroll to the run panel soon."""
         self._reveal.start()
+
+    def _show_panel(self) -> None:
+        around: Any = self.panel
+        while around is not None and not isinstance(around, VerticalScroll):
+            around = around.parentWidget()
+        if around is not None:
+            around.show_end()

@@ -11,6 +11,34 @@ from qtpy.QtWidgets import QMainWindow, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.wheel import WheelGuard
 
+PLUGIN = "napari-emgauss"
+
+
+def show_widget(viewer: Any, name: str) -> Any:
+    """Show a widget of the plugin on top of the others, and return it; one that is docked already is not made again.
+
+    Parameters
+    ----------
+    viewer
+        The viewer itself, not a proxy.
+    name
+        The widget's name in the menu, under which it is docked: so the menu knows that it is open.
+    """
+    from npe2 import PluginManager
+
+    manifest = PluginManager.instance().get_manifest(PLUGIN)
+    named = f"{name} ({manifest.display_name})"
+    docked = viewer.window.dock_widgets
+    widget = docked.get(named) or docked.get(f"{name} ({PLUGIN})")
+    if widget is None:
+        (contribution,) = (each for each in manifest.contributions.widgets or () if each.display_name == name)
+        widget = contribution.get_callable()(viewer)
+        viewer.window.add_dock_widget(widget, name=named, tabify=True)
+    dock: Any = widget.parent()
+    dock.show()
+    dock.raise_()
+    return widget
+
 
 def fill_dock(widget: QWidget, view: QWidget, *, may_end: Callable[[], bool] = lambda: True) -> EndsWithDock:
     """Show ``view`` as all there is in ``widget``, which ends with its dock, if it ``may_end``."""

@@ -9,7 +9,7 @@ import numpy as np
 from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.viewer.models import OpenModel
 from napari_emgauss._napari.viewer.removal import is_ours
-from napari_emgauss._napari.viewer.virtual import volume_for_layer
+from napari_emgauss._napari.viewer.virtual import VirtualVolume, volume_for_layer
 from napari_emgauss.errors import VoxelSizeError
 from napari_emgauss.methods.emgauss import Draft, Reconstruction
 
@@ -22,6 +22,12 @@ def add_isotropic(viewer: Any, model: OpenModel, like: Any | None) -> Any:
     looks = {"contrast_limits": rec.display_range} if like is None else {name: getattr(like, name) for name in LOOKS}
     place = model.placement.attributes(volume.voxel_size_nm, rec.origin_nm)
     return viewer.add_image(volume, name=model.layer_name("isotropic"), **place, **looks)
+
+
+def isotropic_layer_of(viewer: Any, reconstruction: Reconstruction | Draft) -> Any | None:
+    """Return the layer that draws a reconstruction whole, None if there is none."""
+    layers = (layer for layer in viewer.layers if isinstance(layer.data, VirtualVolume))
+    return next((layer for layer in layers if layer.data.reconstruction is reconstruction), None)
 
 
 def stack_layer_of(viewer: Any, reconstruction: Reconstruction | Draft) -> Any | None:

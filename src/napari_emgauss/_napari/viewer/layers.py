@@ -205,3 +205,15 @@ def camera_of(viewer: Any) -> Any:
     """Return the viewer's camera, which moved in napari 0.9."""
     scene = getattr(viewer, "scene", None)
     return viewer.camera if scene is None else scene.camera
+
+
+def grid_of(viewer: Any) -> Any:
+    """Return the viewer's grid of layers, which moved in napari 0.9."""
+    canvas = getattr(viewer, "canvas", None)
+    return viewer.grid if canvas is None else canvas.grid
+
+
+def fit_to_view(viewer: Any) -> None:
+    """Show all of the layers, in the orientation that they have; napari's name for it changed in 0.7."""
+    fit = getattr(viewer, "fit_to_view", viewer.reset_view)
+    fit()

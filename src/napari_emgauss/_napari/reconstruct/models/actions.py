@@ -8,10 +8,9 @@ from typing import Any
 
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.reconstruct.models.next_steps import NextSteps
+from napari_emgauss._napari.viewer.docked import show_widget
 from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
 from napari_emgauss._napari.workers.worker import Worker
-
-PLUGIN = "napari-emgauss"
 
 
 class ModelActions:
@@ -52,9 +51,7 @@ class ModelActions:
 
     def _open(self, name: str) -> None:
         """Open another widget of the plugin beside this one, or show the one that is open, with the newest model."""
-        dock, _ = self._viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
-        dock.show()
-        dock.raise_()
+        show_widget(self._viewer, name)
         if self._models.newest is not None:
             self._models.asked_for.emit(self._models.newest)
 

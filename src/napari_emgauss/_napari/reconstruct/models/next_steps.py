@@ -37,7 +37,8 @@ class NextSteps(QWidget):
         super().__init__()
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(QLabel("Next:"), 0, 0, 1, 2)
+        self._next = QLabel("Next:")
+        layout.addWidget(self._next, 0, 0, 1, 2)
         self.buttons = {}
         for i, (name, tip) in enumerate(WIDGETS.items()):
             self.buttons[name] = button(name, tip)
@@ -47,6 +48,11 @@ class NextSteps(QWidget):
         self.save_button.clicked.connect(self.save_wanted)
         layout.addWidget(self.save_button, 2, 1)
         self.hide()
+
+    def leave_out(self, name: str) -> None:
+        """Show no button for a widget that is the next step anyhow, and do not call the others that."""
+        self.buttons[name].hide()
+        self._next.setText("More:")
 
     def offer_models(self, *, offered: bool) -> None:
         """Offer what takes a model, or say why a draft will not do."""

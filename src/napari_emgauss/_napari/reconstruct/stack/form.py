@@ -41,6 +41,8 @@ class StackForm(QWidget):
             HOLD_OUT.items(),
         )
         self.summary = text_label()
+        self.trained_on = QWidget()
+        """What of the stack is trained on; placed by the owner."""
         self._lay_out()
         for box in self.voxel:
             box.setMinimumWidth(64)
@@ -55,9 +57,10 @@ class StackForm(QWidget):
         form.addRow(QLabel("Voxel size in nm:"))
         form.addRow(row(*self.voxel))
         form.addRow(self.summary)
-        form.addRow("Train on", self.part)
         form.addRow("Leave out", self.leave_out_edit)
-        form.addRow("Hold out", self.hold_out_choice)
+        trained_on = form_layout(self.trained_on)
+        trained_on.addRow("Train on", self.part)
+        trained_on.addRow("Hold out", self.hold_out_choice)
 
     def show_voxel_size(self, voxel_size_nm: Triple | None) -> None:
         """Show a layer's voxel size; the fields are to be filled where it is unknown."""

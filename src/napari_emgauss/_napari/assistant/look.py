@@ -1,0 +1,174 @@
+"""Look, between its page, the open models and the viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from napari_emgauss._napari.assistant.look_view import LookView
+from napari_emgauss._napari.compare.plain_layer import PlainLayer
+from napari_emgauss._napari.compare.scoring import Scoring
+from napari_emgauss._napari.controls.connections import Connections
+from napari_emgauss._napari.viewer.isotropic import add_isotropic, isotropic_layer_of
+from napari_emgauss._napari.viewer.layers import fit_to_view, grid_of
+from napari_emgauss._napari.viewer.model_list import ModelList
+from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
+from napari_emgauss._napari.viewer.removal import is_ours
+
+KEY = "b"
+AXES = {"xy": (0, 1, 2), "xz": (1, 0, 2), "yz": (2, 0, 1)}
+"""Order of the axes (z, y, x) of each orientation; the first of them is on the slider."""
+LATER = "The verdict comes when the training has ended."
+NO_STACK = "Open the stack that this model was trained on, to see the verdict."
+
+
+class LookController:
+    """Shows original and reconstruction on the canvas while the page is open.
+
+    Parameters
+    ----------
+    view
+        The page, whose destruction ends everything.
+    viewer
+        The viewer itself, not a proxy.
+    models
+        Those of the viewer.
+    """
+
+    def __init__(self, view: LookView, viewer: Any, models: OpenModels) -> None:
+        self.view, self._viewer = view, viewer
+        self._connections = Connections(view)
+        self._models = ModelList(view.models, models, self._connections, offers=lambda model: model.has_sections)
+        self.scoring = Scoring(view.scores)
+        self._plain = PlainLayer(view, viewer)
+        self._open, self._hidden = False, list[Any]()
+        self._judged: OpenModel | None = None
+        self._grid_before: dict[str, Any] = {}
+        view.models.changed.connect(self._choose)
+        view.turned.connect(self.turn)
+        view.original_wanted.connect(self.show_original)
+        view.side_by_side_wanted.connect(self.show_side_by_side)
+        view.faded.connect(self.fade)
+        self.scoring.wanted.connect(self._interpolate)
+        self._connections.connect(viewer.dims.events.order, self._on_order)
+        view.destroyed.connect(self._let_go_of_key)
+
+    @property
+    def model(self) -> OpenModel | None:
+        """The chosen model."""
+        return self._models.model
+
+    @property
+    def layer(self) -> Any | None:
+        """The isotropic layer of the chosen model, None while there is none."""
+        return None if self.model is None else isotropic_layer_of(self._viewer, self.model.reconstruction)
+
+    def begin(self) -> None:
+        """The page is shown: so is the isotropic layer, and the key works."""
+        if not self._open:
+            self._open = True
+            self._viewer.bind_key(KEY, lambda _viewer: self.view.original.toggle(), overwrite=True)
+            self._on_order()
+        self._choose()
+
+    def end(self) -> None:
+        """The page is left: the canvas is as it was."""
+        if self._open:
+            self._open = False
+            self._let_go_of_key()
+            self._reset()
+
+    def turn(self, orientation: str) -> None:
+        """Show the canvas in one of `AXES`."""
+        dims = self._viewer.dims
+        if dims.ndim >= 3:
+            before = dims.ndim - 3
+            dims.ndisplay = 2
+            dims.order = (*range(before), *(before + axis for axis in AXES[orientation]))
+
+    def show_original(self, original: bool) -> None:
+        """Hide what was reconstructed, or show it again."""
+        self._restore()
+        if original:
+            self._show_only(self._stack_layers())
+
+    def show_side_by_side(self, beside: bool) -> None:
+        """Show original and reconstruction in halves of the canvas, or in one place again."""
+        grid = grid_of(self._viewer)
+        self._restore()
+        if beside and self.layer is not None:
+            self._show_only([*self._stack_layers(), self.layer])
+            self._grid_before = {name: getattr(grid, name) for name in ("enabled", "shape", "stride")}
+            grid.shape, grid.stride = (1, -1), 1
+            grid.enabled = True
+            fit_to_view(self._viewer)
+        elif self._grid_before:
+            for name, value in self._grid_before.items():
+                setattr(grid, name, value)
+            self._grid_before = {}
+            fit_to_view(self._viewer)
+
+    def fade(self, share: float) -> None:
+        """Show so much of the reconstruction over the original."""
+        if self.layer is not None:
+            self.layer.opacity = share
+
+    def _choose(self) -> None:
+        """Show the chosen model and judge it."""
+        model = self.model
+        if not self._open or model is None:
+            return
+        self._reset()
+        if self.layer is None:
+            add_isotropic(self._viewer, model, model.source_layer)
+        elif not self.layer.visible:
+            self.layer.visible = True
+        if model is not self._judged:
+            self._judged = model
+            self._judge(model)
+
+    def _judge(self, model: OpenModel) -> None:
+        if model.is_draft or model.stack is None:
+            self.scoring.clear()
+            self.view.scores.show_text(LATER if model.is_draft else NO_STACK)
+        else:
+            self.scoring.score(model.trained, model.stack)
+
+    def _interpolate(self, method: str) -> None:
+        if self.model is not None and self.model.stack is not None:
+            self._plain.add(self.model, self.model.stack, method)
+
+    def _stack_layers(self) -> list[Any]:
+        source = None if self.model is None else self.model.source_layer
+        return [] if source is None else [source]
+
+    def _show_only(self, shown: Iterable[Any]) -> None:
+        """Hide what was drawn here, but not ``shown``."""
+        shown = list(shown)
+        self._hidden = [
+            layer for layer in self._viewer.layers if layer.visible and is_ours(layer) and layer not in shown
+        ]
+        for layer in self._hidden:
+            layer.visible = False
+        for layer in shown:
+            layer.visible = True
+
+    def _restore(self) -> None:
+        hidden, self._hidden = self._hidden, []
+        for layer in hidden:
+            if layer in self._viewer.layers:
+                layer.visible = True
+
+    def _reset(self) -> None:
+        self.show_side_by_side(False)
+        self.fade(1.0)
+        self.view.show_after()
+
+    def _on_order(self, _event: Any = None) -> None:
+        dims = self._viewer.dims
+        before = dims.ndim - 3
+        order = tuple(axis - before for axis in dims.order[-3:])
+        self.view.show_orientation(next((name for name, axes in AXES.items() if axes == order), ""))
+
+    def _let_go_of_key(self) -> None:
+        self._viewer.bind_key(KEY, None)

@@ -1,0 +1,64 @@
+"""The steps from a stack to its isotropic volume: which of them are open, and what comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Step(Enum):
+    """A step, by its name on the screen."""
+
+    STACK = "Stack"
+    TRY = "Try a part"
+    TRAIN = "Train"
+    LOOK = "Look"
+    EXPORT = "Export"
+
+
+OPEN_A_STACK = "Open a stack: drop a file on the viewer, or take File › Open Sample › EMGauss."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """How far things are."""
+
+    has_stack: bool = False
+    problem: str = ""
+    """What keeps the stack from being trained on, in words."""
+    training: bool = False
+    n_models: int = 0
+    """Models and drafts that are open."""
+    of_part: bool = False
+    """Whether the newest model is of a part of a stack."""
+
+    def opens(self, step: Step) -> bool:
+        """Tell whether a step makes sense now."""
+        if step in (Step.TRY, Step.TRAIN):
+            return self.training or (self.has_stack and not self.problem)
+        return step is Step.STACK or self.n_models > 0
+
+    def next_from(self, step: Step) -> str:
+        """Say in a line what to do in a step, or after it."""
+        if step in (Step.LOOK, Step.EXPORT):
+            return self._after_training(step)
+        if self.training:
+            return "Learning. Look around meanwhile: the isotropic layer gets better by itself."
+        if not self.has_stack:
+            return OPEN_A_STACK
+        if self.problem:
+            return f"Next: {self.problem}"
+        if step is Step.STACK:
+            return "Next: try a part, which takes moments, or train on the whole stack."
+        if step is Step.TRY:
+            return "Zoom to what matters to you, then press Train: only the part in view is learned."
+        return "Press Train to learn the whole stack; you can go on working."
+
+    def _after_training(self, step: Step) -> str:
+        if step is Step.EXPORT:
+            return "Choose a layer, a file, or both, and press Export."
+        if self.training:
+            return "Still learning: what you see gets better. Press B for before and after."
+        if self.of_part:
+            return "Press B for before and after. If it convinces you: Train on the whole stack."
+        return "Press B for before and after. Then Export, or go on with the isotropic layer."
