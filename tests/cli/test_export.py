@@ -30,3 +30,25 @@ def test_ctrl_c_during_export_leaves_nothing(folder, monkeypatch):
     before = set(folder.iterdir())
     assert main(["export", str(folder / "stack.emgauss"), str(target)]) == 130
     assert set(folder.iterdir()) == before
+
+
+def test_shards_show_what_planes_do_and_go_on_after_ctrl_c(folder, monkeypatch, capsys):
+    render, plain, target = eg.Reconstruction.render, folder / "plain.ome.zarr", folder / "shards.ome.zarr"
+    assert main(["export", str(folder / "stack.emgauss"), str(plain)]) == 0
+
+    def interrupted(self, *args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        return render(self, *args, **kwargs)
+
+    command = ["export", str(folder / "stack.emgauss"), str(target), "--shards"]
+    if os.name != "nt":
+        with monkeypatch.context() as patched:
+            patched.setattr(eg.Reconstruction, "render", interrupted)
+            assert main(command) == 130
+        assert "The same command goes on" in capsys.readouterr().err
+        assert not target.exists()
+    assert main(command) == 0
+    assert eg.read(target).shape == (25, 48, 40)
+    assert (eg.read(target).data[:] == eg.read(plain).data[:]).all()
+    assert main(["export", str(folder / "stack.emgauss"), str(folder / "a.mrc"), "--shards"]) == 1
+    assert "--shards and --workers write .ome.zarr" in capsys.readouterr().err

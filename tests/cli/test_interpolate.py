@@ -25,3 +25,12 @@ def test_interpolate_by_the_prior_writes_what_it_predicts_plane_by_plane(folder,
     assert main(["interpolate", str(folder / "stack.tif"), str(target), "--method", "learned"]) == 0
     expected = InterpolatedStack(stack, "learned").render(13 / 6)
     np.testing.assert_allclose(eg.read(target).section(13), expected, atol=0.51)
+
+
+def test_in_shards_the_volume_is_the_same(folder):
+    for name, options in (("planes", []), ("boxes", ["--shards"])):
+        target = str(folder / f"{name}.ome.zarr")
+        assert main(["interpolate", str(folder / "stack.tif"), target, "--method", "learned", *options]) == 0
+    planes, boxes = (eg.read(folder / f"{name}.ome.zarr") for name in ("planes", "boxes"))
+    assert (planes.data[:] == boxes.data[:]).all()
+    assert planes.metadata["napari-emgauss"]["interpolated"] == boxes.metadata["napari-emgauss"]["interpolated"]

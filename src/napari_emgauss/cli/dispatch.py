@@ -57,10 +57,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         )
     except SystemExit as end:
         return OK if end.code in (0, None) else USAGE
-    from napari_emgauss.io import WriteCancelled
+    from napari_emgauss.io import WriteCancelled, WritePaused
 
     try:
         return command.run()
+    except WritePaused as paused:
+        errors.print(_plain(paused))
+        return INTERRUPTED
     except (KeyboardInterrupt, WriteCancelled):
         errors.print("Interrupted; nothing half-written was left behind.")
         return INTERRUPTED

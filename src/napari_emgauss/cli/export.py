@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from napari_emgauss.errors import ConfigError
 if TYPE_CHECKING:
     from napari_emgauss.methods.gem import GaussianMap
     from napari_emgauss.methods.svr import SliceReconstruction
+    from napari_emgauss.resampling.planes import Planes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,10 @@ class Export:
     """Voxel size z y x in nanometres; isotropic, at the section's pixel size, by default."""
     voxel_size_mm: float | None = None
     """Voxel size of a model of slices in millimetres; that of its settings by default."""
+    shards: bool = False
+    """Write .ome.zarr box by box in shards: the same command goes on after an interruption. Above 2 GiB by itself."""
+    workers: int = 1
+    """Processes that draw; more than 1 write in shards."""
     overwrite: bool = False
     """Replace an existing output."""
     debug: bool = False
@@ -34,7 +40,9 @@ class Export:
 
     def run(self) -> int:
         """Write the isotropic volume of a model."""
+        from napari_emgauss.cli.boxes import wants_shards, write_in_boxes
         from napari_emgauss.cli.outputs import check_outputs, export_volume
+        from napari_emgauss.io.files import fingerprint
         from napari_emgauss.methods.registry import load
 
         check_outputs([self.output], inputs=[self.model], overwrite=self.overwrite)
@@ -46,7 +54,17 @@ class Export:
         elif self.voxel_size_mm is not None:
             raise ConfigError("--voxel-size-mm is for models of slices (svr). Give --voxel-size-nm z y x instead.")
         else:
-            export_volume(model.lazy(self.voxel_size_nm), self.output, overwrite=self.overwrite)
+            planes = model.planes(self.voxel_size_nm)
+            if wants_shards(planes, self.output, shards=self.shards, workers=self.workers):
+                write_in_boxes(
+                    partial(planes_of_model, self.model, self.voxel_size_nm),
+                    self.output,
+                    workers=self.workers,
+                    fingerprint=fingerprint([self.model], self.voxel_size_nm),
+                    overwrite=self.overwrite,
+                )
+            else:
+                export_volume(planes.volume(), self.output, overwrite=self.overwrite)
         return 0
 
     def _write_map(self, model: GaussianMap) -> None:
@@ -70,3 +88,11 @@ class Export:
         volume.write(self.output, overwrite=self.overwrite)
         z, y, x = volume.values.shape
         plain_console().print(f"{z} × {y} × {x} voxels of {volume.spacing_mm[0]:.3g} mm: {self.output}")
+
+
+def planes_of_model(path: Path, voxel_size_nm: tuple[float, float, float] | None) -> Planes:
+    """Return what a model draws: called in every process that does."""
+    from napari_emgauss.methods.registry import load
+
+    planes: Planes = load(path).planes(voxel_size_nm)
+    return planes

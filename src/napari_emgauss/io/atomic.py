@@ -42,6 +42,10 @@ class WriteCancelled(RuntimeError):
     """Writing was stopped on request; nothing was left behind."""
 
 
+class WritePaused(WriteCancelled):
+    """Writing was stopped on request; what is written is kept, and goes on."""
+
+
 @contextmanager
 def replacing(path: Path, *, overwrite: bool, n_bytes: int) -> Iterator[Path]:
     """Yield a temporary sibling of ``path`` that takes its place if the block succeeds and vanishes if not.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,6 +181,15 @@ def write(
     stored = provenance(volume, metadata)
     writer(volume, path, planes(volume, progress, cancelled), metadata=stored, overwrite=overwrite)
     return path
+
+
+def fingerprint(paths: Sequence[Path], *settings: object) -> str:
+    """Return a digest of files as they are now, by name, size and time, and of what is done with them."""
+    seen = []
+    for path in paths:
+        files = [path, *sorted(path.iterdir())] if path.is_dir() else [path]
+        seen.append([(str(f.absolute()), *((s := f.stat()).st_size, s.st_mtime_ns)) for f in files])
+    return hashlib.sha256(repr((seen, settings)).encode()).hexdigest()
 
 
 def _open(path: Path, dataset: str | None) -> Source:

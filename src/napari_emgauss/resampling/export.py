@@ -86,7 +86,7 @@ def export(
     """
     start = time.perf_counter()
     check_room(planes, path, in_memory=in_memory)
-    made = {"program": f"napari-emgauss {__version__}", "date": datetime.now().astimezone().isoformat("T", "seconds")}
+    made = made_now()
     volume = planes.volume(export=made)
     kept = _allocate(planes) if in_memory else None
     try:
@@ -104,6 +104,11 @@ def export(
         ) from error
     dense = None if kept is None else planes.volume(kept, export=made)
     return Exported(dense, path, time.perf_counter() - start)
+
+
+def made_now() -> dict[str, str]:
+    """Return what made an export, and when."""
+    return {"program": f"napari-emgauss {__version__}", "date": datetime.now().astimezone().isoformat("T", "seconds")}
 
 
 def check_room(planes: Planes, path: Path | None, *, in_memory: bool) -> None:

@@ -57,12 +57,20 @@ class InterpolatedStack:
         self.voxel_size_nm, self.origin_nm = volume.voxel_size_nm, volume.origin_nm
         self.record = {"interpolated": self._interpolation.name, "observed": observed}
         self.z_range = (0.0, float(volume.n_sections - 1))
-        self._latest = lru_cache(maxsize=1)(self._interpolation.section)
+        self._latest = lru_cache(maxsize=1)(self._drawn)
+
+    def _drawn(self, z: float, region: Region) -> FloatArray:
+        if isinstance(self._interpolation, PlainInterpolation):
+            return self._interpolation.section(z)  # whole: optical flow is that of all
+        return self._interpolation.section(z, region)
 
     def render(self, z: float, *, region: Region | None = None, zoom: float = 1.0) -> FloatArray:
         """Return the section at ``z``, or a region (y0, y1, x0, x1) of it; zoomed, it is resampled linearly."""
-        y0, y1, x0, x1 = region or (0, self.shape[1], 0, self.shape[2])
-        image = self._latest(float(z))[y0:y1, x0:x1]
+        y0, y1, x0, x1 = wanted = region or (0, self.shape[1], 0, self.shape[2])
+        if isinstance(self._interpolation, PlainInterpolation):
+            image = self._latest(float(z), (0, self.shape[1], 0, self.shape[2]))[y0:y1, x0:x1]
+        else:
+            image = self._latest(float(z), wanted)
         if zoom == 1:
             return image
         size = (max(1, round((x1 - x0) * zoom)), max(1, round((y1 - y0) * zoom)))

@@ -54,15 +54,17 @@ class LearnedInterpolation:
         sections = [self.volume.section(self.observed[i], (y0, y1, x0, x1)) for i in some]
         return Contrast.of(np.stack(sections).astype(np.float32))
 
-    def section(self, z: float) -> FloatArray:
+    def section(self, z: float, region: Region | None = None) -> FloatArray:
         """Return the image (Y, X) at section coordinate ``z`` of the whole stack, in its intensity units.
+
+        A region (y0, y1, x0, x1) of it is exactly that, and is read and predicted without the rest.
 
         Raises
         ------
         SectionRangeError
             ``z`` is outside the first to the last observed section.
         """
-        return self._whole.section(observed_coordinate(self.observed, z))
+        return self._whole.section(observed_coordinate(self.observed, z), region)
 
     def cut(self, zs: Sequence[float], *, axis: int, index: int) -> FloatArray:
         """Return row (``axis`` 1) or column (2) ``index`` of the sections ``zs``, predicted from the strip around it.

@@ -148,4 +148,11 @@ class ObservedSections:
         self.dtype = volume.dtype
 
     def __getitem__(self, key: Any) -> AnyArray:
-        return self._volume.section(int(self._observed[int(key)]), self._region)
+        """Return a section, or a part of it that two slices name."""
+        index, *part = key if isinstance(key, tuple) else (key,)
+        _, height, width = self.shape
+        y0, y1, _ = (part[0] if part else slice(None)).indices(height)
+        x0, x1, _ = (part[1] if part[1:] else slice(None)).indices(width)
+        top, _, left, _ = self._region or (0, height, 0, width)
+        region = (top + y0, top + y1, left + x0, left + x1)
+        return self._volume.section(int(self._observed[int(index)]), region)

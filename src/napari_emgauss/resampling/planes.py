@@ -186,15 +186,19 @@ class Planes:
             what=f"a box of {len(planes)} × {len(rows)} × {len(columns)} voxels",
             remedy="Export to a file, which is written plane by plane, or take a part.",
         )
+        if self._is_native and len(planes) > 1 and 0 < min(len(rows), len(columns)) <= THIN_PX:
+            block = np.empty((len(planes), len(rows), len(columns)), self.dtype)
+            if self._draw_lines([self.section_coordinate(k) for k in planes], ranges, block):
+                return block
+        return self.box(planes, rows, columns)
+
+    def box(self, planes: range, rows: range, columns: range) -> AnyArray:
+        """Draw a box plane by plane: the very numbers of whole planes, where the source's regions are such."""
         block = np.empty((len(planes), len(rows), len(columns)), self.dtype)
         if block.size == 0:
             return block
-        zs = [self.section_coordinate(k) for k in planes]
-        thin = len(zs) > 1 and min(len(rows), len(columns)) <= THIN_PX
-        if thin and self._is_native and self._draw_lines(zs, ranges, block):
-            return block
-        for out, z in zip(block, zs, strict=True):
-            out[:] = self.conversion.apply(self._draw_plane(z, rows, columns))
+        for out, k in zip(block, planes, strict=True):
+            out[:] = self.conversion.apply(self._draw_plane(self.section_coordinate(k), rows, columns))
         return block
 
     def _draw_lines(self, zs: Sequence[float], ranges: Ranges, block: AnyArray) -> bool:

@@ -143,16 +143,29 @@ def test_sides_of_any_length_will_do(observed, shape):
     assert PriorInterpolator(sections, FACTOR, views=4).section(0.5).shape == shape
 
 
-def test_tiles_agree_with_the_whole(monkeypatch):
+@pytest.mark.parametrize("views", [1, 2])
+def test_tiles_agree_with_the_whole(monkeypatch, views):
     """To 0.3 % of the contrast: the network sees further than the margin, but hardly."""
     from napari_emgauss.phantoms import phantom
 
     sections = np.asarray(phantom((16, 200, 176), seed=5).data[::FACTOR], np.float32)
-    whole = PriorInterpolator(sections, FACTOR).section(1.5)
+    whole = PriorInterpolator(sections, FACTOR, views=views).section(1.5)
     monkeypatch.setattr(interpolator, "TILE_PX", 64)
-    tiled = PriorInterpolator(sections, FACTOR).section(1.5)
+    tiled = PriorInterpolator(sections, FACTOR, views=views).section(1.5)
     assert not np.array_equal(tiled, whole)
     assert rms(tiled - whole) < 3e-3 * sections.std()
+
+
+def test_a_region_is_exactly_what_the_whole_shows_and_is_read_alone(observed, monkeypatch):
+    monkeypatch.setattr(interpolator, "TILE_PX", 24)
+    monkeypatch.setattr(interpolator, "MARGIN_PX", 8)
+    spoilt = observed.copy()
+    spoilt[:, 56:] = np.nan
+    contrast = Contrast.of(observed)
+    whole, part = (PriorInterpolator(s, FACTOR, contrast=contrast, views=2) for s in (observed, spoilt))
+    for z in (1.3, 1.6, 2.0):
+        for y0, y1, x0, x1 in ((0, 24, 0, 24), (10, 48, 30, 61), (24, 25, 0, 64)):
+            np.testing.assert_array_equal(part.section(z, (y0, y1, x0, x1)), whole.section(z)[y0:y1, x0:x1])
 
 
 def test_half_precision_agrees_with_float32(observed, monkeypatch):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_emgauss._types import ArrayLike3D, FloatArray
+from napari_emgauss._types import AnyArray, ArrayLike3D, FloatArray, Region
 from napari_emgauss.errors import SectionRangeError, VolumeError
 from napari_emgauss.interpolation.prior.network import PriorNetwork
 from napari_emgauss.interpolation.prior.weights import load_prior
@@ -26,7 +26,7 @@ Part = TypeVar("Part")
 LARGEST_FACTOR = 12.0
 """Wider gaps than the network has seen are taken for this one."""
 TILE_PX, MARGIN_PX = 384, 32
-"""Images are analysed in tiles of about this side, with this much around them."""
+"""Images are predicted in tiles of this side, from this much around them."""
 _SAMPLE = 2_000_000
 _QUANTILES = (0.001, 0.999)
 _MIRRORED = ((False, False, False), (True, True, True), (False, True, False), (True, False, True))
@@ -51,12 +51,18 @@ class Contrast(NamedTuple):
         return cls(float(clipped.mean()), float(clipped.std()))
 
 
+Tile = tuple[int, int]
+"""Row and column of a tile, which begins at `TILE_PX` times that: at the same pixels whatever is asked for."""
+
+
 @dataclass(frozen=True)
 class _View:
-    """A gap as the network saw it, perhaps turned round."""
+    """A tile of a gap as the network saw it, perhaps turned round."""
 
     mirrored: tuple[bool, bool, bool]
     sections: Tensor
+    """With what surrounds the tile, of which the first pixel is the ``corner``."""
+    corner: tuple[int, int]
     gaps_px: Tensor
     coefficients: Tensor
     motion: Tensor | None
@@ -65,13 +71,14 @@ class _View:
 class PriorInterpolator:
     """Sections at any real z by the prior.
 
-    Analysing a gap costs nearly everything and is done once while one walks along z; up to 60 bytes per pixel and view
-    are kept of the gap in work.
+    Images are predicted in tiles, each from the pixels around it only, so that a region is exactly what the whole image
+    shows there, and costs the tiles that it touches. Analysing a tile costs nearly everything and is done once while
+    one walks along z; up to 60 bytes per pixel and view are kept of the tiles of the gap in work.
 
     Parameters
     ----------
     sections
-        Stack (n, Y, X) in any intensity unit, at least two sections.
+        Stack (n, Y, X) in any intensity unit, at least two sections; indexed by a section and two slices.
     factor
         Distance between sections that are 1 apart in ``z``, in px: dz / dx.
     z
@@ -108,10 +115,18 @@ class PriorInterpolator:
         self.contrast = Contrast.of(np.asarray(sections, np.float32)) if contrast is None else contrast
         self._distances_px = factor * np.diff(np.arange(sections.shape[0]) if z is None else np.asarray(z, np.float64))
         self._views = _MIRRORED[:views]
-        self._analysed = lru_cache(maxsize=1)(self._analyse)
+        self._gap: tuple[int, dict[Tile, list[_View]]] = (-1, {})
+        self._part = lru_cache(maxsize=2 * self.network.config.reach)(self._read)
 
-    def section(self, z: float) -> FloatArray:
+    def section(self, z: float, region: Region | None = None) -> FloatArray:
         """Return the image (Y, X) at ``z``, counted in ``sections``; the section itself at a whole one.
+
+        Parameters
+        ----------
+        z
+            Section coordinate.
+        region
+            Pixels (y0, y1, x0, x1), half-open; all by default.
 
         Raises
         ------
@@ -122,72 +137,133 @@ class PriorInterpolator:
         if not 0 <= z <= last:
             raise SectionRangeError(f"z must be within 0..{last}, got {z}. There is nothing to predict it from.")
         lower, phase = int(z), float(z) - int(z)
+        y0, y1, x0, x1 = wanted = region or (0, self.sections.shape[1], 0, self.sections.shape[2])
         if phase == 0:
-            return np.array(self.sections[lower], np.float32)
+            return np.array(self._part(lower, wanted), np.float32)
         if self.contrast.std == 0:
-            below, above = (np.asarray(self.sections[i], np.float32) for i in (lower, lower + 1))
+            below, above = (np.asarray(self._part(i, wanted), np.float32) for i in (lower, lower + 1))
             return below + np.float32(phase) * (above - below)
-        height, width = self.sections.shape[1:]
-        views = self._analysed(lower)
-        images = np.empty((len(views), height, width), np.float32)
+        tiles = list(product(_touched(y0, y1), _touched(x0, x1)))
+        views = self._analysed(lower, tiles)
+        composed: dict[tuple[Tile, int], FloatArray] = {}
 
         @torch.inference_mode()
-        def work(index: int) -> None:
-            images[index] = self._composed(views[index], phase)[:height, :width]
+        def work(part: tuple[Tile, int]) -> None:
+            composed[part] = self._composed(views[part[0]][part[1]], phase)
 
-        _in_threads(work, list(range(len(views))), views[0].sections.device)
-        return np.asarray(self.contrast.std * images.mean(0) + self.contrast.mean, np.float32)
+        _in_threads(work, list(product(tiles, range(len(self._views)))), self._device)
+        whole = np.empty((y1 - y0, x1 - x0), np.float32)
+        for tile in tiles:
+            images = [composed[tile, n] for n in range(len(self._views))]
+            image = images[0] if len(images) == 1 else np.mean(images, axis=0)
+            (top, left), (height, width) = self._start(tile), image.shape
+            rows, columns = slice(max(y0, top), min(y1, top + height)), slice(max(x0, left), min(x1, left + width))
+            whole[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0] = image[
+                rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+            ]
+        whole *= np.float32(self.contrast.std)
+        whole += np.float32(self.contrast.mean)
+        return whole
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    def _read(self, index: int, region: Region) -> AnyArray:
+        y0, y1, x0, x1 = region
+        return np.asarray(self.sections[index, y0:y1, x0:x1])
+
+    def _start(self, tile: Tile) -> tuple[int, int]:
+        return tile[0] * TILE_PX, tile[1] * TILE_PX
+
+    def _shape(self, tile: Tile) -> tuple[int, int]:
+        height, width = (
+            min(TILE_PX, n - start) for n, start in zip(self.sections.shape[1:], self._start(tile), strict=True)
+        )
+        return height, width
+
+    def _around(self, tile: Tile) -> Region:
+        """Return the pixels that a tile is predicted from."""
+        (top, left), (height, width) = self._start(tile), self._shape(tile)
+        return (
+            max(0, top - MARGIN_PX),
+            min(self.sections.shape[1], top + height + MARGIN_PX),
+            max(0, left - MARGIN_PX),
+            min(self.sections.shape[2], left + width + MARGIN_PX),
+        )
 
     def _composed(self, view: _View, phase: float) -> FloatArray:
         across_z, *across = view.mirrored
         phases = torch.tensor([[1 - phase if across_z else phase]], device=view.sections.device)
-        image = self.network.compose(view.sections, view.coefficients, view.motion, view.gaps_px, phases)[0, 0]
+        found = view.coefficients, view.motion, view.gaps_px
+        image = self.network.compose(view.sections, *found, phases, view.corner)[0, 0]
         return np.asarray(image.flip([axis for axis in (0, 1) if across[axis]]).cpu().numpy(), np.float32)
 
-    def _analyse(self, lower: int) -> list[_View]:
-        config, device = self.network.config, next(self.network.parameters()).device
-        around = np.arange(lower - config.reach + 1, lower + config.reach + 1)
-        last = self.sections.shape[0] - 1
-        sections = np.stack([np.asarray(self.sections[i], np.float32) for i in around.clip(0, last)])
-        sections = (sections - np.float32(self.contrast.mean)) / np.float32(self.contrast.std)
+    def _analysed(self, lower: int, tiles: Sequence[Tile]) -> dict[Tile, list[_View]]:
+        """Return the views of ``tiles``, and perhaps others of the same gap; all cores have something to do."""
+        gap, known = self._gap
+        found = dict(known) if gap == lower else {}
+        missing = [tile for tile in tiles if tile not in found]
+        if missing:
+            sections, gaps = self._sections_around(lower, missing)
+            parts = [(tile, n) for tile in missing for n in range(len(self._views))]
+            views: dict[tuple[Tile, int], _View] = {}
+
+            @torch.inference_mode()
+            def work(part: tuple[Tile, int]) -> None:
+                views[part] = self._analyse(part[0], sections(part[0]), gaps, self._views[part[1]])
+
+            _in_threads(work, parts, self._device)
+            found |= {tile: [views[tile, n] for n in range(len(self._views))] for tile in missing}
+            self._gap = (lower, found)
+        return found
+
+    def _sections_around(self, lower: int, tiles: Sequence[Tile]) -> tuple[Callable[[Tile], FloatArray], FloatArray]:
+        """Return what gives the normalised sections around each of ``tiles``, read at once, and the gaps between."""
+        reach, last = self.network.config.reach, self.sections.shape[0] - 1
+        around = np.arange(lower - reach + 1, lower + reach + 1)
+        regions = np.array([self._around(tile) for tile in tiles])
+        y0, x0, y1, x1 = (int(v) for v in (*regions[:, ::2].min(0), *regions[:, 1::2].max(0)))
+        read = [self._part(int(i), (y0, y1, x0, x1)) for i in around.clip(0, last)]
         inside = (around[:-1] >= 0) & (around[1:] <= last)
         gaps = np.where(inside, self._distances_px[around[:-1].clip(0, last - 1)], 0)
-        gaps = gaps * min(1.0, LARGEST_FACTOR / gaps[config.reach - 1])
-        padded = _padded(torch.from_numpy(sections)[None], config.multiple_px).to(device)
-        views = []
-        for mirrored in self._views:
-            seen = padded.flip([axis + 1 for axis in range(3) if mirrored[axis]])
-            gaps_px = torch.from_numpy(np.ascontiguousarray(gaps[::-1] if mirrored[0] else gaps, np.float32))[None]
-            views.append((mirrored, seen, gaps_px.to(device)))
-        return self._analysed_in_tiles(views)
+        gaps = gaps * min(1.0, LARGEST_FACTOR / gaps[reach - 1])
 
-    def _analysed_in_tiles(self, views: list[tuple[tuple[bool, bool, bool], Tensor, Tensor]]) -> list[_View]:
-        """Analyse tile by tile, so that activations take little memory and all cores have something to do."""
-        config, (height, width) = self.network.config, views[0][1].shape[2:]
-        device, kind = views[0][1].device, _precision(views[0][1].device)
-        found = [torch.empty(config.coefficients, height, width, dtype=kind, device=device) for _ in views]
-        motions = [torch.empty(4 if config.motion else 0, height, width, dtype=kind, device=device) for _ in views]
-        tiles = list(product(range(len(views)), _spans(height, config.multiple_px), _spans(width, config.multiple_px)))
+        def of(tile: Tile) -> FloatArray:
+            top, bottom, left, right = self._around(tile)
+            sections = np.stack([part[top - y0 : bottom - y0, left - x0 : right - x0] for part in read])
+            return (sections.astype(np.float32) - np.float32(self.contrast.mean)) / np.float32(self.contrast.std)
 
-        @torch.inference_mode()
-        def work(tile: tuple[int, tuple[int, int], tuple[int, int]]) -> None:
-            index, (y0, y1), (x0, x1) = tile
-            top, left = max(0, y0 - MARGIN_PX), max(0, x0 - MARGIN_PX)
-            part = views[index][1][..., top : y1 + MARGIN_PX, left : x1 + MARGIN_PX]
-            with torch.autocast(device.type, torch.bfloat16, enabled=kind is torch.bfloat16):
-                coefficients, motion = self.network.analyse(
-                    part.contiguous(memory_format=torch.channels_last), views[index][2]
-                )
-            inside = (slice(None), slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
-            found[index][:, y0:y1, x0:x1] = coefficients[0][inside]
-            if motion is not None:
-                motions[index][:, y0:y1, x0:x1] = motion[0][inside]
+        return of, np.asarray(gaps, np.float32)
 
-        _in_threads(work, tiles, device)
-        return [
-            _View(mirrored, seen, gaps_px, found[i][None], motions[i][None] if config.motion else None)
-            for i, (mirrored, seen, gaps_px) in enumerate(views)
-        ]
+    def _analyse(self, tile: Tile, sections: FloatArray, gaps: FloatArray, mirrored: tuple[bool, bool, bool]) -> _View:
+        device = self._device
+        kind = _precision(device)
+        padded = _padded(torch.from_numpy(sections)[None], self.network.config.multiple_px).to(device)
+        seen = padded.flip([axis + 1 for axis in range(3) if mirrored[axis]])
+        gaps_px = torch.from_numpy(np.ascontiguousarray(gaps[::-1] if mirrored[0] else gaps))[None].to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=kind is torch.bfloat16):
+            coefficients, motion = self.network.analyse(seen.contiguous(memory_format=torch.channels_last), gaps_px)
+        (top, _, left, _), corner = self._around(tile), []
+        for n, start, first, size, turned in zip(
+            padded.shape[2:], self._start(tile), (top, left), self._shape(tile), mirrored[1:], strict=True
+        ):
+            corner.append(n - (start - first) - size if turned else start - first)
+        rows, columns = (slice(c, c + n) for c, n in zip(corner, self._shape(tile), strict=True))
+        inside = (..., rows, columns)
+        return _View(
+            mirrored,
+            seen,
+            (corner[0], corner[1]),
+            gaps_px,
+            coefficients[inside].to(kind).clone(),
+            None if motion is None else motion[inside].to(kind).clone(),
+        )
+
+
+def _touched(first: int, last: int) -> range:
+    """Return the tiles of an axis that pixels ``first`` to ``last``, half-open, lie in."""
+    return range(first // TILE_PX, math.ceil(last / TILE_PX))
 
 
 def _in_threads(work: Callable[[Part], None], parts: list[Part], device: torch.device) -> None:
@@ -214,13 +290,6 @@ def _has_fast_bfloat16() -> bool:
 
 def _precision(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" or _has_fast_bfloat16() else torch.float32
-
-
-def _spans(length: int, multiple: int) -> list[tuple[int, int]]:
-    """Cut ``range(length)`` into runs of about `TILE_PX`, each a multiple of ``multiple`` long."""
-    n = math.ceil(length / TILE_PX)
-    side = multiple * math.ceil(length / n / multiple)
-    return [(start, min(start + side, length)) for start in range(0, length, side)]
 
 
 def _padded(sections: Tensor, multiple: int) -> Tensor:

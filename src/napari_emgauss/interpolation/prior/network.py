@@ -136,17 +136,27 @@ class PriorNetwork(nn.Module):
         return coefficients, motion
 
     def compose(
-        self, sections: Tensor, coefficients: Tensor, motion: Tensor | None, gaps_px: Tensor, phases: Tensor
+        self,
+        sections: Tensor,
+        coefficients: Tensor,
+        motion: Tensor | None,
+        gaps_px: Tensor,
+        phases: Tensor,
+        corner: tuple[int, int] = (0, 0),
     ) -> Tensor:
-        """Return images (batch, phases, Y, X) from what `analyse` found; the other parameters as in `forward`."""
+        """Return images (batch, phases, Y, X) from what `analyse` found; the other parameters as in `forward`.
+
+        Coefficients and motion may be those of a part of the sections, whose first pixel is ``corner`` (y, x).
+        """
         reach = self.config.reach
         below, above = sections[:, reach - 1 : reach], sections[:, reach : reach + 1]
-        shares = phases[..., None, None]
         if motion is None:
-            base = torch.lerp(below, above, shares)
+            (top, left), (height, width) = corner, coefficients.shape[-2:]
+            part = (..., slice(top, top + height), slice(left, left + width))
+            base = torch.lerp(below[part], above[part], phases[..., None, None])
         else:
             motion = motion.float()
-            base = _carried_blend(below, above, motion[:, :2], motion[:, 2:], phases)
+            base = _carried_blend(below, above, motion[:, :2], motion[:, 2:], phases, corner)
         weights = self.phase(_phase_features(phases, _log_factor(self._own_gap(gaps_px))))
         return base + torch.einsum("bpj,bjyx->bpyx", weights, coefficients.to(weights.dtype))
 
@@ -188,19 +198,27 @@ class _Block(nn.Module):
         return out
 
 
-def _carried_blend(below: Tensor, above: Tensor, up: Tensor, down: Tensor, phases: Tensor) -> Tensor:
+def _carried_blend(
+    below: Tensor, above: Tensor, up: Tensor, down: Tensor, phases: Tensor, corner: tuple[int, int] = (0, 0)
+) -> Tensor:
     images = []
     for i in range(phases.shape[1]):
         t = phases[:, i, None, None, None]
-        images.append((1 - t) * _carried(below, -t * up) + t * _carried(above, (t - 1) * down))
+        images.append((1 - t) * _carried(below, -t * up, corner) + t * _carried(above, (t - 1) * down, corner))
     return torch.cat(images, 1)
 
 
-def _carried(images: Tensor, displacement_px: Tensor) -> Tensor:
-    """Sample images (batch, 1, Y, X) at every pixel plus its displacement (batch, 2, Y, X) in px as (y, x)."""
+def _carried(images: Tensor, displacement_px: Tensor, corner: tuple[int, int] = (0, 0)) -> Tensor:
+    """Sample images (batch, 1, Y, X) at each pixel from ``corner`` on plus its displacement (batch, 2, Y', X') in px.
+
+    Both are (y, x).
+    """
     height, width = images.shape[-2:]
-    y = torch.arange(height, device=images.device, dtype=torch.float32)[:, None] + displacement_px[:, 0]
-    x = torch.arange(width, device=images.device, dtype=torch.float32)[None, :] + displacement_px[:, 1]
+    rows, columns = (
+        torch.arange(first, first + n, device=images.device, dtype=torch.float32)
+        for first, n in zip(corner, displacement_px.shape[-2:], strict=True)
+    )
+    y, x = rows[:, None] + displacement_px[:, 0], columns[None, :] + displacement_px[:, 1]
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)
     return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 

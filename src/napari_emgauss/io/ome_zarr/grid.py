@@ -9,7 +9,7 @@ from itertools import product
 Size = tuple[int, int, int]
 """Numbers of voxels (z, y, x)."""
 CHUNK: Size = (32, 128, 128)
-SHARD: Size = (128, 512, 512)
+SHARD: Size = (128, 384, 384)
 """Voxels that are packed together, and that one file holds: a shard is written, and held in memory, at once."""
 
 

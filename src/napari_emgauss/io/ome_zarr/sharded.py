@@ -19,7 +19,7 @@ from napari_emgauss._types import AnyArray, Triple
 from napari_emgauss.errors import FileFormatError
 from napari_emgauss.io.atomic import (
     IsCancelled,
-    WriteCancelled,
+    WritePaused,
     beside,
     check_disk,
     check_target,
@@ -259,7 +259,7 @@ class ShardedVolume:
             Boxes are missing.
         FileExistsError
             As for `begin`.
-        WriteCancelled
+        WritePaused
             ``cancelled`` returned True.
         """
         if not self.working.exists() and self.path.exists():
@@ -278,7 +278,7 @@ class ShardedVolume:
                 if progress is not None:
                     progress(done, total)
                 if cancelled is not None and cancelled():
-                    raise WriteCancelled(f"{self.path} was not finished; what is written is kept in {self.working}.")
+                    raise self.paused()
         self._take_name()
         return self.path
 
@@ -295,6 +295,12 @@ class ShardedVolume:
                 planes = fine[k * spec.reduction[0] : (k + 1) * spec.reduction[0]]
                 block[first - box.start[0] + k] = averaged(list(planes), spec.reduction, block.dtype)
         self.write(box, block, level=level)
+
+    def paused(self) -> WritePaused:
+        """Return what to raise where the work ends before its time."""
+        return WritePaused(
+            f"{self.path} is not whole yet: what is written is kept in {self.working.name}. The same command goes on."
+        )
 
     def discard(self) -> None:
         """Remove what was written."""

@@ -176,12 +176,14 @@ class EmgaussJob:
         stack, (gaps, rows, columns) = self._around(n_sections, block)
         if self.setup.config.teacher.prior:
             contrast = Contrast.of(stack.sections)
-            source = PriorInterpolator(stack.sections, stack.factor, z=stack.z, contrast=contrast).section
+            source: PriorInterpolator | Interpolator = PriorInterpolator(
+                stack.sections, stack.factor, z=stack.z, contrast=contrast
+            )
         else:
-            source = Interpolator(stack.sections, "flow").section
+            source = Interpolator(stack.sections, "flow")
         shares = (np.arange(self.setup.n_pseudo) + 1) / (self.setup.n_pseudo + 1)
         positions = range(len(stack.sections))[gaps]
-        return np.stack([[source(gap + float(t))[rows, columns] for t in shares] for gap in positions])
+        return np.stack([[source.section(gap + float(t))[rows, columns] for t in shares] for gap in positions])
 
     def _with_pseudo_sections(
         self, indices: list[int], block: Block
