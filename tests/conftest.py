@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +10,16 @@ from typing import TYPE_CHECKING
 import jaxtyping
 import numpy as np
 import pytest
+import torch
 from annotated import check_arrays
 from hypothesis import settings
 
 if TYPE_CHECKING:
     from napari_emgauss.volume import Volume
+
+# Without a GPU triton's kernels are interpreted, which is decided when triton is first imported.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 # Before anything of the package is imported, so the fixtures import what they need themselves.
 check_arrays(Path(__file__).resolve().parents[1] / "src" / "napari_emgauss")

@@ -28,7 +28,7 @@ def test_asking_for_gsplat_on_the_cpu_is_an_error():
 
 def test_every_backend_reports_its_state_with_a_remedy():
     states = {state.name: state for state in available_backends("cpu")}
-    assert set(states) == {"cpu", "gsplat", "torch", "dense"}
+    assert set(states) == {"cpu", "gsplat", "triton", "torch", "dense"}
     assert states["cpu"].ok
     assert states["dense"].ok
     assert not states["gsplat"].ok

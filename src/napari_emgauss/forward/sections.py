@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from napari_emgauss.forward.fields import AnchoredField, DeformationField, Deformed, Rows
-from napari_emgauss.forward.view import View, draw, visible
-from napari_emgauss.gaussians import Gaussians
-from napari_emgauss.render.rules import REACH_SIGMA
-
-_MOST_HEIGHTS = 4
+from napari_emgauss.forward.view import View, draw
+from napari_emgauss.gaussians import Gaussians, conics_from
+from napari_emgauss.render import splat_several
 
 
 class SectionModel(nn.Module):
@@ -70,19 +67,17 @@ class SectionModel(nn.Module):
         return draw(splats, self.full_view, mode=self.mode, background=torch.as_tensor(self.background), cull=False)
 
     def several(self, zs: Sequence[float], sets: Sequence[Rows] | None = None) -> Float[Tensor, "k h w"]:
-        """Draw the images of `forward` at all of ``zs`` in one pass: as one tall image, too far apart to touch."""
-        if len(zs) == 1:
-            return torch.stack([self(zs[0], sets)])
-        height, width = self.shape
-        drawn = [visible(self.field.deform(self.gaussians, z, sets), self.full_view) for z in zs]
-        pitch = height + _overhang_px(drawn, height)
-        down = drawn[0].mean_px.new_tensor([pitch, 0])
-        placed = [replace(splats, mean_px=splats.mean_px + k * down) for k, splats in enumerate(drawn)]
-        columns = (tuple(getattr(splats, field.name) for splats in placed) for field in fields(Deformed))
-        view = View((0, pitch * len(zs), 0, width))
-        background = torch.as_tensor(self.background)
-        image = draw(Deformed(*map(torch.cat, columns)), view, mode=self.mode, background=background, cull=False)
-        return image.view(len(zs), pitch, width)[:, :height]
+        """Draw the images of `forward` at all of ``zs``; on a GPU in one pass."""
+        drawn = [self.field.deform(self.gaussians, z, sets) for z in zs]
+        columns = (torch.cat([getattr(splats, field.name) for splats in drawn]) for field in fields(Deformed))
+        mean_px, log_scale, angle_rad, opacity, intensity = columns
+        conics, _ = conics_from(log_scale, angle_rad)
+        counts = [len(splats.mean_px) for splats in drawn]
+        if self.mode == "sum":
+            images = splat_several(mean_px, conics, intensity * opacity, counts, self.shape)
+        else:
+            images = splat_several(mean_px, conics, intensity, counts, self.shape, opacities=opacity, mode="alpha")
+        return images + torch.as_tensor(self.background)
 
     @torch.inference_mode()
     def render(self, z: float, view: View | None = None) -> Float[Tensor, "h w"]:
@@ -91,15 +86,3 @@ class SectionModel(nn.Module):
         background = torch.as_tensor(self.background)
         chosen = view or self.full_view
         return draw(splats, chosen, mode=self.mode, background=background, cull=view is not None)
-
-
-@torch.no_grad()
-def _overhang_px(drawn: Sequence[Deformed], height: int) -> int:
-    """Return how many rows Gaussians reach beyond images of that height, above or below.
-
-    Limited to a few heights: those that run away must not take the memory with them.
-    """
-    reach = torch.cat([REACH_SIGMA * torch.exp(splats.log_scale.amax(-1)) + 1 for splats in drawn])
-    y = torch.cat([splats.mean_px[:, 0] for splats in drawn])
-    beyond = torch.cat([reach - y, y + reach - height])
-    return math.ceil(min(float(beyond.nan_to_num(0).max()), _MOST_HEIGHTS * height)) if len(y) else 0

@@ -1,8 +1,8 @@
-"""Rasterizers that splat 2D Gaussians: compiled on the CPU, gsplat or torch on a GPU, and a float64 definition."""
+"""Rasterizers that splat 2D Gaussians: compiled for the CPU, triton, gsplat or torch on a GPU, and in float64."""
 
 from napari_emgauss.render.backends import Backend, BackendState, Mode, available_backends
 from napari_emgauss.render.gauss_newton import gauss_newton_step
-from napari_emgauss.render.splatting import splat
+from napari_emgauss.render.splatting import splat, splat_several
 from napari_emgauss.render.tangent import Tangent
 from napari_emgauss.runtime.threads import get_threads, set_threads
 
@@ -16,4 +16,5 @@ __all__ = [
     "get_threads",
     "set_threads",
     "splat",
+    "splat_several",
 ]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import logging
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
+from types import ModuleType
 from typing import Literal, get_args
 
 import torch
@@ -13,14 +17,20 @@ from torch import Tensor
 
 from napari_emgauss.errors import BackendUnavailableError, ConfigError
 
-Mode = Literal["sum", "alpha"]
-Backend = Literal["auto", "cpu", "gsplat", "torch", "dense"]
-SplatFunction = Callable[[Tensor, Tensor, Tensor, Tensor | None, tuple[int, int]], Tensor]
+LOGGER = logging.getLogger(__name__)
 
-_HOME = {"cpu": "cpu", "gsplat": "tiles", "torch": "patches", "dense": "dense"}
+Mode = Literal["sum", "alpha"]
+Backend = Literal["auto", "cpu", "gsplat", "triton", "torch", "dense"]
+SplatFunction = Callable[[Tensor, Tensor, Tensor, Tensor | None, tuple[int, int]], Tensor]
+"""(means, conics, weights (n, d), opacities, shape) -> (h, w, d)"""
+BatchFunction = Callable[[Tensor, Tensor, Tensor, Tensor | None, Sequence[int], tuple[int, int]], Tensor]
+"""The same for the Gaussians of several images, so many of each -> (k, h, w, d)"""
+
+_HOME = {"cpu": "cpu", "gsplat": "tiles", "triton": "gpu.sums", "torch": "patches", "dense": "dense"}
 _MODES: dict[str, tuple[Mode, ...]] = {
     "cpu": ("sum", "alpha"),
     "gsplat": ("alpha",),
+    "triton": ("sum",),
     "torch": ("sum",),
     "dense": ("sum", "alpha"),
 }
@@ -61,6 +71,42 @@ def _gsplat_failure() -> tuple[str, str] | None:
     return None
 
 
+def _home(name: str) -> ModuleType:
+    """Return a backend's module, imported when first used: compiling needs numba, drawing on a GPU does not."""
+    return importlib.import_module(f"napari_emgauss.render.{_HOME[name]}")
+
+
+@cache
+def _triton_failure(device: torch.device) -> tuple[str, str] | None:
+    """Say why triton cannot be used, and the remedy; the first call compiles its kernels, which takes seconds."""
+    if device.type != "cuda" and not os.environ.get("TRITON_INTERPRET"):
+        return f"it draws tensors on a CUDA device, not on {device}.", "Move the tensors: tensor.cuda()."
+    try:
+        interpreted: bool = importlib.import_module("napari_emgauss.render.gpu.kernels").INTERPRETED
+        if interpreted != (device.type == "cpu"):
+            reason = f"TRITON_INTERPRET is {'' if interpreted else 'not '}set for its kernels; it draws on {device} "
+            return f"{reason}{'without' if interpreted else 'with'} it.", "Set or unset it before the program starts."
+        if not interpreted:
+            _draw_one(device)
+    except ModuleNotFoundError as error:
+        remedy = "CUDA builds of torch for Linux bring it (see pytorch.org); elsewhere backend='torch' draws sums."
+        return f"triton is not installed ({error}).", remedy
+    except Exception as error:  # noqa: BLE001 - whatever the compilers that triton calls raise
+        reason = f"triton's kernels do not run: {type(error).__name__}: {error}"
+        return reason, "It needs a C compiler (gcc), Python's headers and the triton of this torch."
+    return None
+
+
+def _draw_one(device: torch.device) -> None:
+    """Draw a Gaussian with triton, and derive it; raises what goes wrong."""
+    with torch.inference_mode(False), torch.enable_grad():
+        mean = torch.zeros((1, 2), device=device, requires_grad=True)
+        conic = torch.ones((1, 3), device=device) - 0.5 * torch.ones((1, 3), device=device)
+        image: Tensor = _home("triton").splat_sum(mean, conic, torch.ones((1, 1), device=device), None, (4, 4))
+        image.sum().backward()  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize(device)
+
+
 def _failure(name: str, device: torch.device) -> tuple[str, str] | None:
     """Say why backend ``name`` cannot draw tensors on ``device``, and the remedy; None if it can."""
     if device.type == "cuda" and not torch.cuda.is_available():
@@ -72,13 +118,15 @@ def _failure(name: str, device: torch.device) -> tuple[str, str] | None:
             return failure
         if device.type != "cuda":
             return f"it draws tensors on a CUDA device, not on {device}.", "Move the tensors: tensor.cuda()."
+    if name == "triton":
+        return _triton_failure(device)
     return None
 
 
 def available_backends(device: str | torch.device = "cpu") -> list[BackendState]:
     """Return the state of every rasterizer for tensors on ``device``.
 
-    Where a GPU is present this imports gsplat, whose kernels compile on first use (minutes).
+    Where a GPU is present this imports gsplat and triton, whose kernels compile on first use (minutes).
     """
     chosen = torch.device(device)
     states = []
@@ -88,11 +136,34 @@ def available_backends(device: str | torch.device = "cpu") -> list[BackendState]
     return states
 
 
+@cache
 def _automatic(device: torch.device, mode: Mode) -> str:
-    """Return the fastest backend for the device; never a slower stand-in for one that is broken."""
+    """Return the fastest backend for the device; a slower stand-in for one that is broken only with a warning."""
     if device.type == "cpu":
         return "cpu"
-    return "gsplat" if mode == "alpha" and device.type == "cuda" else "torch"
+    if device.type != "cuda":
+        return "torch"
+    if mode == "alpha":
+        return "gsplat"
+    if (failure := _failure("triton", device)) is None:
+        return "triton"
+    LOGGER.warning("Sums are drawn with torch, at a part of the speed: %s %s", *failure)
+    return "torch"
+
+
+def _choose(backend: str, device: torch.device, mode: Mode) -> str:
+    """Return the name of the backend that draws ``mode`` for tensors on ``device``; raises as `choose_backend`."""
+    if mode not in get_args(Mode):
+        raise ConfigError(f"mode must be one of {', '.join(get_args(Mode))}, got {mode!r}.")
+    if backend not in get_args(Backend):
+        raise ConfigError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}.")
+    name = _automatic(device, mode) if backend == "auto" else backend
+    if mode not in _MODES[name]:
+        able = ", ".join(repr(other) for other, modes in _MODES.items() if mode in modes)
+        raise ConfigError(f"backend {name!r} cannot draw mode {mode!r}; these can: {able}.")
+    if (failure := _failure(name, device)) is not None:
+        raise BackendUnavailableError(f"Backend {name!r} is unavailable: {failure[0]} {failure[1]}")
+    return name
 
 
 def choose_backend(backend: str, device: torch.device, mode: Mode) -> SplatFunction:
@@ -105,16 +176,38 @@ def choose_backend(backend: str, device: torch.device, mode: Mode) -> SplatFunct
     BackendUnavailableError
         If the backend does not work here.
     """
-    if mode not in get_args(Mode):
-        raise ConfigError(f"mode must be one of {', '.join(get_args(Mode))}, got {mode!r}.")
-    if backend not in get_args(Backend):
-        raise ConfigError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}.")
-    name = _automatic(device, mode) if backend == "auto" else backend
-    if mode not in _MODES[name]:
-        able = ", ".join(repr(other) for other, modes in _MODES.items() if mode in modes)
-        raise ConfigError(f"backend {name!r} cannot draw mode {mode!r}; these can: {able}.")
-    if (failure := _failure(name, device)) is not None:
-        raise BackendUnavailableError(f"Backend {name!r} is unavailable: {failure[0]} {failure[1]}")
-    # Imported when first used: compiling needs numba, drawing on a GPU does not.
-    function: SplatFunction = getattr(importlib.import_module(f"napari_emgauss.render.{_HOME[name]}"), f"splat_{mode}")
+    function: SplatFunction = getattr(_home(_choose(backend, device, mode)), f"splat_{mode}")
     return function
+
+
+def choose_batched(backend: str, device: torch.device, mode: Mode) -> BatchFunction:
+    """Return the function that draws several images of ``mode``; raises as `choose_backend`."""
+    name = _choose(backend, device, mode)
+    if name == "triton":
+        batched: BatchFunction = _home(name).splat_sums
+        return batched
+    draw = choose_backend(name, device, mode)
+
+    def one_by_one(
+        means: Tensor,
+        conics: Tensor,
+        weights: Tensor,
+        opacities: Tensor | None,
+        counts: Sequence[int],
+        shape: tuple[int, int],
+    ) -> Tensor:
+        ends = list(accumulate(counts))
+        rows = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+        strengths = [None if opacities is None else opacities[own] for own in rows]
+        drawn = zip(rows, strengths, strict=True)
+        return torch.stack([draw(means[own], conics[own], weights[own], o, shape) for own, o in drawn])
+
+    return one_by_one
+
+
+def tangent_home(backend: str, device: torch.device) -> ModuleType:
+    """Return the module whose ``tangent_maps`` work for tensors on ``device``; raises as `choose_backend`."""
+    name = _choose(backend, device, "sum")
+    if name not in ("cpu", "triton", "torch"):
+        raise ConfigError(f"backend {name!r} has no tangent maps; these have: 'cpu', 'triton', 'torch'.")
+    return _home(name)

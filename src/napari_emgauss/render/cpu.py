@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -183,3 +184,10 @@ def project(
     parts = even_ranges(len(means_px), get_threads() * PARTS_PER_THREAD)
     for_each(lambda part: tangent_kernels.project(*arrays, seen, width, *part, moments), parts)
     return torch.from_numpy(moments)
+
+
+def tangent_maps(
+    means_px: Float[Tensor, "n 2"], conics: Float[Tensor, "n 3"], shape: tuple[int, int]
+) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """Return the two maps of `Tangent`."""
+    return lambda coefficients: draw_changes(means_px, conics, coefficients, shape), partial(project, means_px, conics)

@@ -61,8 +61,8 @@ def gauss_newton_step(
     area = math.pi * torch.exp(gaussians["log_scale"].sum(-1))
     # A Gaussian's integral is 2 π √det Σ.
     around = tangent.project(curvature)[:, 0] / (2 * area)
-    around = torch.clamp(around, min=max(LEAST_CURVATURE * float(curvature.mean()), 1e-30))
-    norms = torch.sqrt((area * around)[:, None] * area.new_tensor(SQUARED_NORMS))
+    around = torch.maximum(around, (LEAST_CURVATURE * curvature.mean()).clamp(min=1e-30))
+    norms = torch.stack([torch.sqrt(area * around * norm) for norm in SQUARED_NORMS], 1)
     trusted = torch.sqrt(intensity**2 + LEAST_WEIGHT**2)
     scales = 1 / norms
     scales[:, 1:] *= 0 if weights_only else (intensity / trusted)[:, None]

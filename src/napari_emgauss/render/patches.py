@@ -7,7 +7,8 @@ that on a GPU (atomic additions) the last digits of an image vary from run to ru
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -156,6 +157,13 @@ def project(
         columns = (seen, seen * p, seen * q, seen * (p * p - 0.5), seen * (q * q - 0.5), seen * p * q)
         moments[patches.members] = torch.stack([column.sum((1, 2)) for column in columns], 1)
     return moments
+
+
+def tangent_maps(
+    means_px: Float[Tensor, "n 2"], conics: Float[Tensor, "n 3"], shape: tuple[int, int]
+) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """Return the two maps of `Tangent`."""
+    return lambda coefficients: draw_changes(means_px, conics, coefficients, shape), partial(project, means_px, conics)
 
 
 def splat_sum(

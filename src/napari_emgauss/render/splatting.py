@@ -1,12 +1,14 @@
-"""The one entry point of rasterization: checks its input and hands it to a backend."""
+"""The entry points of rasterization, for one image and for several: check their input and hand it to a backend."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from napari_emgauss.render.backends import Backend, Mode, choose_backend
+from napari_emgauss.render.backends import Backend, Mode, choose_backend, choose_batched
 
 
 def _check(
@@ -69,8 +71,9 @@ def splat(
     mode
         ``sum`` or ``alpha``.
     backend
-        ``auto`` takes ``cpu`` for tensors in main memory, and on a GPU ``gsplat`` (alpha) or ``torch`` (sum). A backend
-        that is named is used or raises. ``dense`` is the slow definition in float64.
+        ``auto`` takes ``cpu`` for tensors in main memory, and on a GPU ``gsplat`` (alpha) or ``triton`` (sum; ``torch``
+        where triton does not work, which is logged). A backend that is named is used or raises. ``dense`` is the slow
+        definition in float64.
 
     Returns
     -------
@@ -97,3 +100,33 @@ def splat(
     channels = weights if weights.ndim == 2 else weights[:, None]
     image = draw(means_px, conics, channels, opacities, (int(shape[0]), int(shape[1])))
     return image if weights.ndim == 2 else image[..., 0]
+
+
+def splat_several(
+    means_px: Float[Tensor, "n 2"],
+    conics: Float[Tensor, "n 3"],
+    weights: Float[Tensor, "n"] | Float[Tensor, "n d"],
+    counts: Sequence[int],
+    shape: tuple[int, int],
+    *,
+    opacities: Float[Tensor, "n"] | None = None,
+    mode: Mode = "sum",
+    backend: Backend = "auto",
+) -> Float[Tensor, "k h w"] | Float[Tensor, "k h w d"]:
+    """Draw the first ``counts[0]`` Gaussians into one image, the next ``counts[1]`` into another, and so on.
+
+    The images are those of `splat`, which see for the other parameters and what is raised. ``triton`` draws all of
+    them at once, the other backends one after the other.
+
+    Raises
+    ------
+    ValueError
+        Also if ``counts`` is empty, has a negative number, or does not add up to N.
+    """
+    _check(means_px, conics, weights, opacities, shape, backend)
+    if not counts or min(counts) < 0 or sum(counts) != len(means_px):
+        raise ValueError(f"counts must be at least 0 each and add up to n = {len(means_px)}, got {list(counts)}.")
+    draw = choose_batched(backend, means_px.device, mode)
+    channels = weights if weights.ndim == 2 else weights[:, None]
+    images = draw(means_px, conics, channels, opacities, counts, (int(shape[0]), int(shape[1])))
+    return images if weights.ndim == 2 else images[..., 0]

@@ -8,16 +8,18 @@ squared norms on pixels much smaller than it are A (1, ½, ½, ½, ½, ¼) with 
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
+from collections.abc import Callable
 from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
+from napari_emgauss.render.backends import tangent_home
+
+TangentMaps = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]
+
 SQUARED_NORMS = (1.0, 0.5, 0.5, 0.5, 0.5, 0.25)
 """Of the columns of one Gaussian, in units of π √det Σ."""
-_HOME = {"cpu": "cpu", "torch": "patches"}
 
 
 class Tangent:
@@ -32,7 +34,12 @@ class Tangent:
     shape
         Height and width of the image, in pixels.
     backend
-        ``cpu``: compiled kernels; ``torch``: any device; ``auto``: ``cpu`` for tensors in main memory.
+        ``cpu``: compiled kernels; ``triton``: GPUs; ``torch``: any device; ``auto``: as for `splat`.
+
+    Raises
+    ------
+    ConfigError, BackendUnavailableError
+        For a backend that has no such maps, or does not work here.
     """
 
     def __init__(
@@ -41,20 +48,15 @@ class Tangent:
         conics: Float[Tensor, "n 3"],
         shape: tuple[int, int],
         *,
-        backend: Literal["auto", "cpu", "torch"] = "auto",
+        backend: Literal["auto", "cpu", "triton", "torch"] = "auto",
     ) -> None:
-        self.means_px, self.conics, self.shape = means_px, conics, shape
-        if backend == "auto":
-            backend = "cpu" if means_px.device.type == "cpu" else "torch"
-        # As for `splat`, imported when first used.
-        self._home: ModuleType = importlib.import_module(f"napari_emgauss.render.{_HOME[backend]}")
+        maps: TangentMaps = tangent_home(backend, means_px.device).tangent_maps(means_px, conics, shape)
+        self._draw, self._project = maps
 
     def draw(self, coefficients: Float[Tensor, "n 6"]) -> Float[Tensor, "h w"]:
         """Return the image Σ e · (coefficients · basis)."""
-        image: Tensor = self._home.draw_changes(self.means_px, self.conics, coefficients, self.shape)
-        return image
+        return self._draw(coefficients)
 
     def project(self, image: Float[Tensor, "h w"]) -> Float[Tensor, "n 6"]:
         """Return the products of ``image`` with every column: the transpose of `draw`."""
-        moments: Tensor = self._home.project(self.means_px, self.conics, image)
-        return moments
+        return self._project(image)

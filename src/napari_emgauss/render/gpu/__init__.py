@@ -1,0 +1,1 @@
+"""The ``triton`` backend: weighted sums of Gaussians, and their tangent maps, as kernels for GPUs."""

@@ -1,0 +1,36 @@
+"""Lists of the Gaussians that touch each tile."""
+
+import pytest
+import torch
+
+pytest.importorskip("triton", reason="needs triton, which is for Linux")
+
+from napari_emgauss.render.gpu.pairs import HEADROOM, TILE_PX, _Slots, list_pairs
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def test_each_tile_lists_in_order_the_gaussians_whose_boxes_touch_it():
+    shape, g = (40, 50), torch.Generator().manual_seed(3)
+    means = (torch.rand(30, 2, generator=g) * 60 - 5).to(DEVICE)
+    conics = torch.tensor([[0.15, 0.05, 0.3]], device=DEVICE).repeat(30, 1)
+    pairs = list_pairs(means, conics, [20, 10], shape)
+    rows, columns = pairs.n_tiles
+    assert (rows, columns) == (3, 4)
+    y0, y1, x0, x1, image = pairs.boxes.cpu().unbind(1)
+    for tile in range(2 * rows * columns):
+        top, left = tile // columns % rows * TILE_PX[0], tile % columns * TILE_PX[1]
+        touching = (y1 > top) & (y0 < top + TILE_PX[0]) & (x1 > left) & (x0 < left + TILE_PX[1]) & (y1 > y0)
+        expected = (touching & (image == tile // (rows * columns))).nonzero()[:, 0]
+        first, last = pairs.ranges[tile].tolist()
+        assert torch.equal(pairs.members[first:last].cpu().long(), expected)
+    assert image.tolist() == [0] * 20 + [1] * 10
+    assert pairs.ends[-1] > 30
+
+
+def test_slots_follow_what_was_counted_with_some_room():
+    slots = _Slots(500)
+    assert slots.enough() == 1024
+    for pairs, expected in ((40_000, HEADROOM * 40_000), (41_000, HEADROOM * 40_000), (60_000, HEADROOM * 60_000)):
+        slots.watch(torch.tensor([pairs]))
+        assert expected <= slots.enough() < expected + 1024
