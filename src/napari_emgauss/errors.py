@@ -51,3 +51,7 @@ class FolderInUseError(OSError):
 
 class DownloadError(OSError):
     """Sample data did not arrive, or not as expected."""
+
+
+class MissingLibraryError(RuntimeError):
+    """A library that is needed for what was asked, and comes with an extra of the package."""

@@ -15,8 +15,10 @@ from napari_emgauss.errors import FileFormatError, VolumeError
 from napari_emgauss.io.atomic import IsCancelled, ReportPlanes, check_target, planes, provenance
 from napari_emgauss.io.folder import open_folder
 from napari_emgauss.io.hdf5 import open_hdf5
+from napari_emgauss.io.location import Place, Url, place_of
 from napari_emgauss.io.mrc import open_mrc, write_mrc
 from napari_emgauss.io.ome_zarr import is_zarr, open_ome_zarr, write_ome_zarr
+from napari_emgauss.io.remote import is_n5, open_remote
 from napari_emgauss.io.source import Source, supported_dtype
 from napari_emgauss.io.tiff import open_tiff, write_ome_tiff
 from napari_emgauss.io.voxel_size import PartialTriple, resolve_voxel_size
@@ -36,7 +38,7 @@ _WRITERS: dict[str, Callable[..., None]] = {
     ".zarr": write_ome_zarr,
     ".mrc": write_mrc,
 }
-READABLE_SUFFIXES = (*_OPENERS, *_HDF5_SUFFIXES, ".zarr")
+READABLE_SUFFIXES = (*_OPENERS, *_HDF5_SUFFIXES, ".zarr", ".n5")
 """Suffixes `read` knows (a folder of 2D images has none)."""
 WRITABLE_SUFFIXES = tuple(_WRITERS)
 """Suffixes `write` knows; .ome.tif, .ome.tiff and .ome.zarr end in them."""
@@ -46,11 +48,11 @@ WRITABLE_SUFFIXES = tuple(_WRITERS)
 class SourceRef:
     """A stack in a file by name: plain data that another process opens again."""
 
-    path: Path
-    """Absolute."""
+    path: Place
+    """An absolute path, or a URL."""
 
     dataset: str | None = None
-    """Name inside an HDF5 file."""
+    """Name inside an HDF5 file, an N5 or what a URL leads to."""
 
     voxel_size_nm: Triple | None = None
     """Spacing (z, y, x); the file's by default."""
@@ -67,11 +69,12 @@ def read(path: str | os.PathLike[str], *, voxel_size_nm: Any = None, dataset: st
     ----------
     path
         Multi-page TIFF, OME-TIFF or ImageJ TIFF (.tif, .tiff); MRC (.mrc, .rec, .map); HDF5 (.h5, .hdf5, .hdf);
-        an OME-Zarr 0.4 or 0.5 folder; or a folder of 2D TIFF, PNG or JPEG images, taken in natural order.
+        an OME-Zarr 0.4 or 0.5 folder; or a folder of 2D TIFF, PNG or JPEG images, taken in natural order. With
+        ``pip install napari-emgauss[remote]`` also an N5 folder, and the URL of an OME-Zarr or N5: http, https, s3, gs.
     voxel_size_nm
         Spacing (z, y, x) in nanometres; wins over the file's.
     dataset
-        Name inside an HDF5 file; needed only if it holds several 3D datasets.
+        Name inside an HDF5 file, needed only if it holds several 3D datasets; or inside an N5, or below a URL.
 
     Returns
     -------
@@ -91,24 +94,28 @@ def read(path: str | os.PathLike[str], *, voxel_size_nm: Any = None, dataset: st
         Not a usable grey-level stack.
     OutOfMemoryError
         It has to be read at once and does not fit.
+    ConnectionError, PermissionError
+        A server cannot be reached, or wants credentials.
+    MissingLibraryError
+        A URL or an N5, without the library that reads them.
     """
-    path = Path(path)
-    source = _open(path, dataset)
-    dtype = supported_dtype(source.dtype, path) if len(source.shape) == 3 else source.dtype
-    with _naming(path):
+    place = place_of(path)
+    source = _open(place, dataset)
+    dtype = supported_dtype(source.dtype, place) if len(source.shape) == 3 else source.dtype
+    with _naming(place):
         check_stack_shape(source.shape, dtype)
-        voxel = resolve_voxel_size(source.found_nm, voxel_size_nm, path=path, note=source.note)
+        voxel = resolve_voxel_size(source.found_nm, voxel_size_nm, path=place, note=source.note)
     return Volume(
         source.load(),
         voxel,
         source.origin_nm,
-        {**source.metadata, "file": path.name},
-        SourceRef(path=path.absolute(), dataset=dataset, voxel_size_nm=voxel),
+        {**source.metadata, "file": place.name},
+        SourceRef(path=place if isinstance(place, Url) else place.absolute(), dataset=dataset, voxel_size_nm=voxel),
     )
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(path: Place) -> Iterator[None]:
     """Name the file in what is said of it."""
     try:
         yield
@@ -126,7 +133,7 @@ def read_voxel_size(path: str | os.PathLike[str], *, dataset: str | None = None)
     FileNotFoundError, FileFormatError, VolumeError
         As `read` does.
     """
-    return _open(Path(path), dataset).found_nm
+    return _open(place_of(path), dataset).found_nm
 
 
 def write(
@@ -185,20 +192,27 @@ def write(
 
 def fingerprint(paths: Sequence[Path], *settings: object) -> str:
     """Return a digest of files as they are now, by name, size and time, and of what is done with them."""
-    seen = []
+    seen: list[Any] = []
     for path in paths:
+        if isinstance(place_of(path), Url):
+            seen.append(path)  # it does not say when it was changed
+            continue
         files = [path, *sorted(path.iterdir())] if path.is_dir() else [path]
         seen.append([(str(f.absolute()), *((s := f.stat()).st_size, s.st_mtime_ns)) for f in files])
     return hashlib.sha256(repr((seen, settings)).encode()).hexdigest()
 
 
-def _open(path: Path, dataset: str | None) -> Source:
+def _open(path: Place, dataset: str | None) -> Source:
+    if isinstance(path, Url):
+        return open_remote(path, dataset=dataset)
+    if path.is_dir() and is_n5(path) and not is_zarr(path):
+        return open_remote(Url(f"file://{path.absolute().as_posix()}"), dataset=dataset)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist. Check the path.")
     suffix = path.suffix.lower()
     if dataset is not None and suffix not in _HDF5_SUFFIXES:
         raise VolumeError(
-            f"dataset={dataset!r} names a part of an HDF5 file, and {path.name} is not one. Leave it out."
+            f"dataset={dataset!r} names a part of an HDF5 file or N5, and {path.name} is neither. Leave it out."
         )
     if path.is_dir():
         return open_ome_zarr(path) if is_zarr(path) else open_folder(path)
@@ -212,6 +226,6 @@ def _open(path: Path, dataset: str | None) -> Source:
     if opener is None:
         raise FileFormatError(
             f"cannot read {path.name}: its suffix must be one of {', '.join(READABLE_SUFFIXES)}, got {suffix!r}; "
-            "a folder may hold 2D images or OME-Zarr. Convert it to one of these."
+            "a folder may hold 2D images, OME-Zarr or N5. Convert it to one of these."
         )
     return opener(path)

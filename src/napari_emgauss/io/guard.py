@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from napari_emgauss.errors import FileFormatError, OutOfMemoryError, VolumeError
+from napari_emgauss.io.location import Place, Url
 from napari_emgauss.runtime.memory import available_bytes
 from napari_emgauss.units import format_bytes
 
@@ -19,18 +20,26 @@ MAX_METADATA_BYTES = 16 * 2**20
 
 
 @contextmanager
-def foreign_errors(path: Path, kind: str) -> Iterator[None]:
+def foreign_errors(path: Place, kind: str) -> Iterator[None]:
     """Turn whatever a file library raises on a damaged ``kind`` file into a `FileFormatError` naming ``path``."""
     try:
         yield
     except (VolumeError, FileFormatError, OutOfMemoryError):
         raise
+    except OSError as error:
+        if not isinstance(path, Url):
+            raise _foreign(path, kind, error) from error
+        raise  # a network's errors say what to do
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise FileFormatError(
-            f"{path} cannot be read as {kind}: {reason}. It is truncated, damaged or of another kind. "
-            "Save or copy it again."
-        ) from error
+        raise _foreign(path, kind, error) from error
+
+
+def _foreign(path: Place, kind: str, error: Exception) -> FileFormatError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return FileFormatError(
+        f"{path} cannot be read as {kind}: {reason}. It is truncated, damaged or of another kind. "
+        "Save or copy it again."
+    )
 
 
 class InputFiles:
@@ -86,7 +95,7 @@ def check_file_holds(path: Path, needed: int, *, declared: str) -> None:
         )
 
 
-def check_fits_memory(path: Path, needed: int, *, what: str = "the stack") -> None:
+def check_fits_memory(path: Place, needed: int, *, what: str = "the stack") -> None:
     """Raise unless ``needed`` bytes are available, before anything is allocated."""
     free = available_bytes()
     if needed > free:

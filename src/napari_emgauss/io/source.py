@@ -12,6 +12,7 @@ import numpy as np
 from napari_emgauss._types import AnyArray, ArrayLike3D, Triple
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.io.guard import InputFiles, array_bytes, check_fits_memory, foreign_errors
+from napari_emgauss.io.location import Place
 from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
 
 DECODED_AT_ONCE_BYTES = 512 * 2**20
@@ -39,7 +40,7 @@ class Source:
     """Added to the error when the voxel size is incomplete."""
 
 
-def supported_dtype(dtype: Any, path: Path) -> np.dtype[Any]:
+def supported_dtype(dtype: Any, path: Place) -> np.dtype[Any]:
     """Return the type that ``dtype`` is read as: native uint8, uint16, int16 or float32.
 
     float64 is rounded to float32; float16 and int8 are widened without loss.
@@ -150,7 +151,7 @@ class LazyStack:
         *,
         shape: tuple[int, ...],
         stored_dtype: Any,
-        path: Path,
+        path: Place,
         kind: str,
         files: InputFiles | None = None,
         sections_per_read: int = 1,

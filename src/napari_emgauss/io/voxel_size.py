@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from napari_emgauss._types import Triple
 from napari_emgauss.errors import VoxelSizeError
+from napari_emgauss.io.location import Place
 from napari_emgauss.volume import check_voxel_size
 
 PartialTriple = tuple[float | None, float | None, float | None]
@@ -15,7 +15,7 @@ PartialTriple = tuple[float | None, float | None, float | None]
 UNKNOWN: PartialTriple = (None, None, None)
 
 
-def resolve_voxel_size(found_nm: PartialTriple, given_nm: Any, *, path: Path, note: str = "") -> Triple:
+def resolve_voxel_size(found_nm: PartialTriple, given_nm: Any, *, path: Place, note: str = "") -> Triple:
     """Return the voxel size (z, y, x) in nm: the caller's if given, otherwise the file's.
 
     Raises

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from napari_emgauss._types import Triple
 from napari_emgauss.errors import FileFormatError, VolumeError
 from napari_emgauss.io.guard import json_object
+from napari_emgauss.io.location import Place
 from napari_emgauss.io.ome_zarr.pyramid import LevelSpec
 from napari_emgauss.io.voxel_size import PartialTriple
 from napari_emgauss.units import length_nm, nm_per_unit
@@ -38,7 +38,7 @@ def image_attributes(name: str, levels: Sequence[LevelSpec], metadata: Mapping[s
     return {"ome": {"version": "0.5", "multiscales": [image]}, KEY: {"metadata": dict(metadata)}}
 
 
-def check_whole(path: Path | str, attributes: Mapping[str, Any]) -> None:
+def check_whole(path: Place, attributes: Mapping[str, Any]) -> None:
     """Raise `FileFormatError` if the volume is still being filled."""
     if UNFINISHED in json_object(attributes.get(KEY)):
         raise FileFormatError(
@@ -47,7 +47,7 @@ def check_whole(path: Path | str, attributes: Mapping[str, Any]) -> None:
         )
 
 
-def multiscales(path: Path | str, attributes: dict[str, Any]) -> dict[str, Any]:
+def multiscales(path: Place, attributes: dict[str, Any]) -> dict[str, Any]:
     """Return the first image that ``attributes`` describe."""
     images = json_object(attributes.get("ome")).get("multiscales") or attributes.get("multiscales")
     if images:
@@ -59,7 +59,7 @@ def multiscales(path: Path | str, attributes: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def axes_of(image: dict[str, Any], path: Path | str) -> list[dict[str, Any]]:
+def axes_of(image: dict[str, Any], path: Place) -> list[dict[str, Any]]:
     """Return the axes that an image declares."""
     axes = image.get("axes")
     if not isinstance(axes, list) or not all(isinstance(a, dict) and "name" in a for a in axes):
@@ -69,7 +69,7 @@ def axes_of(image: dict[str, Any], path: Path | str) -> list[dict[str, Any]]:
     return axes
 
 
-def stack_axes(axes: list[dict[str, Any]], shape: tuple[int, ...], path: Path | str) -> list[int]:
+def stack_axes(axes: list[dict[str, Any]], shape: tuple[int, ...], path: Place) -> list[int]:
     """Return which axes are z, y and x; nothing else may be longer than 1."""
     names = [str(a["name"]).lower() for a in axes]
     extra = [f"{n}: {size}" for n, size in zip(names, shape, strict=True) if n not in ("z", "y", "x") and size != 1]

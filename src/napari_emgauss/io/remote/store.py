@@ -1,0 +1,164 @@
+"""A folder on a server, in a bucket or here: its JSON files and arrays, and what may go wrong in words."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from napari_emgauss._types import AnyArray
+from napari_emgauss.errors import FileFormatError, MissingLibraryError
+from napari_emgauss.io.guard import MAX_METADATA_BYTES, json_object
+from napari_emgauss.io.location import Url
+
+CACHE_BYTES = 128 * 2**20
+"""Chunks that were read stay in memory up to this, for the next window often needs them too."""
+RETRIES = {"max_retries": 3, "initial_delay": "500ms", "max_delay": "4s"}
+_DENIED = ("PERMISSION_DENIED", "UNAUTHENTICATED", "HTTP 401", "HTTP 403", "HTTP response code: 403")
+_UNREACHABLE = ("UNAVAILABLE", "ABORTED", "DEADLINE_EXCEEDED", "CURL error", "retry attempts failed")
+
+
+def tensorstore() -> Any:
+    """Return the library.
+
+    Raises
+    ------
+    MissingLibraryError
+        It is not installed.
+    """
+    try:
+        import tensorstore
+    except ImportError as error:
+        raise MissingLibraryError(
+            "URLs and N5 are read by TensorStore, which is not installed. "
+            "Install it: pip install 'napari-emgauss[remote]'"
+        ) from error
+    return tensorstore
+
+
+@cache
+def _context() -> Any:
+    """Return what all stores of the process share: the cache, and how patient they are."""
+    retries = {f"{kind}_request_retries": RETRIES for kind in ("http", "s3", "gcs")}
+    return tensorstore().Context({"cache_pool": {"total_bytes_limit": CACHE_BYTES}, **retries})
+
+
+class RemoteFolder:
+    """A folder behind a URL; nothing is written.
+
+    Parameters
+    ----------
+    url
+        http, https, s3, gs or file.
+    """
+
+    def __init__(self, url: Url) -> None:
+        self.url = Url(url.rstrip("/"))
+        self._spec = _kvstore(self.url)
+        self._denied = ""
+        library, context = tensorstore(), _context()
+        with explained(self.url):
+            self._store = library.KvStore.open(self._spec, context=context).result()
+
+    def json(self, name: str) -> dict[str, Any] | None:
+        """Return a JSON object, None where there is no such file.
+
+        Raises
+        ------
+        FileFormatError
+            It is no JSON, or implausibly large.
+        ConnectionError
+            The server cannot be reached.
+        """
+        try:
+            with explained(self.url):
+                found = self._store.read(name).result()
+        except PermissionError as error:  # a bucket that may not be listed says so of every file that is not there
+            self._denied = str(error)
+            return None
+        if found.state != "value":
+            return None
+        if len(found.value) > MAX_METADATA_BYTES:
+            raise FileFormatError(f"{self.url}/{name} is larger than {MAX_METADATA_BYTES} bytes: no description.")
+        try:
+            return json_object(json.loads(found.value))
+        except ValueError as error:
+            raise FileFormatError(
+                f"{self.url}/{name} is no JSON ({error}). It is damaged or something else."
+            ) from error
+
+    def nothing_found(self, expected: str) -> Exception:
+        """Return what to raise where the folder holds nothing that is known."""
+        if self._denied:
+            return PermissionError(self._denied)
+        return FileNotFoundError(f"there is no {expected} at {self.url}. Check the address, also upper and lower case.")
+
+    def array(self, name: str, driver: str) -> Any:
+        """Open an array: ``zarr``, ``zarr3`` or ``n5``."""
+        path = f"{self._spec['path']}{name}/" if name else self._spec["path"]
+        spec = {"driver": driver, "kvstore": {**self._spec, "path": path}, "recheck_cached_data": False}
+        with explained(self.url):
+            return tensorstore().open(spec, open=True, read=True, context=_context()).result()
+
+    def read(self, array: Any, index: tuple[int | slice, ...]) -> AnyArray:
+        """Return a window of an array."""
+        with explained(self.url):
+            return np.asarray(array[index].read().result())
+
+
+@contextmanager
+def explained(url: Url) -> Iterator[None]:
+    """Turn what the library says of a network into exceptions that say what to do.
+
+    Raises
+    ------
+    PermissionError, FileNotFoundError, ConnectionError, FileFormatError
+        Credentials are missing; there is no such place; the server cannot be reached; anything else.
+    """
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).partition(" [")[0].split())[:300]
+        if any(word in reason for word in _DENIED):
+            raise PermissionError(
+                f"{url} is not open to everybody, or there is nothing: {reason}. Check the address; for s3 set "
+                "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for gs GOOGLE_APPLICATION_CREDENTIALS."
+            ) from error
+        if any(word in reason for word in _UNREACHABLE):
+            raise ConnectionError(
+                f"{url} cannot be reached: {reason}. Check the address and the network, and try again."
+            ) from error
+        if "NOT_FOUND" in reason:
+            raise FileNotFoundError(f"there is nothing at {url}: {reason}. Check the address.") from error
+        raise FileFormatError(f"{url} cannot be read: {reason}. It is damaged, or of another kind.") from error
+
+
+def _kvstore(url: Url) -> dict[str, Any]:
+    """Return TensorStore's description of a folder."""
+    kind, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    path = f"{path}/" if path else ""
+    if kind == "file":
+        return {"driver": "file", "path": f"/{path}"}
+    if kind == "gs":
+        return {"driver": "gcs", "bucket": host, "path": path}
+    if kind == "s3":
+        return {"driver": "s3", "bucket": host, "path": path, **_of_amazon()}
+    return {"driver": "http", "base_url": f"{kind}://{host}", "path": f"/{path}"}
+
+
+def _of_amazon() -> dict[str, Any]:
+    """Return credentials and server of s3, from the variables and files that AWS's tools read; public without."""
+    known = any(os.environ.get(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"))
+    files = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", os.path.expanduser("~/.aws/credentials"))
+    found: dict[str, Any] = {} if known or os.path.exists(files) else {"aws_credentials": {"type": "anonymous"}}
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        found |= {"endpoint": endpoint, "aws_region": region}
+    return found

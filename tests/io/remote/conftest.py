@@ -1,0 +1,88 @@
+"""A server on this machine, and what it serves: no test needs a network."""
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+SHAPE = (40, 60, 70)
+
+
+class _Ranged(SimpleHTTPRequestHandler):
+    """Files of a folder, also in part; what lies under ``secret`` is for nobody."""
+
+    asked = None
+
+    def do_GET(self):
+        self.asked.append((self.path, self.headers.get("Range")))
+        if self.path.startswith("/secret"):
+            self.send_error(403)
+            return
+        try:
+            with open(self.translate_path(self.path), "rb") as file:
+                content = file.read()
+        except OSError:
+            self.send_error(404)
+            return
+        wanted, total = self.headers.get("Range"), len(content)
+        if wanted:
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            start, stop = (int(first), int(last or total - 1) + 1) if first else (max(total - int(last), 0), total)
+            stop = min(stop, total)
+            content = content[start:stop]
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{total}")
+        else:
+            self.send_response(200)
+        self.send_header("ETag", '"1"')  # s3 has one
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def asked():
+    """What the server was asked for: (path, range)."""
+    return []
+
+
+@pytest.fixture
+def server(tmp_path, asked):
+    """Address of the folder ``tmp_path``."""
+    handler = type("Handler", (_Ranged,), {"asked": asked})
+    served = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(tmp_path)))
+    thread = threading.Thread(target=served.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{served.server_address[1]}"
+    served.shutdown()
+    served.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="session")
+def values():
+    return np.random.default_rng(0).integers(0, 60000, SHAPE, np.uint16)
+
+
+@pytest.fixture
+def make_n5(values):
+    """Write an N5 dataset of ``values`` at a folder."""
+    tensorstore = pytest.importorskip("tensorstore", reason="pip install 'napari-emgauss[remote]'")
+
+    def make(folder, **attributes):
+        described = {"dimensions": list(SHAPE[::-1]), "blockSize": [32, 16, 8], "dataType": "uint16"}
+        spec = {
+            "driver": "n5",
+            "kvstore": {"driver": "file", "path": f"{folder}/"},
+            "metadata": {**described, "compression": {"type": "gzip"}, **attributes},
+        }
+        tensorstore.open(spec, create=True).result()[...].write(values.T).result()
+
+    return make

@@ -1,0 +1,178 @@
+"""Stacks on a server, in a bucket and in N5."""
+
+import json
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+import napari_emgauss as eg
+from napari_emgauss.cli import main
+from napari_emgauss.errors import FileFormatError, MissingLibraryError, OutOfMemoryError, VoxelSizeError
+from napari_emgauss.io import read, write
+from napari_emgauss.io.ome_zarr import Box, ShardedVolume
+from napari_emgauss.io.remote import store
+
+pytest.importorskip("tensorstore", reason="pip install 'napari-emgauss[remote]'")
+VOXEL, ORIGIN = (40.0, 4.0, 5.0), (80.0, 0.0, -10.0)
+
+
+def plain(path, values):
+    return write(eg.Volume(values, VOXEL, ORIGIN, {"sample": "cortex"}), path)
+
+
+def sharded(path, values):
+    volume = ShardedVolume.begin(
+        path, shape=values.shape, dtype=values.dtype, voxel_size_nm=VOXEL, origin_nm=ORIGIN,
+        shard=(16, 32, 64), chunk=(8, 16, 16), metadata={"sample": "cortex"},
+    )  # fmt: skip
+    volume.write(Box((0, 0, 0), values.shape), values)
+    return volume.finish()
+
+
+def version_4(path, values):
+    axes = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
+    steps = [{"type": "scale", "scale": VOXEL}, {"type": "translation", "translation": ORIGIN}]
+    image = {"version": "0.4", "axes": axes, "datasets": [{"path": "s0", "coordinateTransformations": steps}]}
+    group = zarr.open_group(path, mode="w", zarr_format=2, attributes={"multiscales": [image]})
+    group.create_array("s0", data=values, chunks=(8, 16, 16))
+    group.attrs["napari-emgauss"] = {"metadata": {"sample": "cortex"}}
+    return path
+
+
+@pytest.mark.parametrize("make", [plain, sharded, version_4])
+def test_ome_zarr_on_a_server_is_what_it_is_in_a_folder(tmp_path, server, asked, values, make):
+    local = read(make(tmp_path / "a.ome.zarr", values))
+    volume = read(f"{server}/a.ome.zarr")
+    assert (volume.shape, volume.dtype) == (local.shape, local.dtype)
+    assert (volume.voxel_size_nm, volume.origin_nm) == (local.voxel_size_nm, local.origin_nm) == (VOXEL, ORIGIN)
+    assert volume.metadata["sample"] == local.metadata["sample"] == "cortex"
+    asked.clear()
+    for window in (np.s_[9:14, 17:30, 3:15], np.s_[-1], np.s_[30:3:-7, ::5, 69]):
+        np.testing.assert_array_equal(volume.data[window], values[window])
+        np.testing.assert_array_equal(local.data[window], values[window])
+    again = pickle.loads(pickle.dumps(volume.source)).open()
+    np.testing.assert_array_equal(again.section(5, (0, 16, 0, 16)), values[5, :16, :16])
+
+
+def test_a_window_fetches_the_chunks_that_it_touches_and_no_more(tmp_path, server, asked, values):
+    sharded(tmp_path / "a.ome.zarr", values)
+    volume = read(f"{server}/a.ome.zarr")
+    asked.clear()
+    volume.data[0:8, 0:16, 0:16]
+    assert {path for path, _ in asked} == {"/a.ome.zarr/0/c/0/0/0"}
+    assert all(part is not None for _, part in asked)
+    asked.clear()
+    volume.data[2:5, 3:9, 0:4]  # of the same chunk, which is still there
+    assert asked == []
+
+
+@pytest.mark.parametrize("where", ["server", "folder", "file"])
+@pytest.mark.parametrize(
+    ("attributes", "voxel", "origin"),
+    [
+        ({"pixelResolution": {"dimensions": [4, 5, 40], "unit": "nm"}}, (40, 5, 4), (0, 0, 0)),
+        ({"pixelResolution": [0.004, 0.005, 0.04], "resolution": [1, 1, 1]}, (0.04, 0.005, 0.004), (0, 0, 0)),
+        ({"resolution": [4, 5, 40], "offset": [1, 2, 3]}, (40, 5, 4), (3, 2, 1)),
+        (
+            {"transform": {"axes": ["z", "y", "x"], "scale": [0.04, 0.005, 0.004], "units": ["um"] * 3}},
+            (40, 5, 4),
+            (0, 0, 0),
+        ),
+    ],
+)
+def test_n5_is_read_with_the_size_that_its_writers_state(
+    tmp_path, server, values, make_n5, where, attributes, voxel, origin
+):
+    make_n5(tmp_path / "a.n5" / "em" / "s0", **attributes)
+    base = {"server": f"{server}/a.n5", "folder": tmp_path / "a.n5", "file": f"file://{tmp_path}/a.n5"}[where]
+    for volume in (read(base, dataset="em"), read(f"{base}/em/s0")):
+        np.testing.assert_allclose(volume.voxel_size_nm, voxel)
+        np.testing.assert_allclose(volume.origin_nm, origin)
+        np.testing.assert_array_equal(volume.data[5:20, 10:50, 33], values[5:20, 10:50, 33])
+        np.testing.assert_array_equal(volume.section(39), values[39])
+
+
+def test_the_size_of_a_level_is_that_of_its_group_times_its_factor(tmp_path, make_n5):
+    make_n5(tmp_path / "a.n5" / "em" / "s1", downsamplingFactors=[2, 2, 1])
+    group = {"pixelResolution": {"dimensions": [4, 4, 40], "unit": "nm"}}
+    (tmp_path / "a.n5" / "em" / "attributes.json").write_text(json.dumps(group))
+    assert read(tmp_path / "a.n5" / "em" / "s1").voxel_size_nm == (40, 8, 8)
+    with pytest.raises(FileFormatError, match="Name one"):
+        read(tmp_path / "a.n5")
+    (tmp_path / "a.n5" / "em" / "attributes.json").unlink()
+    with pytest.raises(VoxelSizeError, match="s1 does not say"):
+        read(tmp_path / "a.n5" / "em" / "s1")
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "words"),
+    [
+        ("{server}/nothing.ome.zarr", FileNotFoundError, "no OME-Zarr or N5 at {server}/nothing.ome.zarr"),
+        ("{server}/secret/a.ome.zarr", PermissionError, "not open to everybody.*AWS_PROFILE"),
+        ("http://127.0.0.1:9/a.ome.zarr", ConnectionError, "cannot be reached.*network"),
+        ("{server}/bad.zarr", FileFormatError, "no JSON"),
+        ("{server}/unfinished.zarr", FileFormatError, "not whole"),
+        ("{server}/outside.zarr", FileFormatError, "lies outside"),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_words(tmp_path, server, monkeypatch, url, kind, words):
+    monkeypatch.setattr(store, "RETRIES", {"max_retries": 1, "initial_delay": "10ms", "max_delay": "10ms"})
+    store._context.cache_clear()
+    attributes = {
+        "bad": None,
+        "unfinished": {"napari-emgauss": {"unfinished": True}},
+        "outside": {"ome": {"multiscales": [{"axes": [], "datasets": [{"path": "../../secret"}]}]}},
+    }
+    for name, content in attributes.items():
+        (tmp_path / f"{name}.zarr").mkdir()
+        text = "{" if content is None else json.dumps({"zarr_format": 3, "node_type": "group", "attributes": content})
+        (tmp_path / f"{name}.zarr" / "zarr.json").write_text(text)
+    with pytest.raises(kind, match=words.format(server=server)):
+        read(url.format(server=server))
+    store._context.cache_clear()
+
+
+def test_a_server_that_goes_away_is_an_error_and_no_zeros(tmp_path, server, values, monkeypatch):
+    plain(tmp_path / "a.ome.zarr", values)
+    volume = read(f"{server}/a.ome.zarr")
+    chunk = tmp_path / "a.ome.zarr" / "0" / "c" / "0" / "0" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:20])
+    with pytest.raises(FileFormatError, match=r"a\.ome\.zarr"):
+        volume.section(0)
+
+
+def test_a_window_larger_than_memory_is_refused(tmp_path, server, values, monkeypatch):
+    plain(tmp_path / "a.ome.zarr", values)
+    volume = read(f"{server}/a.ome.zarr")
+    monkeypatch.setattr("napari_emgauss.io.guard.available_bytes", lambda: 1000)
+    with pytest.raises(OutOfMemoryError, match=r"127\.0\.0\.1"):
+        volume.data[:]
+
+
+def test_a_bucket_of_s3_is_read_without_credentials_where_there_are_none(tmp_path, server, values, monkeypatch):
+    (tmp_path / "bucket").mkdir()
+    plain(tmp_path / "bucket" / "a.ome.zarr", values)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    np.testing.assert_array_equal(read("s3://bucket/a.ome.zarr").section(3), values[3])
+
+
+def test_without_the_library_it_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorstore", None)
+    with pytest.raises(MissingLibraryError, match=r"napari-emgauss\[remote\]"):
+        read("https://example.org/a.ome.zarr")
+
+
+def test_a_command_takes_a_url(tmp_path, server, values, capsys):
+    plain(tmp_path / "a.ome.zarr", values)
+    target = tmp_path / "out.ome.zarr"
+    assert main(["interpolate", f"{server}/a.ome.zarr", str(target), "--method", "linear"]) == 0
+    assert read(target).voxel_size_nm == (4, 4, 4)
+    assert main(["interpolate", f"{server}/b.ome.zarr", str(Path(target).with_name("b.ome.tif"))]) == 1
+    assert "no OME-Zarr or N5" in capsys.readouterr().err
