@@ -62,7 +62,7 @@ def taught(truth: Volume, factor: int, folder: Path, lateral_steps: int) -> tupl
     """The thinned-out stack as it is trained on, and its sections with the teacher's between them."""
     setup = prepare(truth.every(factor), preset="balanced", device="cpu", lateral_steps=lateral_steps)
     watch, store = Watch(Control(), lambda event: None), JobFolder(folder, setup.fingerprint)
-    with setup.torch_threads():
+    with setup.computing():
         setup = examine(setup, watch, store).setup
         job = EmgaussJob(setup, study(setup, watch, store))
         return setup, list(job.build(0).observed)
@@ -90,7 +90,7 @@ def fitted(setup: Setup, targets: Sequence[SectionTarget], changes: dict[str, An
     model = build_model(config, [target.z for target in targets], images, np.random.default_rng(0))
     objective = SectionObjective(config, model, targets, restore=setup.scaling.restore)
     trainer, middle = BlockTrainer(objective), time.perf_counter()
-    with setup.torch_threads():
+    with setup.computing():
         while not trainer.done:
             trainer.step()
     return objective, (middle - start, time.perf_counter() - middle)

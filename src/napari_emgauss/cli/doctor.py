@@ -7,11 +7,13 @@ import platform
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 
+from napari_emgauss.errors import ConfigError
 from napari_emgauss.runtime.memory import available_bytes
 from napari_emgauss.units import format_bytes
 
@@ -34,11 +36,19 @@ class Check:
 class Doctor:
     """Check what works on this machine, and say what to do about what does not."""
 
+    gpu: bool = False
+    """Test the GPU: its results against the CPU's, a short training on both, and its speed. Takes a minute."""
+    report: Path | None = None
+    """Text file for what the test of the GPU finds, to attach to a report."""
     debug: bool = False
     """Show the traceback of an error."""
 
     def run(self) -> int:
-        """Print all checks; return 1 if something required is missing."""
+        """Print all checks; return 1 if something required is missing, or the GPU does not do what it should."""
+        if self.report is not None and not self.gpu:
+            raise ConfigError(f"--report {self.report} was given without --gpu, whose findings it is for. Add --gpu.")
+        if self.gpu:
+            return self._test_gpu()
         found = [python(), *packages(), memory(), *devices(), kernels(), napari()]
         table = Table(box=None, pad_edge=False)
         for title in ("what", "state", "detail", "what to do"):
@@ -47,6 +57,17 @@ class Doctor:
             table.add_row(f.subject, MARKS[f.state], f.detail.replace("[", r"\["), f.remedy.replace("[", r"\["))
         Console(highlight=False).print(table)
         return 1 if any(f.state == "missing" for f in found) else 0
+
+    def _test_gpu(self) -> int:
+        from napari_emgauss.evaluation.self_test import self_test  # slow: torch, and all that trains
+
+        console = Console(highlight=False, markup=False, soft_wrap=True)
+        tested = self_test(tell=lambda finding: console.print(str(finding)))
+        console.print(tested.verdict)
+        if self.report is not None:
+            self.report.write_text(f"{tested}\n", encoding="utf-8")
+            console.print(f"Written to {self.report}.")
+        return 0 if tested.passed else 1
 
 
 def python() -> Check:

@@ -114,6 +114,7 @@ class MlpField(DeformationField):
         self.head = nn.Linear(width, 6)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self._moves, self._rested_as = False, (0, 0, 0, 0)
 
     def deform(self, gaussians: Gaussians, z: float, sets: Sequence[Rows] | None = None) -> Deformed:
         """Add the network's offsets; the means enter it detached, so that Φ does not steer the canonical set.
@@ -121,7 +122,7 @@ class MlpField(DeformationField):
         While Φ is frozen at its start, where it moves nothing, the network is not evaluated.
         """
         g = gaussians
-        if not self.head.weight.requires_grad and not (self.head.weight.any() or self.head.bias.any()):
+        if not self.head.weight.requires_grad and self._moves_nothing():
             return Deformed(g.mean_px, g.log_scale, g.angle_rad, torch.sigmoid(g.opacity_logit), g.intensity)
         delta = self._offsets(g, z)
         opacity = g.opacity_logit + (delta[:, 4] if self.opacity_varies else 0)
@@ -133,12 +134,20 @@ class MlpField(DeformationField):
             g.intensity,
         )
 
+    def _moves_nothing(self) -> bool:
+        """Whether the head is all zeros. To look is to wait for a GPU: once it moves, it is taken to go on doing so."""
+        weight, bias = self.head.weight, self.head.bias
+        state = id(weight), weight._version, id(bias), bias._version
+        if not self._moves and self._rested_as != state:
+            self._moves, self._rested_as = bool(weight.any() or bias.any()), state
+        return not self._moves
+
     def _offsets(self, gaussians: Gaussians, z: float) -> Float[Tensor, "n 6"]:
         """Return the network's output for every Gaussian: Δmean in half-sections, Δlog-scale, Δopacity, Δangle."""
         z0, z1 = self.z_range
         half = torch.as_tensor(self.half_px)
         mean = gaussians.mean_px.detach() / half - 1
-        t = mean.new_tensor([[(z - z0) / (z1 - z0)]])
+        t = mean.new_full((1, 1), (z - z0) / (z1 - z0))
         encoded = torch.cat(
             [
                 positional_encoding(mean, self.n_frequencies_mean),
@@ -245,6 +254,24 @@ class AnchoredField(DeformationField):
 
     def sample(self, grid: Tensor, mean_px: Tensor) -> Tensor:
         """Sample a motion grid (2, gy, gx) bilinearly at (N, 2) positions."""
-        size = mean_px.new_tensor([max(self.shape[1] - 1, 1), max(self.shape[0] - 1, 1)])
-        corners = (mean_px.flip(-1) / size * 2 - 1)[None, None]
+        height, width = (max(side - 1, 1) for side in self.shape)
+        if mean_px.device.type != "cpu":
+            return _sampled(grid, mean_px[:, 0] / height, mean_px[:, 1] / width)
+        corners = (mean_px.flip(-1) / mean_px.new_tensor([width, height]) * 2 - 1)[None, None]
         return grid_sample(grid[None], corners, align_corners=True, padding_mode="border")[0, :, 0].T
+
+
+def _sampled(grid: Float[Tensor, "c gy gx"], y: Float[Tensor, " n"], x: Float[Tensor, " n"]) -> Float[Tensor, "n c"]:
+    """Sample a grid bilinearly at positions of 0 to 1 along its sides, by products with matrices of weights.
+
+    The gradient of torch's `grid_sample` adds up in another order in every run on a GPU.
+    """
+    rows, columns = _hats(y, grid.shape[1]), _hats(x, grid.shape[2])
+    return torch.stack([((columns @ channel.T) * rows).sum(1) for channel in grid], 1)
+
+
+def _hats(position: Float[Tensor, " n"], size: int) -> Float[Tensor, "n size"]:
+    """Return the weights of a line's samples at positions of 0 to 1 along it; beyond its ends those of the ends."""
+    samples = torch.arange(size, device=position.device, dtype=position.dtype)
+    at = (position * (size - 1)).clamp(0, size - 1)
+    return (1 - (at[:, None] - samples).abs()).clamp(min=0)

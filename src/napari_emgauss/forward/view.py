@@ -43,9 +43,10 @@ class View:
 
     def to_output(self, mean_px: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
         """Convert section pixels (y, x) to output pixels."""
-        if self.zoom == 1:
-            return mean_px - mean_px.new_tensor([self.region[0], self.region[2]])
-        return (mean_px - mean_px.new_tensor([self.region[0], self.region[2]]) + 0.5) * self.zoom - 0.5
+        y0, _, x0, _ = self.region
+        # To bring numbers to a GPU is to wait for it, and a training's views begin at 0.
+        moved = mean_px - mean_px.new_tensor([y0, x0]) if y0 or x0 else mean_px
+        return moved if self.zoom == 1 else (moved + 0.5) * self.zoom - 0.5
 
 
 def visible(splats: Deformed, view: View, blur_px: float = 0.0) -> Deformed:

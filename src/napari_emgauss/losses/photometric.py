@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.losses import kernels
-from napari_emgauss.losses.window import C1, C2, RADIUS, WINDOW
+from napari_emgauss.losses.window import C1, C2, blurred
 from napari_emgauss.runtime.threads import for_each
 
 BAND_ROWS = 32
@@ -30,11 +29,14 @@ def _check(pred: Tensor, target: Tensor, weight: Tensor | None) -> None:
 
 
 def _shares(pred: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the weight of every pixel in the mean; they sum to 1."""
+    """Return the weight of every pixel in the mean; they sum to 1.
+
+    To look at weights on a GPU would be to wait for it: there, weights without a positive sum make a loss of NaN.
+    """
     if weight is None:
         return torch.full_like(pred, 1 / pred.numel(), requires_grad=False)
     total = weight.detach().sum()
-    if not total > 0:
+    if total.device.type == "cpu" and not total > 0:
         raise ValueError(f"weight must have a positive sum, got {total.item()}. Give every image pixels that count.")
     return (weight.detach() / total).to(pred.dtype)
 
@@ -52,12 +54,9 @@ def l1(
 def photometric_torch(
     pred: Float[Tensor, "h w"], target: Float[Tensor, "h w"], share: Float[Tensor, "h w"], lambda_dssim: float
 ) -> Float[Tensor, ""]:
-    """Compute the loss by convolutions, for any device and dtype; the compiled kernels are tested against it."""
-    window = torch.tensor(WINDOW, dtype=pred.dtype, device=pred.device)
-    maps = torch.stack([pred, target, pred * pred, target * target, pred * target])[:, None]
-    maps = conv2d(maps, window.view(1, 1, -1, 1), padding=(RADIUS, 0))
-    maps = conv2d(maps, window.view(1, 1, 1, -1), padding=(0, RADIUS))
-    mean_p, mean_t, square_p, square_t, product = maps[:, 0]
+    """Compute the loss in operations of torch, for any device and dtype; the compiled kernels are tested against it."""
+    maps = torch.stack([pred, target, pred * pred, target * target, pred * target])
+    mean_p, mean_t, square_p, square_t, product = blurred(maps)
     numerator = (2 * mean_p * mean_t + C1) * (2 * (product - mean_p * mean_t) + C2)
     spread = square_p - mean_p * mean_p + square_t - mean_t * mean_t + C2
     ssim = numerator / ((mean_p * mean_p + mean_t * mean_t + C1) * spread)
@@ -127,8 +126,8 @@ def photometric_loss(
 ) -> Float[Tensor, ""]:
     """Return (1 - λ) L1 + λ (1 - SSIM); see `d_ssim` for the window.
 
-    float32 images in main memory take compiled kernels unless ``target`` needs a gradient; all others torch
-    convolutions, which agree to rounding.
+    float32 images in main memory take compiled kernels unless ``target`` needs a gradient; all others
+    operations of torch, which agree to rounding.
 
     Parameters
     ----------

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from napari_emgauss.losses.photometric import d_ssim
-from napari_emgauss.losses.window import C2, RADIUS, WINDOW
+from napari_emgauss.losses.window import C2, blurred
 
 LEAST_DIFFERENCE = 0.03
 """Differences below it count by their square instead of their size, or their curvature would be infinite."""
@@ -58,11 +57,8 @@ def quadratic_model(
 
 
 def _local_variance(image: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
-    window = torch.tensor(WINDOW, dtype=image.dtype, device=image.device)
     # Around its mean, so that the zeros beyond the borders are no contrast.
     centred = image - image.mean()
-    maps = torch.stack([centred, centred * centred])[:, None]
-    maps = conv2d(maps, window.view(1, 1, -1, 1), padding=(RADIUS, 0))
-    mean, square = conv2d(maps, window.view(1, 1, 1, -1), padding=(0, RADIUS))[:, 0]
+    mean, square = blurred(torch.stack([centred, centred * centred]))
     variance: Tensor = (square - mean * mean).clamp(min=0)
     return variance

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from napari_emgauss.errors import BackendUnavailableError
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
     import torch
 
 DeviceName = Literal["auto", "cpu", "cuda"]
+LOW_PRECISION = ("cuda",)
+"""Types of devices on which networks compute in bfloat16."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -34,3 +38,19 @@ def choose_device(name: str = "auto") -> torch.device:
             )
         return torch.device(name)
     raise BackendUnavailableError(f"device must be auto, cpu or cuda, got {name!r}.")
+
+
+def low_precision(device: torch.device) -> AbstractContextManager[None]:
+    """Let networks compute in bfloat16 where the device is made for it."""
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type in LOW_PRECISION)
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Let a GPU's convolutions be the same in every run and exact to float32, for the whole process meanwhile."""
+    import torch
+
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield

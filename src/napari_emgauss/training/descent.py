@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,8 +25,8 @@ class Descent:
         self.objective = objective
         self.optimiser = Optimiser(objective.parameters(), objective.schedule)
 
-    def step(self, samples: Sequence[Any], iteration: int) -> Sequence[float]:
-        """Make one step of the optimiser: an iteration for each sample."""
+    def step(self, samples: Sequence[Any], iteration: int) -> Sequence[Tensor | float]:
+        """Make one step of the optimiser: an iteration for each sample. A GPU is not waited for."""
         objective = self.objective
         self.optimiser.begin(iteration)
         losses = objective.loss(samples, iteration)
@@ -35,17 +34,14 @@ class Descent:
             raise ValueError(f"loss must give a scalar for each of {len(samples)} samples, got {len(losses)}.")
         for hook in objective.hooks:
             hook.before_backward(samples, losses)
-        weights = [loss.new_tensor(sample.weight) for loss, sample in zip(losses, samples, strict=True)]
+        weights = [loss.new_full((), sample.weight) for loss, sample in zip(losses, samples, strict=True)]
         torch.autograd.backward(list(losses), weights)
-        values = [float(loss.detach()) for loss in losses]
-        for value in values:
-            self.check_finite(value, iteration)
         for hook in objective.hooks:
             hook.after_backward(samples)
         self.optimiser.step()
         for hook in objective.hooks:
             hook.after_step(iteration, len(samples), self.optimiser)
-        return values
+        return [loss.detach() for loss in losses]
 
     def state(self) -> dict[str, Tensor]:
         """Return the optimiser's state."""
@@ -54,12 +50,3 @@ class Descent:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up a `state`."""
         self.optimiser.restore(state)
-
-    def check_finite(self, loss: float, iteration: int) -> None:
-        """Raise ``FloatingPointError`` for a loss of ``iteration`` that is not finite."""
-        if not math.isfinite(loss):
-            stage = self.objective.schedule.stage(iteration).name
-            raise FloatingPointError(
-                f"the loss became {loss} at iteration {iteration} of stage {stage!r}; it must stay finite. "
-                "Lower the learning rates."
-            )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from napari_emgauss.training.protocol import Objective, SavedState
 
 SMOOTHING = 0.95
 """Decay of the running mean of the reported losses."""
+READ_EVERY_S = 0.1
+"""Time between two readings of losses from a GPU, each of which waits for it."""
 
 
 class BlockTrainer:
@@ -28,7 +31,9 @@ class BlockTrainer:
         self.iteration = 0
         """Iterations made."""
         self.losses: dict[str, float] = {}
-        """Running mean of the losses, by the name of the samples."""
+        """Running mean of the losses that were read, by the name of the samples."""
+        self._unread: list[tuple[int, str, Tensor | float]] = []
+        self._read_at = time.monotonic()
         self.scores: dict[str, float] = {}
         """Latest scores."""
         self.rng = np.random.default_rng(objective.seed)
@@ -41,20 +46,50 @@ class BlockTrainer:
         return finished or self.iteration >= self.objective.schedule.total
 
     def step(self) -> None:
-        """Make one step: an iteration for each sample that the objective chose."""
+        """Make one step: an iteration for each sample that the objective chose.
+
+        Raises
+        ------
+        FloatingPointError
+            A loss is not finite. Those on a GPU are looked at now and then, but the iteration that is named is theirs.
+        """
         samples = self.objective.sample(self.iteration, self.rng)
-        for value, sample in zip(self.solver.step(samples, self.iteration), samples, strict=True):
-            before = self.losses.get(sample.name)
-            self.losses[sample.name] = value if before is None else SMOOTHING * before + (1 - SMOOTHING) * value
+        losses = self.solver.step(samples, self.iteration)
+        self._unread += [(self.iteration, s.name, loss) for s, loss in zip(samples, losses, strict=True)]
         self.iteration += len(samples)
+        if not any(map(_is_on_a_gpu, losses)) or self.done or time.monotonic() - self._read_at >= READ_EVERY_S:
+            self.read()
+
+    def read(self) -> None:
+        """Take in the losses since the last reading; waits for a GPU to have made the steps.
+
+        Raises
+        ------
+        FloatingPointError
+            As `step` does.
+        """
+        unread, self._unread = self._unread, []
+        values = _numbers([loss for _, _, loss in unread])
+        for (iteration, name, _), value in zip(unread, values, strict=True):
+            if not math.isfinite(value):
+                stage = self.objective.schedule.stage(iteration).name
+                raise FloatingPointError(
+                    f"the loss became {value} at iteration {iteration} of stage {stage!r}; it must stay finite. "
+                    "Lower the learning rates."
+                )
+            before = self.losses.get(name)
+            self.losses[name] = value if before is None else SMOOTHING * before + (1 - SMOOTHING) * value
+        self._read_at = time.monotonic()
 
     def score(self) -> None:
         """Take the objective's scores."""
+        self.read()
         with torch.no_grad():
             self.scores = dict(self.objective.scores())
 
     def result(self) -> SavedState:
         """Return the model as it is kept: its tensors on the CPU, and the values that belong to them."""
+        self.read()
         model = self.objective.model.state_dict()
         return {n: t.detach().cpu().contiguous() for n, t in model.items()}, self.objective.values()
 
@@ -101,6 +136,17 @@ def train_block(trainer: BlockTrainer, control: Control, on_step: Callable[[Bloc
         start = time.perf_counter()
         trainer.step()
         on_step(trainer, time.perf_counter() - start)
+
+
+def _is_on_a_gpu(loss: Tensor | float) -> bool:
+    return isinstance(loss, Tensor) and loss.device.type != "cpu"
+
+
+def _numbers(losses: Sequence[Tensor | float]) -> list[float]:
+    """Return losses as numbers; those of a GPU are fetched together."""
+    if losses and all(map(_is_on_a_gpu, losses)):
+        return list(map(float, torch.stack([torch.as_tensor(loss) for loss in losses]).tolist()))
+    return list(map(float, losses))
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

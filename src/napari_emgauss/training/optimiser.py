@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ class Optimiser:
 
     def __init__(self, parameters: Mapping[str, Tensor], schedule: Schedule) -> None:
         self.parameters, self.schedule = dict(parameters), schedule
-        groups = []
+        groups: list[dict[str, Any]] = []
         for prefix in schedule.rates:
             chosen = [p for name, p in parameters.items() if name.startswith(prefix)]
             if chosen and schedule.rates[prefix].start > 0:
@@ -38,7 +39,10 @@ class Optimiser:
                 f"{', '.join(schedule.rates)}. Give a rate to one."
             )
         load_triton()
-        self.adam = torch.optim.Adam(groups, eps=EPSILON)
+        moved = [parameter for group in groups for parameter in group["params"]]
+        self._fused = all(p.device.type == "cuda" and p.dtype == torch.float32 for p in moved)
+        """Whether a step is one operation, which counts the steps on the GPU too."""
+        self.adam = torch.optim.Adam(groups, eps=EPSILON, fused=True if self._fused else None)
 
     def begin(self, iteration: int) -> None:
         """Set the rates of ``iteration``, let rest what rests in its stage, and forget the gradients."""
@@ -82,4 +86,5 @@ class Optimiser:
         for key, value in state.items():
             name, _, field = key.rpartition(":")
             parameter = self.parameters[name]
-            self.adam.state[parameter][field] = value if field == "step" else value.to(parameter.device)
+            counts = field == "step" and not self._fused
+            self.adam.state[parameter][field] = value.cpu() if counts else value.to(parameter.device)

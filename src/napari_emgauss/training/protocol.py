@@ -69,13 +69,11 @@ class Hook:
 class Solver(Protocol):
     """What moves the model of a block, step by step: `training.descent.Descent`, or a method's own."""
 
-    def step(self, samples: Sequence[Any], iteration: int) -> Sequence[float]:
+    def step(self, samples: Sequence[Any], iteration: int) -> Sequence[Tensor | float]:
         """Draw the samples, compare them and move the model; return the loss of each as it was before.
 
-        Raises
-        ------
-        FloatingPointError
-            A loss is not finite.
+        Losses on a GPU are scalar tensors there: nothing is read from it while steps are made. Whether they are finite
+        is looked at by the loop.
         """
         ...
 

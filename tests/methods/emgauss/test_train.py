@@ -11,6 +11,7 @@ from napari_emgauss.errors import ConfigError, FileFormatError, FolderInUseError
 from napari_emgauss.io.store import JobFolder
 from napari_emgauss.methods.emgauss import reconstruct
 from napari_emgauss.methods.emgauss.job import EmgaussJob
+from napari_emgauss.methods.emgauss.memory import estimate_gpu_bytes
 from napari_emgauss.methods.emgauss.setup import prepare
 from napari_emgauss.methods.emgauss.study import Study
 from napari_emgauss.phantoms import phantom
@@ -319,17 +320,48 @@ def small_gpu(monkeypatch):
 
     monkeypatch.setattr(EmgaussJob, "build", build_or_fail)
     monkeypatch.setattr("napari_emgauss.methods.emgauss.setup.choose_device", lambda name: SimpleNamespace(type="cuda"))
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.memory.free_gpu_bytes", lambda device: 2**40)
     return phantom((7, 24, 200), seed=1).every(6)
 
 
-def test_a_gpu_out_of_memory_is_tried_again_with_smaller_tiles_and_ends_once(small_gpu, caplog, tmp_path):
+def test_a_gpu_out_of_memory_is_tried_again_with_smaller_tiles_and_ends_once(small_gpu, tmp_path):
     events = []
     result = reconstruct(small_gpu, on_event=events.append, checkpoint=tmp_path, **TINY)
     assert result.config.blocks.tile_px == 128
     assert [e.reason for e in events if isinstance(e, Finished)] == [FinishReason.COMPLETED]
-    assert "128 px" in caplog.text
+    assert [e.message for e in events if isinstance(e, Notice)] == [
+        "The GPU has no room for tiles of 200 px; they are made 128 px wide."
+    ]
     again = reconstruct(small_gpu, checkpoint=tmp_path, **TINY)  # the folder knows the size of the tiles
     assert same(again, result)
+
+
+def test_tiles_that_a_gpu_has_no_room_for_are_not_tried(small_gpu, monkeypatch):
+    roomy = estimate_gpu_bytes(prepare(small_gpu, **{**TINY, "tile_px": 128}))
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.memory.free_gpu_bytes", lambda device: roomy)
+    tried, build = [], EmgaussJob.build
+    monkeypatch.setattr(EmgaussJob, "build", lambda job, block: tried.append(job.setup.plan.x) or build(job, block))
+    events = []
+    result = reconstruct(small_gpu, on_event=events.append, **TINY)
+    assert result.config.blocks.tile_px == 128
+    assert len(set(tried)) == 1
+    assert sum(isinstance(event, Notice) for event in events) == 1
+
+
+def test_a_gpu_without_room_for_the_study_leaves_it_to_the_cpu(small_gpu, monkeypatch):
+    devices = []
+
+    def without_room(setup, watch, store):
+        devices.append(setup.device.type)
+        if setup.device.type == "cuda":
+            raise torch.cuda.OutOfMemoryError("no room")
+        return Study()
+
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.train.study", without_room)
+    events = []
+    reconstruct(small_gpu, on_event=events.append, **TINY)
+    assert devices == ["cuda", "cpu"]
+    assert "study" in next(event.message for event in events if isinstance(event, Notice))
 
 
 def test_blocks_without_a_folder_are_trained_again_with_smaller_tiles(small_gpu, monkeypatch):

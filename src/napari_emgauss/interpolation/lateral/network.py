@@ -17,11 +17,12 @@ from napari_emgauss.errors import ModelFileError, SectionRangeError, VolumeError
 from napari_emgauss.interpolation.lateral.alignment import SurroundingSections
 from napari_emgauss.interpolation.lateral.config import LateralConfig
 from napari_emgauss.interpolation.lateral.rows import RowNetwork
+from napari_emgauss.runtime.device import low_precision
 from napari_emgauss.runtime.threads import for_each
 from napari_emgauss.runtime.torch_threads import one_torch_thread, use_one_torch_thread
 
-_ROWS_PER_PASS = 16
-"""Few enough for a thread's cache."""
+_ROWS_PER_PASS, _ROWS_PER_PASS_GPU = 16, 4096
+"""Few enough for a thread's cache, and enough to fill a GPU."""
 _STATE_INTS = ("steps", "reach", "channels", "coefficients")
 
 
@@ -68,8 +69,8 @@ class LateralNetwork:
         return state
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Tensor]) -> LateralNetwork:
-        """Restore a network from what `state` returned.
+    def from_state(cls, state: Mapping[str, Tensor], device: torch.device | None = None) -> LateralNetwork:
+        """Restore a network from what `state` returned, on a device, by default the CPU.
 
         Raises
         ------
@@ -84,7 +85,7 @@ class LateralNetwork:
             )
             rows = RowNetwork(config, torch.Generator())
             rows.load_state_dict({k.removeprefix("rows."): v for k, v in state.items() if k.startswith("rows.")})
-            return cls(rows, config=config, factor=float(state["factor"]))
+            return cls(rows.to(device), config=config, factor=float(state["factor"]))
         except (KeyError, RuntimeError, ValueError) as error:
             raise ModelFileError(f"the lateral network cannot be restored: {error}. Train it again.") from error
 
@@ -112,17 +113,20 @@ class LateralNetwork:
 
     def _coefficients(self, rows: Tensor) -> Tensor:
         device = next(self.rows.parameters()).device
+        at_once = _ROWS_PER_PASS if device.type == "cpu" else _ROWS_PER_PASS_GPU
         out = rows.new_empty(len(rows), self.config.coefficients, rows.shape[2])
 
         @torch.inference_mode()
         def work(start: int) -> None:
             if device.type == "cpu":
                 use_one_torch_thread()
-            part = rows[start : start + _ROWS_PER_PASS].to(device)
-            out[start : start + _ROWS_PER_PASS] = self.rows.coefficients(part, self._gap(part)).cpu()
+            part = rows[start : start + at_once].to(device)
+            with low_precision(device):
+                found = self.rows.coefficients(part, self._gap(part))
+            out[start : start + at_once] = found.cpu()
 
         with one_torch_thread() if device.type == "cpu" else nullcontext():
-            for_each(work, range(0, len(rows), _ROWS_PER_PASS))
+            for_each(work, range(0, len(rows), at_once))
         return out
 
     def _lines(self, rows: Tensor, coefficients: Tensor, phase: float) -> FloatArray:

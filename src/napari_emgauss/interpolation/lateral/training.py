@@ -18,16 +18,22 @@ from napari_emgauss.interpolation.lateral.config import LateralConfig, gaps_px
 from napari_emgauss.interpolation.lateral.network import LateralNetwork
 from napari_emgauss.interpolation.lateral.rows import RowNetwork
 from napari_emgauss.interpolation.lateral.samples import RowBatch, draw_batch
+from napari_emgauss.runtime.device import low_precision
 from napari_emgauss.runtime.threads import for_each
 from napari_emgauss.runtime.torch_threads import one_torch_thread, use_one_torch_thread
 from napari_emgauss.runtime.triton import load_triton
 
 StepProgress = Callable[[int, int, float], None]
-"""Called after each step with the step (from 1), all steps and the running mean squared error."""
+"""Called after each step with the step (from 1), all steps and the running mean squared error.
+
+On a GPU the error is that of some steps before, and NaN in the first ones.
+"""
 
 _WARM_UP_STEPS = 100
 _FINAL_RATE = 0.02
 _FINE_TUNING_RATE = 0.3
+_READ_EVERY = 100
+"""Steps after which errors are read from a GPU, which is waited for."""
 _PIECE_ROWS = 12
 """Examples that one CPU thread works on at a time: their activations stay in its cache (48 take twice as long each)."""
 
@@ -38,7 +44,7 @@ def train_lateral(
     *,
     config: LateralConfig,
     seed: int = 0,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     should_stop: Callable[[], bool] | None = None,
     on_progress: StepProgress | None = None,
 ) -> LateralNetwork:
@@ -111,7 +117,7 @@ def _optimise(
     load_triton()
     optimiser = torch.optim.AdamW(student.parameters(), lr=rate, weight_decay=config.weight_decay)
     device = next(student.parameters()).device
-    running = math.nan
+    running, unread = math.nan, list[Tensor]()
     with one_torch_thread() if device.type == "cpu" else nullcontext():
         for step in range(steps):
             for group in optimiser.param_groups:
@@ -120,14 +126,18 @@ def _optimise(
             optimiser.step()
             # Early on the average would remember the initial weights.
             _average(network.rows, student, min(config.average, step / (step + 10)))
-            running = loss if step == 0 else 0.98 * running + 0.02 * loss
+            unread.append(loss)
+            if device.type == "cpu" or len(unread) == _READ_EVERY:
+                for value in torch.stack(unread).tolist():
+                    running = value if math.isnan(running) else 0.98 * running + 0.02 * value
+                unread.clear()
             if on_progress is not None:
                 on_progress(step + 1, steps, running)
             if should_stop is not None and should_stop():
                 break
 
 
-def _differentiate(student: RowNetwork, batch: RowBatch) -> float:
+def _differentiate(student: RowNetwork, batch: RowBatch) -> Tensor:
     """Set the gradients of the batch's mean squared error, which is returned.
 
     On the CPU threads share the batch out in pieces. Pieces and the order of their sum are fixed: the result does not
@@ -136,20 +146,21 @@ def _differentiate(student: RowNetwork, batch: RowBatch) -> float:
     on_cpu = batch.rows.device.type == "cpu"
     pieces = batch.pieces(_PIECE_ROWS if on_cpu else len(batch.rows))
     parameters = list(student.parameters())
-    results: list[tuple[float, tuple[Tensor, ...]]] = [(0.0, ())] * len(pieces)
+    results: list[tuple[Tensor, tuple[Tensor, ...]]] = [(torch.zeros(()), ())] * len(pieces)
 
     def work(index: int) -> None:
         if on_cpu:
             use_one_torch_thread()
         piece = pieces[index]
-        loss = functional.mse_loss(student(piece.rows, piece.gap_px, piece.phases), piece.hidden)
+        with low_precision(piece.rows.device):
+            loss = functional.mse_loss(student(piece.rows, piece.gap_px, piece.phases), piece.hidden)
         loss = loss * (len(piece.rows) / len(batch.rows))
-        results[index] = loss.item(), torch.autograd.grad(loss, parameters)
+        results[index] = loss.detach().double(), torch.autograd.grad(loss, parameters)
 
     for_each(work, range(len(pieces)))
     for parameter, *gradients in zip(parameters, *(gradients for _, gradients in results), strict=True):
         parameter.grad = torch.stack(gradients).sum(0)
-    return sum(loss for loss, _ in results)
+    return torch.stack([loss for loss, _ in results]).sum()
 
 
 def _schedule(step: int, steps: int) -> float:

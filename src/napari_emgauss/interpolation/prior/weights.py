@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from functools import lru_cache
 from importlib.resources import as_file, files
@@ -17,17 +18,26 @@ from napari_emgauss.interpolation.prior.network import PriorConfig, PriorNetwork
 FILE = "prior.safetensors"
 
 
-@lru_cache(maxsize=1)
-def load_prior() -> PriorNetwork:
-    """Return the network with the weights of the package, on the CPU; the same object at every call.
+def load_prior(device: torch.device | None = None) -> PriorNetwork:
+    """Return the network with the weights of the package, on a device, by default the CPU; the same at every call.
 
     Raises
     ------
     ModelFileError
         The file is missing, damaged or of something else.
     """
+    return _on_cpu() if device is None or device.type == "cpu" else _on(str(device))
+
+
+@lru_cache(maxsize=1)
+def _on_cpu() -> PriorNetwork:
     with as_file(files("napari_emgauss.interpolation.prior") / FILE) as path:
         return read_weights(path)
+
+
+@lru_cache(maxsize=1)
+def _on(device: str) -> PriorNetwork:
+    return copy.deepcopy(_on_cpu()).to(device)
 
 
 def read_weights(path: Path) -> PriorNetwork:

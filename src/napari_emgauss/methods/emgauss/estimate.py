@@ -76,7 +76,7 @@ def estimate(
     """
     setup = prepare(volume, preset=preset, device=device, **overrides)
     piece = _piece(setup)
-    with setup.torch_threads():
+    with setup.computing():
         costs = _try(EmgaussJob(piece, Study()), stop)
     if costs is None:
         return None
@@ -99,6 +99,7 @@ def _try(piece: EmgaussJob, stop: Callable[[], bool]) -> tuple[float, dict[str, 
     """Seconds to build the piece's block, and of an iteration of each stage; None when stopped."""
     trainer = BlockTrainer(piece.build(0))
     trainer.step()  # compiles or loads the kernels, as building loads libraries
+    trainer.read()
     start = time.perf_counter()
     piece.build(0)
     build_s = time.perf_counter() - start
@@ -117,7 +118,7 @@ def _try_teacher(setup: Setup, piece: Setup, stop: Callable[[], bool]) -> float 
     stack, wanted, seconds = studied_stack(piece), setup.config.teacher, 0.0
     learned, shares = Learned(), dict[str, float]()
     if wanted.prior:
-        learned, shares = Learned(prior=load_prior(), views=wanted.prior_views), {PRIOR: 1.0}
+        learned, shares = Learned(prior=load_prior(setup.device), views=wanted.prior_views), {PRIOR: 1.0}
     if setup.can_teach_lateral:
         times: list[float] = []
 
@@ -127,7 +128,9 @@ def _try_teacher(setup: Setup, piece: Setup, stop: Callable[[], bool]) -> float 
 
         config = LateralConfig(steps=wanted.lateral_steps)
         trial = LateralConfig(steps=4 * TRIAL_ITERATIONS)
-        network = train_lateral(stack.sections, setup.volume.factor, config=trial, should_stop=enough)
+        network = train_lateral(
+            stack.sections, setup.volume.factor, config=trial, device=setup.device, should_stop=enough
+        )
         if stop() or len(times) < 2:
             return None
         learned, shares = replace(learned, lateral=network), shares | dict.fromkeys(LATERAL, 0.5)
@@ -180,6 +183,7 @@ def _try_stage(trainer: BlockTrainer, stage: Stage, stop: Callable[[], bool]) ->
             break
         start, before = time.perf_counter(), trainer.iteration
         trainer.step()
+        trainer.read()  # a GPU is still at work
         times.append((time.perf_counter() - start) / (trainer.iteration - before))
     return float(np.median(times)) if times else None
 

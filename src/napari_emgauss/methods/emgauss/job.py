@@ -19,7 +19,7 @@ from napari_emgauss.blocks import Block
 from napari_emgauss.forward import SectionModel
 from napari_emgauss.interpolation.mixture import Stack
 from napari_emgauss.interpolation.plain import Interpolator
-from napari_emgauss.interpolation.prior import Contrast, PriorInterpolator
+from napari_emgauss.interpolation.prior import Contrast, PriorInterpolator, load_prior
 from napari_emgauss.methods.emgauss.model import MemoryModels, build_model, model_from_state, rounded
 from napari_emgauss.methods.emgauss.objective import SectionObjective, SectionTarget
 from napari_emgauss.methods.emgauss.schedule import density_rules, sections_per_step
@@ -176,8 +176,9 @@ class EmgaussJob:
         stack, (gaps, rows, columns) = self._around(n_sections, block)
         if self.setup.config.teacher.prior:
             contrast = Contrast.of(stack.sections)
+            network = load_prior(self.setup.device)
             source: PriorInterpolator | Interpolator = PriorInterpolator(
-                stack.sections, stack.factor, z=stack.z, contrast=contrast
+                stack.sections, stack.factor, z=stack.z, contrast=contrast, network=network
             )
         else:
             source = Interpolator(stack.sections, "flow")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import psutil
+import torch
 
+from napari_emgauss.blocks import Block
 from napari_emgauss.errors import OutOfMemoryError
 from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.runtime.memory import available_bytes
 
 LIBRARIES_BYTES = 190 * 2**20
 """Taken by the first training of a process, whatever its size: the network, and what libraries set up to run it."""
+GPU_WORK_BYTES = 2**30
+"""The same on a GPU, and for what the networks compute on the way to a prediction."""
 
 
 def process_peak_bytes(setup: Setup) -> int:
@@ -23,18 +27,42 @@ def estimate_memory_bytes(setup: Setup) -> int:
     A Gaussian has 8 float32 parameters, held 6 times at most (value, gradient, two moments, teacher, working copy); the
     MLP keeps its activations of every Gaussian for the backward pass; finished blocks keep their values once.
     """
-    model = setup.config.model
-    total, peak = 0, 0
-    for block in setup.plan.blocks:
-        y0, y1, x0, x1 = setup.plan.region(block)
-        start, stop = setup.plan.z[block.z]
-        n_px = (y1 - y0) * (x1 - x0)
-        n_sets = model.n_sets(setup.n_anchors(block))
-        n = n_sets * model.n_at_most(n_px)
-        activations = 4 * model.activations_per_gaussian * n
-        peak = max(peak, 6 * 8 * 4 * n + activations + 4 * max(n_sets, stop - start) * n_px * 3)
-        total += 8 * 4 * n
-    return LIBRARIES_BYTES + peak + total
+    finished = sum(8 * 4 * _n_gaussians(setup, block) for block in setup.plan.blocks)
+    return LIBRARIES_BYTES + _largest_block_bytes(setup) + finished
+
+
+def estimate_gpu_bytes(setup: Setup) -> int:
+    """Return what training takes of a GPU at its peak: the largest block with its sections, and the work itself."""
+    return GPU_WORK_BYTES + _largest_block_bytes(setup)
+
+
+def free_gpu_bytes(device: torch.device) -> int:
+    """Return how much memory of a GPU this process can still take, with what torch holds and does not use."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def _largest_block_bytes(setup: Setup) -> int:
+    return max(_block_bytes(setup, block) for block in setup.plan.blocks)
+
+
+def _block_bytes(setup: Setup, block: Block) -> int:
+    y0, y1, x0, x1 = setup.plan.region(block)
+    start, stop = setup.plan.z[block.z]
+    n, n_sets = _n_gaussians(setup, block), setup.config.model.n_sets(setup.n_anchors(block))
+    activations = 4 * setup.config.model.activations_per_gaussian * n
+    return 6 * 8 * 4 * n + activations + 4 * max(n_sets, stop - start) * (y1 - y0) * (x1 - x0) * 3
+
+
+def _n_gaussians(setup: Setup, block: Block) -> int:
+    """Most Gaussians that a block can have."""
+    model, (y0, y1, x0, x1) = setup.config.model, setup.plan.region(block)
+    return model.n_sets(setup.n_anchors(block)) * model.n_at_most((y1 - y0) * (x1 - x0))
+
+
+def fits_gpu(setup: Setup) -> bool:
+    """Tell whether the GPU has room for the training, as far as can be counted; True on the CPU."""
+    return setup.device.type != "cuda" or estimate_gpu_bytes(setup) <= free_gpu_bytes(setup.device)
 
 
 def check_memory(setup: Setup) -> None:

@@ -24,7 +24,7 @@ from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.schedule import schedule
 from napari_emgauss.resampling.scaling import Scaling
 from napari_emgauss.resampling.unit import IntensityScale
-from napari_emgauss.runtime.device import choose_device
+from napari_emgauss.runtime.device import choose_device, repeatable
 from napari_emgauss.runtime.torch_threads import one_torch_thread
 from napari_emgauss.sections import FAR, denoise_lightly
 from napari_emgauss.training import Schedule
@@ -215,10 +215,14 @@ class Setup:
                 f"learned. Replace them (for example with numpy.clip) or {self.volume.without(index)}."
             )
 
-    def torch_threads(self) -> AbstractContextManager[None]:
-        """Limit torch to one thread where the compiled kernels do the work; the published MLP's matrices use all."""
-        kernels = self.device.type == "cpu" and not self.config.model.has_network
-        return one_torch_thread() if kernels else nullcontext()
+    def computing(self) -> AbstractContextManager[None]:
+        """Limit torch to one thread where the compiled kernels do the work, and a GPU to what repeats bit for bit.
+
+        On the CPU the published MLP's matrices use all threads.
+        """
+        if self.device.type == "cuda":
+            return repeatable()
+        return nullcontext() if self.config.model.has_network else one_torch_thread()
 
     def to_unit(self, image: FloatArray) -> FloatArray:
         """Return an image in the input's units as scores have it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +15,11 @@ from napari_emgauss.errors import OutOfMemoryError
 from napari_emgauss.io.store import opened_store
 from napari_emgauss.methods.emgauss.draft import Draft
 from napari_emgauss.methods.emgauss.job import EmgaussJob
-from napari_emgauss.methods.emgauss.memory import check_memory
+from napari_emgauss.methods.emgauss.memory import check_memory, fits_gpu
 from napari_emgauss.methods.emgauss.recognition import recognise
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.setup import Setup, prepare
-from napari_emgauss.methods.emgauss.study import examine, study
+from napari_emgauss.methods.emgauss.study import Study, examine, study
 from napari_emgauss.methods.emgauss.uncertainty import with_uncertainty
 from napari_emgauss.training import (
     Control,
@@ -34,8 +33,6 @@ from napari_emgauss.training import (
     told_last,
 )
 from napari_emgauss.volume import Volume
-
-LOGGER = logging.getLogger(__name__)
 
 
 def reconstruct(
@@ -125,13 +122,18 @@ def _steps(
     on_draft(draft)
     tell(Improved())
     recognise(setup.volume, store, watch)
-    with setup.torch_threads():
+    with setup.computing():
         examined = examine(setup, watch, store)
         draft.examined(examined.setup)
         tell(Improved())
         watch.n_iterations = examined.setup.n_iterations
-        learned = study(examined.setup, watch, store)
+        learned = _studied(examined.setup, watch, store, noted(tell))
         ready, earlier = _as_begun(examined.setup, store), watch.so_far()
+        while not fits_gpu(EmgaussJob.of(ready, learned).setup):
+            smaller = _with_smaller_tiles(ready, store, noted(tell))
+            if smaller is None:
+                break  # the count is cautious: what does not fit is seen then
+            ready = smaller
         while True:
             job = EmgaussJob.of(ready, learned, watch)
             draft.planned(job.setup)
@@ -141,19 +143,41 @@ def _steps(
                 result = assemble(job, store, dtype=setup.volume.dtype, found=examined.found)
                 return with_uncertainty(job, result, watch)
             except OutOfMemoryError:
-                smaller = ready.with_smaller_tiles()
-                tile_px = smaller.config.blocks.tile_px
-                # What was begun with the larger tiles is never thrown away.
-                begun = setup.start is not None or (store.durable and store.exists())
-                if setup.device.type != "cuda" or begun or tile_px >= ready.largest_tile_px:
+                smaller = _with_smaller_tiles(ready, store, noted(tell))
+                if smaller is None:
                     raise
-                LOGGER.warning("out of GPU memory; trying again with tiles of %d px", tile_px)
-                if not store.durable:
-                    store.clear()
-                store.save_record("tiles", {"tile_px": tile_px})
-                torch.cuda.empty_cache()
-                ready = smaller
-                check_memory(ready)
+            # Only now is nothing left of what was on the GPU: the error held it.
+            del job
+            torch.cuda.empty_cache()
+            ready = smaller
+
+
+def _studied(setup: Setup, watch: Watch, store: Store, note: Callable[[str], None]) -> Study:
+    """What the sections teach; found on the CPU where a GPU has no room for it."""
+    try:
+        return study(setup, watch, store)
+    except (torch.cuda.OutOfMemoryError, OutOfMemoryError):
+        if setup.device.type != "cuda":
+            raise
+    torch.cuda.empty_cache()
+    note("The GPU has no room to study the sections; the CPU does it instead, which takes longer.")
+    return study(replace(setup, device=torch.device("cpu")), watch, store)
+
+
+def _with_smaller_tiles(setup: Setup, store: Store, note: Callable[[str], None]) -> Setup | None:
+    """The stack with smaller tiles, where a GPU had no room; None where that is no way out."""
+    smaller = setup.with_smaller_tiles()
+    tile_px = smaller.config.blocks.tile_px
+    # What was begun with the larger tiles is never thrown away.
+    begun = setup.start is not None or (store.durable and store.exists())
+    if setup.device.type != "cuda" or begun or tile_px >= setup.largest_tile_px:
+        return None
+    note(f"The GPU has no room for tiles of {setup.largest_tile_px} px; they are made {tile_px} px wide.")
+    if not store.durable:
+        store.clear()
+    store.save_record("tiles", {"tile_px": tile_px})
+    check_memory(smaller)
+    return smaller
 
 
 def _as_begun(setup: Setup, store: Store) -> Setup:

@@ -64,7 +64,7 @@ def _teacher(setup: Setup, watch: Watch, store: Store) -> MixtureTeacher | None:
         return None
     saved = store.load_record("teacher")
     if saved is not None:
-        return MixtureTeacher.from_state(*saved)
+        return MixtureTeacher.from_state(*saved, setup.device)
     teacher = train_teacher(studied_stack(setup), setup, watch)
     if teacher is not None:
         tensors, values = teacher.state()
@@ -97,7 +97,7 @@ def _spacing(
         learned = Learned() if teacher is None else teacher.learned
         examples = gather_evidence(studied_stack(setup), learned, seed=setup.seed, should_stop=watch.held).examples
     try:
-        spacing_px = choose_spacing(setup.config, examples, seed=setup.seed, stop=watch.held)
+        spacing_px = choose_spacing(setup.config, examples, seed=setup.seed, device=setup.device, stop=watch.held)
     except (MemoryError, torch.cuda.OutOfMemoryError):
         own = setup.config.model.spacing_px
         LOGGER.warning("no memory is left to try finer Gaussians; the spacing stays %g px", own)

@@ -27,10 +27,16 @@ NEGLIGIBLE_ERROR = 1e-6
 NEWTON_STEPS, ITERATIONS = 5, 40
 """Most steps, and iterations of descent after them, per redrawn section, however long the training is to be."""
 MIN_BUNDLE = 8
+CPU = torch.device("cpu")
 
 
 def choose_spacing(
-    config: EmgaussConfig, examples: Sequence[HiddenSection], *, seed: int, stop: Callable[[], bool] = lambda: False
+    config: EmgaussConfig,
+    examples: Sequence[HiddenSection],
+    *,
+    seed: int,
+    device: torch.device = CPU,
+    stop: Callable[[], bool] = lambda: False,
 ) -> float:
     """Return the configured spacing, or the first finer one that redraws predictions of hidden sections without loss.
 
@@ -42,6 +48,8 @@ def choose_spacing(
         Predictions of hidden sections, and those sections.
     seed
         Of the grids and the order of training.
+    device
+        Where they are trained.
     stop
         Asked all the time; what is known so far then decides.
     """
@@ -54,13 +62,13 @@ def choose_spacing(
 
     # As good as the predictions themselves: no grid can follow them better.
     enough = max(error(images) * 10 ** (TOLERATED_DB / 10), NEGLIGIBLE_ERROR)
-    least = error(_redrawn(config, chosen, images, seed, stop))
+    least = error(_redrawn(config, chosen, images, seed, device, stop))
     for spacing_px in FINER_PX:
         if least <= enough or stop():
             break
         if (
             spacing_px < config.model.spacing_px
-            and (found := error(_redrawn(config, spacing_px, images, seed, stop))) < least
+            and (found := error(_redrawn(config, spacing_px, images, seed, device, stop))) < least
             and not stop()
         ):
             chosen, least = spacing_px, found
@@ -79,7 +87,12 @@ def with_denser_gaussians(config: EmgaussConfig, spacing_px: float) -> EmgaussCo
 
 
 def _redrawn(
-    config: EmgaussConfig, spacing_px: float, images: FloatArray, seed: int, stop: Callable[[], bool]
+    config: EmgaussConfig,
+    spacing_px: float,
+    images: FloatArray,
+    seed: int,
+    device: torch.device,
+    stop: Callable[[], bool],
 ) -> FloatArray:
     """Images (n, Y, X) as Gaussians at this spacing draw them; each has a set of its own."""
     steps = min(config.training.newton_steps, NEWTON_STEPS)
@@ -94,11 +107,11 @@ def _redrawn(
     )
     images = np.concatenate([images, images[:1]]) if len(images) == 1 else images  # the field is one between sections
     z = [float(i) for i in range(len(images))]
-    model = build_model(settings, z, images, np.random.default_rng(seed))
+    model = build_model(settings, z, images, np.random.default_rng(seed)).to(device)
     objective = SectionObjective(
         settings,
         model,
-        [SectionTarget(i, torch.from_numpy(image)) for i, image in zip(z, images, strict=True)],
+        [SectionTarget(i, torch.from_numpy(image).to(device)) for i, image in zip(z, images, strict=True)],
         restore=lambda drawn: np.asarray(drawn.cpu().numpy()),
         seed=seed,
     )

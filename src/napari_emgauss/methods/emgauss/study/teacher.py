@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from napari_emgauss._types import FloatArray, Triple
@@ -104,8 +105,10 @@ class MixtureTeacher:
         }
 
     @classmethod
-    def from_state(cls, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> MixtureTeacher:
-        """Inverse of `state`; raises `FileFormatError` for anything else."""
+    def from_state(
+        cls, tensors: Mapping[str, Tensor], values: Mapping[str, Any], device: torch.device | None = None
+    ) -> MixtureTeacher:
+        """Inverse of `state`, with networks on a device, by default the CPU; raises `FileFormatError` for others."""
         try:
             base, *weights = (float(v) for v in values["calibration"])
             evidence = MixtureEvidence(
@@ -116,8 +119,8 @@ class MixtureTeacher:
                 sharpening=float(values["sharpening"]),
             )
             learned = Learned(
-                prior=load_prior() if values["prior"] else None,
-                lateral=LateralNetwork.from_state(tensors) if tensors else None,
+                prior=load_prior(device) if values["prior"] else None,
+                lateral=LateralNetwork.from_state(tensors, device) if tensors else None,
                 views=int(values["views"]),
             )
             mean, std = (float(v) for v in values["contrast"])
@@ -186,12 +189,14 @@ def train_teacher(stack: Stack, setup: Setup, watch: Watch) -> MixtureTeacher | 
             stack.factor,
             config=LateralConfig(steps=wanted.lateral_steps),
             seed=setup.seed,
+            device=setup.device,
             should_stop=watch.held,
             on_progress=lambda step, total, _: watch.tell_iterations(STAGE, step, total),
         )
     if watch.stopped:
         return None
-    learned = Learned(prior=load_prior() if wanted.prior else None, lateral=lateral, views=wanted.prior_views)
+    prior = load_prior(setup.device) if wanted.prior else None
+    learned = Learned(prior=prior, lateral=lateral, views=wanted.prior_views)
     contrast = Contrast.of(stack.sections)
     if setup.can_hide:
         known = replace(stack, contrast=contrast)

@@ -1,0 +1,209 @@
+"""Speed on a GPU: ``python -m benchmarks.gpu --output docs/lab/gpu.md``.
+
+The sum of Gaussians, forward and backward, and trainings of presets on a large stack, beside the CPU of the same
+machine (``--cpu``: it takes long) and beside what the card could do at best.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import tyro
+
+from benchmarks.crops import VOXEL_SIZE_NM
+from benchmarks.sizes import BIG, FACTOR, TILE, mirrored
+from napari_emgauss.evaluation.self_test import OPERATIONS_PER_PAIR, Pace, Workload, splat_pace
+from napari_emgauss.forward.newton import ITERATIONS
+from napari_emgauss.io import read
+from napari_emgauss.methods.emgauss import Reconstruction, preset, reconstruct
+from napari_emgauss.phantoms import phantom
+from napari_emgauss.render.rules import CUTOFF_EXPONENT
+from napari_emgauss.runtime.threads import usable_cores
+from napari_emgauss.training import Event, Progress
+from napari_emgauss.volume import Volume
+
+PASSES = 3 + 2 * ITERATIONS
+"""Times that a Gauss-Newton step goes through all pairs of Gaussians and pixels: it draws once, projects slope and
+curvature, and draws and projects in every conjugate gradient."""
+LANES_PER_MULTIPROCESSOR = 128
+HEAD = """# On a GPU
+
+What `python -m benchmarks.gpu` measures; `napari-emgauss doctor --gpu` tests any machine's GPU.
+
+- **Splatting**: 60,000 Gaussians of 130 px on 500 × 500, `sum`, the shortest of many repeats.
+- **Trainings**: 84 sections of 500 × 500, ×6: a phantom mirrored to size, or a volume given. Quality is the subject of
+  [Results](results.md); the self-test compares scores on both devices.
+- **Bandwidth**: what a copy within the card's memory reaches, read and written. A splat and its gradient must move 48
+  bytes per Gaussian and 8 per pixel; lists of which Gaussian reaches which tile are not counted.
+- **Arithmetic**: a Gaussian costs 12 operations at a pixel it is drawn on and 28 in the gradient, an exponential
+  counted as one. The bound of a training is that of its Gauss-Newton steps: each goes 11 times through all pairs, with
+  20 operations each, at two operations per lane and clock. Teacher, optical flow and reading have no bound.
+
+`alpha` (preset `paper`) is gsplat's: it sorts, waits for the number of pairs in every step, and sums gradients in
+another order in every run, so that its trainings do not repeat bit for bit. All others do.
+
+Apple's `mps` is not offered: positions are computed in float64, which it does not have.
+"""
+MISSING = "\n**Figures are missing**: no GPU has been measured yet.\n"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Speed of splatting and training on a GPU."""
+
+    presets: str = "fast,balanced,paper"
+    """Presets to train, separated by commas; empty for none."""
+    cpu: bool = False
+    """Measure the CPU too; ``balanced`` takes minutes, ``paper`` hours."""
+    gpu: bool = True
+    """Measure the GPU."""
+    shape: tuple[int, int, int] = BIG
+    """Sections, rows and columns of the stack."""
+    volume: Path | None = None
+    """Isotropic volume to mirror to size instead of a phantom."""
+    output: Annotated[Path | None, tyro.conf.arg(metavar="FILE.md")] = None
+    """Markdown file, besides printing it."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """Costs of a training."""
+
+    preset: str
+    device: str
+    seconds: float
+    n_gaussians: int
+    bound_s: float
+    """Time of the Gauss-Newton steps at the device's peak; NaN where there are none, or the peak is unknown."""
+    peak_mib: float
+    """Of the GPU; NaN on the CPU."""
+    seconds_of_stage: dict[str, float]
+
+
+def stack_of(options: Options) -> Volume:
+    """The anisotropic stack to train on."""
+    source = phantom(TILE) if options.volume is None else read(options.volume, voxel_size_nm=VOXEL_SIZE_NM)
+    dz, dy, dx = source.voxel_size_nm
+    thinned = mirrored(np.asarray(source.data)[::FACTOR], options.shape)
+    return Volume(np.ascontiguousarray(thinned), (dz * FACTOR, dy, dx))
+
+
+def train(stack: Volume, name: str, device: torch.device) -> Training:
+    """Train once."""
+    stages: dict[str, float] = {}
+    last = time.perf_counter()
+
+    def note(event: Event) -> None:
+        nonlocal last
+        if isinstance(event, Progress):
+            now = time.perf_counter()
+            stages[event.stage] = stages.get(event.stage, 0.0) + now - last
+            last = now
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    start = time.perf_counter()
+    made = reconstruct(stack, preset=name, device=str(device), on_event=note)
+    seconds = time.perf_counter() - start
+    stages["end"] = time.perf_counter() - last
+    peak = torch.cuda.max_memory_allocated() / 2**20 if device.type == "cuda" else math.nan
+    return Training(name, device_name(device), seconds, made.n_gaussians, bound_s(made, device), peak, stages)
+
+
+def bound_s(made: Reconstruction, device: torch.device) -> float:
+    """Seconds of a training's Gauss-Newton steps at the device's peak."""
+    peak, steps = operations_per_s(device), preset(made.record["preset"]).training.newton_steps
+    if made.config.model.field != "anchored":
+        return math.nan
+    pairs = sum(
+        float(2 * math.pi * CUTOFF_EXPONENT * model.gaussians.log_scale.sum(-1).exp().sum()) for model in made.models
+    )
+    return steps * PASSES * (OPERATIONS_PER_PAIR / 2) * pairs / peak
+
+
+def operations_per_s(device: torch.device) -> float:
+    """Peak of float32 operations; NaN where it is not known."""
+    if device.type != "cuda":
+        return math.nan
+    properties = torch.cuda.get_device_properties(device)
+    clock_hz = 1e3 * getattr(properties, "clock_rate", math.nan)
+    return 2 * LANES_PER_MULTIPROCESSOR * properties.multi_processor_count * clock_hz
+
+
+def device_name(device: torch.device) -> str:
+    """Name for the tables."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {usable_cores()} cores"
+
+
+def splat_table(paces: dict[str, Pace], peaks: dict[str, float]) -> Iterator[str]:
+    """Lines of the table of splatting."""
+    yield "\n## Splatting\n"
+    yield "| device | forward (ms) | backward (ms) | of the bandwidth | of the peak arithmetic | copy (GB/s) |"
+    yield "|---|---|---|---|---|---|"
+    for name, pace in paces.items():
+        share = f"{100 * pace.tflops * 1e12 / peaks[name]:.1f} %" if math.isfinite(peaks[name]) else "–"
+        yield (
+            f"| {name} | {1e3 * pace.forward_s:.3f} | {1e3 * pace.backward_s:.3f} | "
+            f"{100 * pace.share_of_bandwidth:.2g} % | {share} | {pace.copied / 1e9:.0f} |"
+        )
+
+
+def training_table(trainings: list[Training], shape: tuple[int, int, int]) -> Iterator[str]:
+    """Lines of the table of trainings, and of where their time went."""
+    yield f"\n## Trainings\n\n{shape[0]} sections of {shape[1]} × {shape[2]}.\n"
+    yield "| preset | device | all (s) | Gaussians (millions) | bound of the steps (s) | peak on the GPU (MiB) |"
+    yield "|---|---|---|---|---|---|"
+    for t in trainings:
+        bound, peak = (f"{value:.3g}" if math.isfinite(value) else "–" for value in (t.bound_s, t.peak_mib))
+        yield f"| `{t.preset}` | {t.device} | {t.seconds:.1f} | {t.n_gaussians / 1e6:.2f} | {bound} | {peak} |"
+    yield "\nSeconds until the progress of each stage was told:\n"
+    for t in trainings:
+        told = ", ".join(f"{stage or 'begin'} {seconds:.1f}" for stage, seconds in t.seconds_of_stage.items())
+        yield f"- `{t.preset}`, {t.device}: {told}"
+
+
+def page(
+    paces: dict[str, Pace], peaks: dict[str, float], trainings: list[Training], shape: tuple[int, int, int]
+) -> str:
+    """Text of the page."""
+    if not paces:
+        return HEAD + MISSING
+    today = dt.datetime.now(tz=dt.UTC).date()
+    lines = [HEAD, f"Measured on {today} with torch {torch.__version__}.", *splat_table(paces, peaks)]
+    return "\n".join([*lines, *(training_table(trainings, shape) if trainings else ())]) + "\n"
+
+
+def main() -> None:
+    options = tyro.cli(Options, description=__doc__)
+    devices = [torch.device("cuda")] if options.gpu and torch.cuda.is_available() else []
+    devices += [torch.device("cpu")] if options.cpu else []
+    if not devices:
+        print("torch finds no GPU: see napari-emgauss doctor --gpu. --cpu measures the CPU.")
+    names = [name for name in options.presets.split(",") if name]
+    stack = stack_of(options) if devices and names else None
+    paces, peaks, trainings = dict[str, Pace](), dict[str, float](), list[Training]()
+    for device in devices:
+        paces[device_name(device)] = splat_pace(device, Workload())
+        peaks[device_name(device)] = operations_per_s(device)
+        print(paces[device_name(device)], flush=True)
+        for name in names:
+            assert stack is not None
+            trainings.append(train(stack, name, device))
+            print(trainings[-1], flush=True)
+    text = page(paces, peaks, trainings, options.shape)
+    print(text)
+    if options.output is not None:
+        options.output.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
