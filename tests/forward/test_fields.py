@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from napari_emgauss.forward import MlpField
+from napari_emgauss.forward.fields import _sampled
 from napari_emgauss.gaussians import Gaussians, canonical_grid
 
 
@@ -122,3 +123,17 @@ def test_a_sections_gaussians_move_across_the_gaps_beside_it(anchored):
     assert [list(field.motions(owner)) for owner in range(3)] == [[0], [0, 1], [1]]
     assert torch.equal(field.motions(1)[0], field.down[0])
     assert torch.equal(field.motions(1)[1], field.up[1])
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (2, 5), (6, 3)])
+def test_a_grid_is_sampled_on_a_gpu_as_on_the_cpu(anchored, grid):
+    field, g = anchored.field, torch.Generator().manual_seed(0)
+    motion = torch.randn(2, *grid, generator=g, requires_grad=True)
+    height, width = field.shape
+    at = torch.tensor([height + 9.0, width + 9.0]) * torch.rand(50, 2, generator=g) - 4
+    on_cpu = field.sample(motion, at)
+    on_gpu = _sampled(motion, at[:, 0] / (height - 1), at[:, 1] / (width - 1))
+    torch.testing.assert_close(on_gpu, on_cpu, atol=2e-5, rtol=1e-4)
+    upstream = torch.randn(50, 2, generator=g)
+    ours, expected = (torch.autograd.grad(drawn, motion, upstream)[0] for drawn in (on_gpu, on_cpu))
+    torch.testing.assert_close(ours, expected, atol=2e-4, rtol=1e-4)

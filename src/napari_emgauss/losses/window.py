@@ -36,8 +36,9 @@ def blurred(maps: Tensor) -> Tensor:
 @lru_cache(maxsize=16)
 def _band(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the symmetric matrix (side, side) whose product with a column is that column convolved."""
-    band = torch.zeros(side, side, dtype=torch.float64)
-    for offset, weight in zip(range(-RADIUS, RADIUS + 1), WINDOW, strict=True):
-        if abs(offset) < side:
-            band.diagonal(offset).fill_(weight)
-    return band.to(dtype).to(device)
+    with torch.inference_mode(False):  # or what is kept could not be differentiated through later
+        band = torch.zeros(side, side, dtype=torch.float64)
+        for offset, weight in zip(range(-RADIUS, RADIUS + 1), WINDOW, strict=True):
+            if abs(offset) < side:
+                band.diagonal(offset).fill_(weight)
+        return band.to(dtype).to(device)

@@ -49,8 +49,13 @@ def low_precision(device: torch.device) -> AbstractContextManager[None]:
 
 @contextmanager
 def repeatable() -> Iterator[None]:
-    """Let a GPU's convolutions be the same in every run and exact to float32, for the whole process meanwhile."""
+    """Let a GPU's convolutions be the same in every run, in the whole process meanwhile."""
     import torch
 
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
         yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before

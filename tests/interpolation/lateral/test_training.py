@@ -1,5 +1,6 @@
 """Training of the lateral network on sections alone."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -76,3 +77,13 @@ def test_stacks_and_factors_that_cannot_be_trained_on_are_refused(sections):
         train_lateral(np.where(sections > 0.8, np.nan, sections), FACTOR, config=QUICK)
     with pytest.raises(VolumeError, match="shape"):
         train_lateral(sections[0], FACTOR, config=QUICK)
+
+
+def test_bfloat16_learns_within_a_fiftieth_of_a_decibel_of_float32(truth, sections, monkeypatch):
+    config, errors = dataclasses.replace(QUICK, steps=40), []
+    for kinds in ((), ("cpu",)):
+        monkeypatch.setattr("napari_emgauss.runtime.device.LOW_PRECISION", kinds)
+        network = train_lateral(sections, FACTOR, config=config)
+        errors.append(np.mean([mse(predicted(network, sections, z / FACTOR), truth[z]) for z in (2, 8, 13, 22)]))
+    assert errors[0] != errors[1]
+    assert abs(10 * np.log10(errors[1] / errors[0])) < 0.02

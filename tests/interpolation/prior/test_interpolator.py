@@ -207,3 +207,14 @@ def test_what_is_no_stack_is_refused(shape):
 def test_a_z_outside_is_refused(observed, z):
     with pytest.raises(SectionRangeError, match=r"0\.\.5"):
         PriorInterpolator(observed, FACTOR).section(z)
+
+
+def test_bfloat16_predicts_within_a_fiftieth_of_a_decibel_of_float32(tissue, observed, monkeypatch):
+    hidden = [2, 8, 13, 21]
+    errors = []
+    for fast in (False, True):
+        monkeypatch.setattr(interpolator, "_has_fast_bfloat16", lambda fast=fast: fast)
+        prior = PriorInterpolator(observed, FACTOR)
+        errors.append(rms(np.stack([prior.section(z / FACTOR) - tissue[z] for z in hidden])))
+    assert errors[0] != errors[1]
+    assert abs(20 * np.log10(errors[1] / errors[0])) < 0.02

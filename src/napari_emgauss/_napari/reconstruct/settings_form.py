@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox, 
 from napari_emgauss._napari.controls.elements import folded
 from napari_emgauss._napari.controls.length_box import LengthBox
 from napari_emgauss._napari.controls.remembered import user_settings
+from napari_emgauss._napari.reconstruct.gpu_test import GpuTest, has_gpu
 from napari_emgauss.methods.emgauss.config import FIELDS, inert
 from napari_emgauss.methods.emgauss.presets import PRESET_NOTES, preset
 from napari_emgauss.settings import bounds
@@ -146,6 +147,8 @@ class SettingsForm(QWidget):
         layout.addRow("Preset", self.preset)
         layout.addRow(self.note)
         layout.addRow("Device", self.device)
+        if has_gpu():
+            layout.addRow("", GpuTest())
         layout.addRow(self.advanced)
         self._filling = False
         self.preset.setCurrentText("balanced")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import numbers
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -215,14 +216,18 @@ class Setup:
                 f"learned. Replace them (for example with numpy.clip) or {self.volume.without(index)}."
             )
 
-    def computing(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def computing(self) -> Iterator[None]:
         """Limit torch to one thread where the compiled kernels do the work, and a GPU to what repeats bit for bit.
 
         On the CPU the published MLP's matrices use all threads.
         """
-        if self.device.type == "cuda":
-            return repeatable()
-        return nullcontext() if self.config.model.has_network else one_torch_thread()
+        on_cpu = self.device.type == "cpu"
+        with (
+            nullcontext() if on_cpu else repeatable(),
+            nullcontext() if on_cpu and self.config.model.has_network else one_torch_thread(),
+        ):
+            yield
 
     def to_unit(self, image: FloatArray) -> FloatArray:
         """Return an image in the input's units as scores have it."""
