@@ -3,6 +3,7 @@
 It knows of no Gaussian, section or depth; `protocol` says what a method gives it.
 """
 
+from napari_emgauss.training.arrival import ArrivingPreview
 from napari_emgauss.training.control import Control
 from napari_emgauss.training.descent import Descent
 from napari_emgauss.training.ending import noted, told_last
@@ -35,6 +36,7 @@ from napari_emgauss.training.schedule import Rate, Schedule, Stage
 from napari_emgauss.training.watch import Watch
 
 __all__ = [
+    "ArrivingPreview",
     "BlockTrainer",
     "Control",
     "Descended",

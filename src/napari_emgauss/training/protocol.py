@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor, nn
 
+from napari_emgauss.training.arrival import ArrivingPreview
 from napari_emgauss.training.control import Control
 from napari_emgauss.training.events import Event, FinishReason, Preview
 from napari_emgauss.training.optimiser import Optimiser
@@ -121,10 +122,10 @@ class Objective(Protocol):
         """Judge the model as it is; called now and then and at the end, without gradients."""
         ...
 
-    def preview(self, wanted: tuple[float, ...] | None) -> Preview | None:
+    def preview(self, wanted: tuple[float, ...] | None) -> Preview | ArrivingPreview | None:
         """Draw the model as it is, at the position ``wanted`` of the input; None if that lies in another block.
 
-        Where nothing is wanted it chooses a place.
+        Where nothing is wanted it chooses a place. What a GPU draws is told when it has arrived.
         """
         ...
 

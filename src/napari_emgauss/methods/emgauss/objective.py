@@ -17,7 +17,7 @@ from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.model import model_values
 from napari_emgauss.methods.emgauss.schedule import SOLVE, Curriculum, schedule
 from napari_emgauss.metrics import psnr
-from napari_emgauss.training import Descent, Hook, PlanePlacement, Preview
+from napari_emgauss.training import ArrivingPreview, Descent, Hook, PlanePlacement, Preview
 from napari_emgauss.training.hooks import DensityHook, MovingAverage
 
 LOSS, PSEUDO = "loss", "pseudo"
@@ -188,7 +188,7 @@ class SectionObjective:
     def _unit(self, image: Tensor) -> FloatArray:
         return self._to_unit(self.restore(image))
 
-    def preview(self, wanted: tuple[float, ...] | None) -> Preview | None:
+    def preview(self, wanted: tuple[float, ...] | None) -> Preview | ArrivingPreview | None:
         """Draw the section at ``wanted`` (z, or z, y, x) if it lies in the block; the middle of a gap where none is."""
         y, x = self.origin_px
         if wanted is None:
@@ -200,7 +200,12 @@ class SectionObjective:
             if not all(low <= position <= high for position, (low, high) in zip(wanted, ends, strict=False)):
                 return None
         place = PlanePlacement(origin=(z, float(y), float(x)))
-        return Preview(image=self.restore(self.model.render(z)), placement=place, label=REFINING)
+
+        def made_of(image: Tensor) -> Preview:
+            return Preview(image=self.restore(image), placement=place, label=REFINING)
+
+        drawn = self.model.render(z)
+        return made_of(drawn) if drawn.device.type == "cpu" else ArrivingPreview(drawn, made_of)
 
     def values(self) -> dict[str, Any]:
         """Return the coordinates and ranges of the model's sets of Gaussians."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from napari_emgauss.errors import ConfigError, FileFormatError, OutOfMemoryError
+from napari_emgauss.training.arrival import ArrivingPreview
 from napari_emgauss.training.control import Control
 from napari_emgauss.training.events import Finished, FinishReason, Improved, Progress
 from napari_emgauss.training.loop import BlockTrainer, train_block
@@ -83,6 +84,7 @@ class _Run:
         self.seconds = self.seconds_before = 0.0 if earlier is None else earlier.seconds
         self.made = self.first_made = 0
         self.first_seconds = 0.0
+        self.arriving: ArrivingPreview | None = None
         self.last_progress = self.last_preview = self.last_checkpoint = time.monotonic()
 
     def all_blocks(self) -> FinishReason:
@@ -129,11 +131,15 @@ class _Run:
         self.made += made
         if trainer.iteration % self.config.validate_every < made or trainer.done or not trainer.scores:
             trainer.score()
+        if self.arriving is not None and self.arriving.has_arrived:
+            self.emit(self.arriving.take())
+            self.arriving = None
         now = time.monotonic()
         if (self.made > self.first_made and now - self.last_progress >= PROGRESS_EVERY_S) or trainer.done:
             self.last_progress = now
             self.emit(self._progress(trainer))
-        if self.config.preview_every_s and now - self.last_preview >= self.config.preview_every_s:
+        due = self.arriving is None and now - self.last_preview >= self.config.preview_every_s
+        if self.config.preview_every_s and due:
             self.last_preview = now
             self._preview(trainer)
         if self.store.durable and now - self.last_checkpoint >= self.config.checkpoint_every_s:
@@ -146,7 +152,9 @@ class _Run:
             return
         with torch.no_grad():
             preview = trainer.objective.preview(wanted)
-        if preview is not None:
+        if isinstance(preview, ArrivingPreview):
+            self.arriving = preview
+        elif preview is not None:
             self.emit(preview)
 
     def _progress(self, trainer: BlockTrainer) -> Progress:
