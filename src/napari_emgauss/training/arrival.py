@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,18 +24,19 @@ class ArrivingPreview:
 
     def __init__(self, image: Tensor, made_of: Callable[[Tensor], Preview]) -> None:
         self._made_of = made_of
-        self._copied: torch.cuda.Event | None = None
+        self._copied: Any = None
         self._image = image
         if image.device.type == "cuda":
             self._image = torch.empty(image.shape, dtype=image.dtype, pin_memory=True)
             self._image.copy_(image, non_blocking=True)
-            self._copied = torch.cuda.Event()
+            event: Any = torch.cuda.Event  # untyped
+            self._copied = event()
             self._copied.record()
 
     @property
     def has_arrived(self) -> bool:
         """Whether `take` need not wait."""
-        return self._copied is None or self._copied.query()
+        return self._copied is None or bool(self._copied.query())
 
     def take(self) -> Preview:
         """Return the preview, once the image is there."""
