@@ -24,7 +24,7 @@ def newton_step(
     weight: Float[Tensor, "h w"] | None = None,
     lambda_dssim: float | None = None,
     first: bool = False,
-) -> float:
+) -> Float[Tensor, ""]:
     """Move the Gaussians that are anchored at ``z`` towards ``image``; return the mean difference before.
 
     At an anchor they are drawn alone, where they are and as strong as they are: each section is a fit of its own.
@@ -56,4 +56,4 @@ def newton_step(
     iterations = WEIGHT_ITERATIONS if first else ITERATIONS
     for name, values in gauss_newton_step(own, slope, curvature, iterations=iterations, weights_only=first).items():
         own[name].copy_(values)
-    return float((drawn - image).abs().mean())
+    return (drawn - image).abs().mean()

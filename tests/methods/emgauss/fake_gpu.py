@@ -8,13 +8,14 @@ if it was there before the first gradient, hence one of its own.
 
 import json
 import sys
+from dataclasses import replace
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-from napari_emgauss.forward import newton, view
+from napari_emgauss.forward import newton, sections, view
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.setup import prepare
 from napari_emgauss.methods.emgauss.study import Study
@@ -24,7 +25,9 @@ from napari_emgauss.training import BlockTrainer, loop
 
 ANCHORED = {"use_teacher": False, "adapt_spacing": False}
 CASES = {
-    "descent": ("balanced", {**ANCHORED, "newton_steps": 0, "joint": 20, "sections_per_step": 1}),
+    "balanced": ("balanced", ANCHORED),
+    "fast": ("fast", ANCHORED),
+    "descent": ("balanced", {**ANCHORED, "newton_steps": 0, "joint": 20, "sections_per_step": 2}),
     "paper": (
         "paper",
         {"mlp_width": 8, "mlp_depth": 2, "warmup": 0, "joint": 2, "bootstrap": 10, "pseudo_share_start": 0.9},
@@ -63,6 +66,10 @@ def shapes_of_splat(means_px, conics, weights, shape, **_):
     return (means_px.sum() + conics.sum() + weights.sum()) * means_px.new_ones(shape)
 
 
+def shapes_of_several(means_px, conics, weights, counts, shape, **_):
+    return shapes_of_splat(means_px, conics, weights, (len(counts), *shape))
+
+
 def on_the_gpu(tensor):
     return torch.zeros(tensor.shape, dtype=tensor.dtype, device="fake_gpu")
 
@@ -78,8 +85,12 @@ def walk(preset, settings):
             for model in (objective.model, *averages):
                 model._apply(on_the_gpu)
                 model.field._moves = True  # looked at once, when it begins to
-            for target in objective.observed:
-                object.__setattr__(target, "image", on_the_gpu(target.image))
+            images = [on_the_gpu(target.image) for target in objective.observed]
+            # Every other one as a teacher predicts it.
+            objective.observed = [
+                replace(target, image=image, weight=image if k % 2 else None, predicted=bool(k % 2))
+                for k, (target, image) in enumerate(zip(objective.observed, images, strict=True))
+            ]
             trainer.solver = objective.solver()
             trainer.step()  # what is made once, and kept on the GPU
             with CopiesCounted() as counted:
@@ -87,12 +98,15 @@ def walk(preset, settings):
                     trainer.step()
     except Exception as error:  # noqa: BLE001 - what is found is told
         return f"{type(error).__name__}: {error}"[:500]
-    return f"{counted.copies} copies between devices" if counted.copies or len(trainer._unread) != 4 else ""
+    if counted.copies or len(trainer._unread) != trainer.iteration:
+        return f"{counted.copies} copies between devices, {len(trainer._unread)} of {trainer.iteration} losses unread"
+    return ""
 
 
 def main():
     _setup_privateuseone_for_python_backend("fake_gpu")
     view.splat = newton.splat = shapes_of_splat
+    sections.splat_several = shapes_of_several
     gauss_newton.Tangent = ShapesOfTangent
     loop.READ_EVERY_S = 1e9
     json.dump({name: walk(preset, settings) for name, (preset, settings) in CASES.items()}, sys.stdout)
