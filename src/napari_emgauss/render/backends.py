@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from napari_emgauss.errors import BackendUnavailableError, ConfigError
+from napari_emgauss.runtime.gpu_parts import GSPLAT, TRITON, kernel_parts
 
 LOGGER = logging.getLogger(__name__)
 
@@ -53,22 +55,33 @@ class BackendState:
     """What to do about it; empty if it works."""
 
 
+def _explained(what: str, names: tuple[str, ...], error: Exception, otherwise: str) -> tuple[str, str]:
+    """Say why kernels do not compile, by the parts that are missing and the error, and the remedy.
+
+    Of a long message the line that tells the error is kept. ``otherwise`` is the remedy if nothing is missing.
+    """
+    missing = [part for part in kernel_parts() if part.name in names and not part.found]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    line = next((line for line in lines if re.search(r"\berror\b ?[:#C]", line)), lines[0])
+    reasons = [*(f"{part.name}: {part.detail}" for part in missing), f"{type(error).__name__}: {line[:300]}"]
+    return f"{what}: {'; '.join(reasons)}", " ".join(part.remedy for part in missing) or otherwise
+
+
 @cache
 def _gsplat_failure() -> tuple[str, str] | None:
     """Say why gsplat cannot be used, and the remedy; the first call compiles its kernels, which takes minutes."""
     if not torch.cuda.is_available():
         return "torch finds no CUDA device.", _NEEDS_CUDA
+    error: Exception = RuntimeError("gsplat found no CUDA toolkit")
     try:
-        backend = importlib.import_module("gsplat.cuda._backend")
-    except ModuleNotFoundError as error:
-        return f"gsplat is not installed ({error}).", "Install it: pip install 'napari-emgauss[gpu]'."
-    except Exception as error:  # noqa: BLE001 - whatever the compilation of a foreign extension raises
-        reason = f"gsplat's kernels did not compile: {type(error).__name__}: {error}"
-        return reason, "Install the CUDA toolkit (nvcc) of torch's CUDA version, ninja and a C++ compiler."
-    if getattr(backend, "_C", None) is None:
-        reason = "gsplat found no CUDA toolkit and has no compiled kernels."
-        return reason, "Install the CUDA toolkit (nvcc) of torch's CUDA version, ninja and a C++ compiler."
-    return None
+        if importlib.import_module("gsplat.cuda._backend")._C is not None:
+            return None
+    except ModuleNotFoundError as missing:
+        return f"gsplat is not installed ({missing}).", "Install it: pip install 'napari-emgauss[gpu]'."
+    except Exception as raised:  # noqa: BLE001 - whatever the compilation of a foreign extension raises
+        error = raised
+    otherwise = f"Use gsplat 1.5.3 and the CUDA toolkit {torch.version.cuda}, or device='cpu'."
+    return _explained("gsplat's kernels do not compile", GSPLAT, error, otherwise)
 
 
 def _home(name: str) -> ModuleType:
@@ -92,8 +105,8 @@ def _triton_failure(device: torch.device) -> tuple[str, str] | None:
         remedy = "CUDA builds of torch for Linux bring it (see pytorch.org); elsewhere backend='torch' draws sums."
         return f"triton is not installed ({error}).", remedy
     except Exception as error:  # noqa: BLE001 - whatever the compilers that triton calls raise
-        reason = f"triton's kernels do not run: {type(error).__name__}: {error}"
-        return reason, "It needs a C compiler (gcc), Python's headers and the triton of this torch."
+        otherwise = "Install the triton that this torch asks for (pip install --upgrade torch), or use backend='torch'."
+        return _explained("triton's kernels do not run", TRITON, error, otherwise)
     return None
 
 
@@ -101,10 +114,12 @@ def _draw_one(device: torch.device) -> None:
     """Draw a Gaussian with triton, and derive it; raises what goes wrong."""
     with torch.inference_mode(False), torch.enable_grad():
         mean = torch.zeros((1, 2), device=device, requires_grad=True)
-        conic = torch.ones((1, 3), device=device) - 0.5 * torch.ones((1, 3), device=device)
+        conic = torch.ones((1, 3), device=device)
+        conic[:, 1] = 0
         image: Tensor = _home("triton").splat_sum(mean, conic, torch.ones((1, 1), device=device), None, (4, 4))
         image.sum().backward()  # type: ignore[no-untyped-call]
-        torch.cuda.synchronize(device)
+    if abs(image[0, 0].item() - 1) > 1e-3:
+        raise RuntimeError(f"a Gaussian of weight 1 was drawn as {image[0, 0].item()}")
 
 
 def _failure(name: str, device: torch.device) -> tuple[str, str] | None:

@@ -46,7 +46,7 @@ def test_pairs_that_outgrow_their_slots_draw_the_same_image_to_the_last_bit(monk
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize("backend", ["triton", "auto", "torch"])
+@pytest.mark.parametrize("backend", ["triton", "auto"])
 def test_several_images_are_those_drawn_one_by_one(backend):
     counts = [5, 0, 4, 3]
 
