@@ -65,6 +65,10 @@ class JobFolder:
         """Whether there is anything to resume from that took time to learn: a block, or tensors of a record."""
         return any(True for pattern in (*_BLOCKS, "record/*.safetensors") for _ in self.folder.glob(pattern))
 
+    def has_blocks(self) -> bool:
+        """Whether a block was begun."""
+        return any(True for pattern in _BLOCKS for _ in self.folder.glob(pattern))
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes out of the folder.
@@ -267,6 +271,10 @@ class JobMemory:
 
     def exists(self) -> bool:
         """Whether there is anything to resume from."""
+        return self.has_blocks()
+
+    def has_blocks(self) -> bool:
+        """Whether a block was begun."""
         return bool(self._states or self._done)
 
     def save_record(self, name: str, values: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> None:

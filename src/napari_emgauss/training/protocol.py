@@ -217,6 +217,10 @@ class Store(Protocol):
         """Tell whether there is anything to resume from that took time to learn."""
         ...
 
+    def has_blocks(self) -> bool:
+        """Tell whether a block was begun, so that the division into blocks must stay."""
+        ...
+
     def clear(self) -> None:
         """Remove everything."""
         ...

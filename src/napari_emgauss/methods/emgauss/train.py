@@ -169,7 +169,7 @@ def _with_smaller_tiles(setup: Setup, store: Store, note: Callable[[str], None])
     smaller = setup.with_smaller_tiles()
     tile_px = smaller.config.blocks.tile_px
     # What was begun with the larger tiles is never thrown away.
-    begun = setup.start is not None or (store.durable and store.exists())
+    begun = setup.start is not None or (store.durable and store.has_blocks())
     if setup.device.type != "cuda" or begun or tile_px >= setup.largest_tile_px:
         return None
     note(f"The GPU has no room for tiles of {setup.largest_tile_px} px; they are made {tile_px} px wide.")
