@@ -234,8 +234,9 @@ def draw(
     tile, channel = tl.program_id(0), tl.program_id(1)
     image = tile // (rows * columns)
     pixel = tl.arange(0, TILE_H * TILE_W)
-    row = (tile // columns) % rows * TILE_H + pixel // TILE_W
-    column = tile % columns * TILE_W + pixel % TILE_W
+    # Down the columns: the pixels of a thread, 32 or a multiple apart, then share a row, and what is computed of it.
+    row = (tile // columns) % rows * TILE_H + pixel % TILE_H
+    column = tile % columns * TILE_W + pixel // TILE_H
     y, x = row.to(tl.float32), column.to(tl.float32)
     listed = tl.load(ends + (n - 1)) <= slots
     several = n_images > 1
@@ -309,7 +310,7 @@ def collect(
         left = tl.minimum(tl.maximum(left, x0.to(tl.float32)), x1.to(tl.float32)).to(tl.int32)
         right = tl.minimum(tl.maximum(right, x0.to(tl.float32)), x1.to(tl.float32)).to(tl.int32)
         for start in range(left, right, COLUMNS):
-            row, column = top + pixel // COLUMNS, start + pixel % COLUMNS
+            row, column = top + pixel % ROWS, start + pixel // ROWS
             exponent, dy, u = _exponent(form, row.to(tl.float32), column.to(tl.float32))
             inside = (row < y1) & (column < x1) & (exponent <= CUTOFF)
             value = tl.load(seen + (row * width + column) * n_channels, mask=inside, other=0.0)
