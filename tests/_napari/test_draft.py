@@ -1,6 +1,7 @@
 """A stack in training, used by every widget before there is a model."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,13 +9,14 @@ import pytest
 from napari_emgauss._napari.compare.widget import CompareWidget
 from napari_emgauss._napari.explore.widget import ExploreWidget
 from napari_emgauss._napari.export.widget import ExportWidget
-from napari_emgauss._napari.reconstruct.preview import PREVIEW_NAME
 from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
 from napari_emgauss._napari.viewer.models import open_models
 from napari_emgauss._napari.viewer.virtual import VirtualVolume
 from napari_emgauss.methods.emgauss.study import findings
+from napari_emgauss.training import PlanePlacement, Preview
 
 WAIT_MS = 180_000
+ISOTROPIC = "stack · isotropic"
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def widget(viewer, stack_layer):
 
 @pytest.fixture
 def draft(widget, held, viewer, stack_layer, qtbot):
-    """The draft of a stack whose training has begun, with its preview between sections 1 and 2."""
+    """The draft of a stack whose training has begun, looked at between sections 1 and 2."""
     viewer.dims.set_point(0, stack_layer.data_to_world((1, 0, 0))[0])
     widget.view.panel.train_button.click()
     qtbot.waitUntil(lambda: "draft: learned" in widget.view.panel.on_screen.text(), timeout=WAIT_MS)
@@ -58,16 +60,43 @@ def finish(widget, held, qtbot):
     return wait
 
 
-def test_it_is_previewed_at_once_where_the_user_looks(draft, finish, widget, viewer, stack_layer, qtbot):
+def test_its_isotropic_layer_is_there_at_once_where_nothing_was_cut_and_stays(
+    draft, finish, widget, viewer, stack_layer, qtbot
+):
     assert draft.name == "stack · draft"
-    preview, rec = viewer.layers[PREVIEW_NAME], draft.reconstruction
-    np.testing.assert_allclose(preview.data[0], rec.render(1.5), atol=1e-3)
+    layer, rec = viewer.layers[ISOTROPIC], draft.reconstruction
+    assert set(viewer.layers.selection) == {stack_layer}
+    assert stack_layer.world_to_data(viewer.dims.point)[0] == pytest.approx(1.5)
+
+    def shows(z):
+        return np.allclose(layer._slice.image.raw.astype(float), rec.render(z), atol=1)
+
+    qtbot.waitUntil(lambda: shows(1.5), timeout=WAIT_MS)
     viewer.dims.set_point(0, stack_layer.data_to_world((3, 0, 0))[0])
-    qtbot.waitUntil(lambda: np.allclose(preview.data[0], rec.render(3.5), atol=1e-3), timeout=WAIT_MS)
-    assert stack_layer.world_to_data(preview.data_to_world((0, 0, 0)))[0] == pytest.approx(3.5)
+    qtbot.waitUntil(lambda: shows(3), timeout=WAIT_MS)
+    assert stack_layer.world_to_data(viewer.dims.point)[0] == pytest.approx(3)
     assert widget.view.panel.on_screen.text() == "On screen · draft: learned interpolation"
     finish()
+    assert ISOTROPIC in viewer.layers
     assert not widget.view.panel.on_screen.isVisibleTo(widget)
+
+
+def test_what_is_being_learned_shows_where_one_looks_and_a_deleted_layer_stays_away(draft, finish, widget, viewer):
+    layers, layer = widget.controller._layers, viewer.layers[ISOTROPIC]
+    part = Preview(image=np.full((16, 8), 90.0), placement=PlanePlacement(origin=(1.5, 20.0, 30.0)), label="refining")
+    layers.show(part)
+    shown = layer._slice.image.raw
+    assert (shown[20:36, 30:38] == 90).all()
+    assert (shown != 90).any()
+    assert "refining" in widget.view.panel.on_screen.text()
+    layers.show(replace(part, placement=PlanePlacement(origin=(2.5, 20.0, 30.0))))  # looked at before
+    assert (layer._slice.image.raw == shown).all()
+    viewer.layers.remove(layer)
+    layers.show(part)
+    layers.improve()
+    assert ISOTROPIC not in viewer.layers
+    finish()
+    assert ISOTROPIC not in viewer.layers
 
 
 def test_it_is_scrubbed_seen_from_the_side_and_exported_until_its_model_takes_its_place(
@@ -123,7 +152,7 @@ def test_a_training_without_a_result_closes_it(draft, finish, widget, viewer, qt
     finish()
     assert len(open_models(viewer)) == 0
     assert explore.controller.model is None
-    assert PREVIEW_NAME not in viewer.layers
+    assert ISOTROPIC not in viewer.layers
 
 
 def test_stop_and_keep_during_the_study_makes_a_model_of_it(draft, widget, viewer, qtbot):

@@ -22,7 +22,7 @@ def test_the_layer_looks_like_the_stack_and_disturbs_nothing(explore, viewer, st
     settle(explore)
     assert explore.layer is layer
     assert list(layer.contrast_limits) == [50, 60]
-    assert [each.name for each in viewer.layers] == ["stack", "Explore z"]
+    assert [each.name for each in viewer.layers] == ["stack", "stack · Explore z"]
 
 
 def test_the_section_is_no_stack_to_train_on(explore, viewer, stack_layer, settle, qtbot):

@@ -66,7 +66,7 @@ def test_uncertainty_that_is_switched_off_while_it_is_drawn_stays_off(viewer, ex
     for shown in (True, False, True, False):
         explore.view.uncertainty.setChecked(shown)
     settle(explore)
-    assert [layer.name for layer in viewer.layers] == ["stack", "Explore z"]
+    assert [layer.name for layer in viewer.layers] == ["stack", "stack · Explore z"]
 
 
 def test_a_deleted_uncertainty_layer_is_not_forced_back(viewer, uncertain, settle):
@@ -81,7 +81,7 @@ def test_the_uncertainty_stays_on_top_of_a_section_that_was_deleted_and_came_bac
     viewer.layers.remove(uncertain.layer)
     uncertain.go_to(2.5)
     settle(uncertain)
-    assert [layer.name for layer in viewer.layers] == ["stack", "Explore z", "stack · uncertainty"]
+    assert [layer.name for layer in viewer.layers] == ["stack", "stack · Explore z", "stack · uncertainty"]
 
 
 def test_the_uncertainty_goes_with_its_model(viewer, uncertain, model, settle):

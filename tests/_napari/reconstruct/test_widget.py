@@ -3,10 +3,10 @@ import threading
 import numpy as np
 from napari.utils import progress
 
-from napari_emgauss._napari.reconstruct.preview import PREVIEW_NAME
 from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
 
 WAIT_MS = 180_000
+ISOTROPIC = "stack · isotropic"
 
 
 def test_closing_the_viewer_while_training_leaves_a_checkpoint_and_no_thread(
@@ -28,11 +28,11 @@ def test_closing_the_dock_while_training_leaves_nothing(viewer, stack_layer, qtb
     training.make_long()
     widget.controller.train()
     training.wait_until_begun()
-    qtbot.waitUntil(lambda: PREVIEW_NAME in viewer.layers, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: ISOTROPIC in viewer.layers, timeout=WAIT_MS)
     dock.destroyOnClose()  # what its × does
     qtbot.waitUntil(lambda: not any(t.name == "emgauss-training" for t in threading.enumerate()), timeout=WAIT_MS)
     viewer.add_image(np.zeros((3, 20, 20)))
-    assert PREVIEW_NAME not in viewer.layers
+    assert ISOTROPIC not in viewer.layers
     qtbot.waitUntil(lambda: set(progress._all_instances) <= before, timeout=WAIT_MS)
 
 

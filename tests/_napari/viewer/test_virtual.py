@@ -13,6 +13,9 @@ from napari_emgauss._napari.viewer import virtual
 from napari_emgauss._napari.viewer.layers import LayerPlacement
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss._napari.viewer.virtual import VirtualVolume, volume_for_layer
+from napari_emgauss.io.store import JobMemory
+from napari_emgauss.methods.emgauss import Draft
+from napari_emgauss.methods.emgauss.setup import prepare
 from napari_emgauss.resampling.scaling import Scaling
 
 
@@ -202,3 +205,22 @@ def test_a_volume_is_drawn_anew_from_what_takes_the_place_of_its_model(viewer, l
     assert layer.data.reconstruction is other
     assert np.array_equal(drawn(layer), other.resample().data[0])
     assert not np.array_equal(layer.data[0], whole[0])
+
+
+def test_a_draft_that_takes_long_is_drawn_roughly_until_the_view_rests(viewer, stack, qtbot, monkeypatch):
+    draft = Draft(prepare(stack, preset="balanced", device="cpu"), JobMemory())
+    render, rested = Draft.render, threading.Event()
+    monkeypatch.setattr(Draft, "render", lambda self, z, **o: rested.wait(60) and render(self, z, **o))
+    layer = viewer.add_image(volume_for_layer(draft, viewer), contrast_limits=(0, 255))
+
+    def shows(expected):
+        return np.allclose(layer._slice.image.raw.astype(float), expected, atol=1)
+
+    for k in (8, 9):
+        viewer.dims.set_current_step(0, k)
+        qtbot.waitUntil(lambda k=k: shows(draft.rough.render(k / 6)), timeout=60_000)
+        assert layer.data.is_rough
+    rested.set()
+    qtbot.waitUntil(lambda: not layer.data.busy, timeout=60_000)
+    assert shows(draft.render(1.5))
+    assert not layer.data.is_rough

@@ -108,19 +108,19 @@ def test_what_the_end_of_a_training_took_away_is_interpolated_again(setup, store
     np.testing.assert_array_equal(draft.render(1.4), InterpolatedStack(setup.volume, "flow+blur0.7").render(1.4))
 
 
-def test_previews_are_labelled_as_what_they_are(setup, store, stack):
+def test_it_says_what_is_drawn(setup, store, stack):
     draft = Draft(prepare(stack, device="cpu", **{**TILES, "teacher": "mixture"}), JobMemory())
-    assert draft.preview(1.5, at_once=True).label == "first draft: optical flow + blur"
-    assert draft.preview(1.5).label == "draft: learned interpolation"
+    assert draft.label(1.5, rough=True) == "first draft: optical flow + blur"
+    assert draft.label(1.5) == "draft: learned interpolation"
+    np.testing.assert_array_equal(draft.rough.render(1.5), InterpolatedStack(stack, "flow+blur0.7").render(1.5))
     draft = Draft(setup, JobMemory())
-    assert draft.preview(1.5).label == "draft: optical flow + blur"
+    assert draft.label(1.5) == "draft: optical flow + blur"
     for block in range(4):
         draft._store.save_done(block, *store.load_done(block))
         draft.trained(block)
         if block == 1:
-            assert draft.preview(1.5).label == "draft: optical flow + blur, 2 of 4 parts trained"
-    preview = draft.preview(1.5)
-    assert (preview.label, preview.placement.origin) == ("trained", (1.5, 0, 0))
+            assert draft.label(1.5) == "draft: optical flow + blur, 2 of 4 parts trained"
+    assert draft.label(1.5) == "trained"
 
 
 def test_a_model_that_is_gone_on_from_is_drawn_until_its_blocks_are_trained(stack, trained):
@@ -139,4 +139,4 @@ def test_blocks_of_an_earlier_run_are_drawn_once_it_is_known_how_the_stack_was_c
     draft = Draft(whole, store)
     np.testing.assert_array_equal(draft.render(1.4), InterpolatedStack(stack, "flow+blur0.7").render(1.4))
     draft.planned(setup)
-    assert draft.preview(1.4).label == "trained"
+    assert draft.label(1.4) == "trained"

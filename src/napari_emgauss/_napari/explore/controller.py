@@ -16,8 +16,8 @@ from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import NO_MODEL, OpenModel, OpenModels
 
 OTHER_VIEW = "Sections are shown in the 2D view along z. Switch the viewer back (the 2D/3D and roll buttons below it)."
-DELETED = "The layer 'Explore z' was deleted. It comes back when you move the slider."
-HIDDEN = "The layer 'Explore z' is hidden: switch on its eye in the layer list."
+DELETED = "The layer of Explore z was deleted. It comes back when you move the slider."
+HIDDEN = "The layer of Explore z is hidden: switch on its eye in the layer list."
 
 
 class ExploreController:

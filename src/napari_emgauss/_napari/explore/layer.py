@@ -25,7 +25,7 @@ class SectionLayer:
         The viewer itself, not a proxy.
     """
 
-    at_first: Mapping[str, Any] = {"name": NAME, "metadata": {"napari-emgauss": {"drawn": "section"}}}
+    at_first: Mapping[str, Any] = {"metadata": {"napari-emgauss": {"drawn": "section"}}}
     """Layer attributes that are set once, and then the user's."""
 
     def __init__(self, viewer: Any) -> None:
@@ -37,7 +37,7 @@ class SectionLayer:
 
     def _looks(self, model: OpenModel, image: FloatArray) -> dict[str, Any]:
         """Return layer attributes that are set for every model anew."""
-        return _looks_like_stack(self._viewer, model, image)
+        return {"name": model.layer_name(NAME), **_looks_like_stack(self._viewer, model, image)}
 
     def forget(self) -> None:
         """Let go of the layer, which was deleted."""

@@ -42,8 +42,6 @@ from napari_emgauss.volume import Volume
 
 PREVIEW_EVERY_S = 1.0
 NEW_MODEL = "A new model"
-ON_A_SECTION = 1e-3
-"""Sections: previews are of the depth between two sections where the viewer is closer to one."""
 DISCARDED = "Nothing was kept."
 FOUND_AGAIN = "and is found here again when you open the stack."
 
@@ -237,9 +235,11 @@ class ReconstructController:
         announced_s, run = self._costs.seconds, self.run
         left_s = 0.0 if announced_s is None or run is None else announced_s - run.seconds
         self.view.panel.show_progress([point_of(record, least_left_s=left_s) for record in records])
+        self._layers.tell()
 
     def _on_improved(self) -> None:
         self._layers.improve()
+        self._follow_viewer()
         draft = None if self.run is None else self.run.session.draft
         if self._levels_wanted and self.run is not None and draft is not None and draft.is_examined:
             self._levels_wanted = False
@@ -287,24 +287,19 @@ class ReconstructController:
         if self.run is not None and event.value is self.run.stack.layer:
             from napari.utils.notifications import show_info
 
-            self._layers.remove_preview()
             if not self.run.session.control.stopped:
                 self.stop()
             show_info("The stack was removed, so its training ends; what was learned is kept as a model.")
 
     def _follow_viewer(self, _event: Any = None) -> None:
-        """Ask for previews at the depth that the viewer shows, between two sections, and draw the draft there."""
+        """Ask for previews of the plane that the viewer shows."""
         if self.run is None or self._viewer.dims.ndim < 3:
             return
-        volume = self.run.stack.volume
-        z, last = section_in_view(self._viewer, volume, self.run.stack.placement.nm_per_unit), volume.n_sections - 1
-        if abs(z - round(z)) < ON_A_SECTION:
-            z = round(z) + (0.5 if z < last - 0.5 else -0.5)
-        pixel = pixel_in_view(self._viewer, volume, self.run.stack.placement.nm_per_unit)
-        before, place = self.run.session.control.preview_at, (min(max(z, 0.0), float(last)), *(pixel or ()))
+        volume, nm = self.run.stack.volume, self.run.stack.placement.nm_per_unit
+        z = self._layers.look_at(section_in_view(self._viewer, volume, nm))
+        place = (min(max(z, 0.0), volume.n_sections - 1.0), *(pixel_in_view(self._viewer, volume, nm) or ()))
         ask_for_preview(self.run.session.control, place)
-        if before is None or before[0] != place[0]:
-            self._layers.draw_draft()
+        self._layers.tell()
 
     def _on_edited(self) -> None:
         """Something was changed: find out whether it can be trained, and what that costs."""

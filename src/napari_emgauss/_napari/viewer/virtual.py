@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
+from napari_emgauss._napari.viewer.rough import RoughPictures
 from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss._types import AnyArray, Triple
 from napari_emgauss.methods.emgauss import Draft, Reconstruction
@@ -28,7 +31,13 @@ SOLID_SAMPLES = 128
 PREFETCHED = 3
 """Neighbours drawn ahead in the direction of the last step."""
 COARSE = "coarse"
-Work = Callable[[], AnyArray]
+PATIENCE_S = 0.1
+"""Boxes of a draft that take longer are drawn roughly first, and well once the view rests."""
+REST_MS = 150
+SAME_Z = 1e-3
+"""Section coordinates that differ by less are the same."""
+Work = Callable[[], tuple[AnyArray, float]]
+"""Returns what was drawn, and how many seconds it took."""
 
 
 class VirtualVolume:
@@ -49,8 +58,7 @@ class VirtualVolume:
     ndim = 3
 
     def __init__(self, reconstruction: Reconstruction | Draft, voxel_size_nm: Triple | None = None) -> None:
-        self._reconstruction = reconstruction
-        self._planes = reconstruction.planes(voxel_size_nm)
+        self._take(reconstruction, voxel_size_nm)
         self._lock = threading.Lock()
         self._cache: OrderedDict[Hashable, AnyArray] = OrderedDict()
         self._cached_bytes = 0
@@ -60,6 +68,13 @@ class VirtualVolume:
         self._layers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._slicing_in: threading.Thread | None = None
         self._worker = Worker(None, name="emgauss-planes")
+
+    def _take(self, reconstruction: Reconstruction | Draft, voxel_size_nm: Triple | None) -> None:
+        self._reconstruction = reconstruction
+        self._planes = reconstruction.planes(voxel_size_nm)
+        self._rough = RoughPictures(reconstruction, self._planes) if isinstance(reconstruction, Draft) else None
+        self._seconds = math.inf
+        """That the last box took."""
 
     @property
     def reconstruction(self) -> Reconstruction | Draft:
@@ -94,7 +109,12 @@ class VirtualVolume:
     @property
     def busy(self) -> bool:
         """Whether something is being drawn for the canvas."""
-        return self._worker.busy
+        return self._worker.busy or (self._rough is not None and (self._rough.busy or self._missed is not None))
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether the canvas shows a rough picture, or none, until it is drawn well."""
+        return self._missed is not None
 
     def __len__(self) -> int:
         return len(self._planes)
@@ -113,14 +133,54 @@ class VirtualVolume:
     def draw_from(self, reconstruction: Reconstruction | Draft) -> None:
         """Render something else of the same shape, or the same anew that is better now; layers follow."""
         self._worker.forget()
-        self._reconstruction = reconstruction
-        self._planes = reconstruction.planes(self.voxel_size_nm)
+        if self._rough is not None:
+            self._rough.forget()
+        seconds = self._seconds if reconstruction is self._reconstruction else math.inf
+        self._take(reconstruction, self.voxel_size_nm)
+        self._seconds = seconds
         with self._lock:
             self._cache.clear()
             self._cached_bytes = 0
         self._missed = None
-        for layer in self._layers:
-            layer.refresh(extent=False)
+        self._refresh()
+
+    def section_near(self, z: float) -> float:
+        """Return the section coordinate of the plane nearest to ``z``."""
+        k = round(z * self._reconstruction.voxel_size_nm[0] / self.voxel_size_nm[0])
+        return self._planes.section_coordinate(min(max(k, 0), len(self) - 1))
+
+    def put(self, z: float, image: AnyArray, corner: tuple[int, int] = (0, 0)) -> bool:
+        """Put a newer picture of a section, or of a part of it, into its plane, until all is drawn anew.
+
+        Parameters
+        ----------
+        z
+            Section coordinate.
+        image
+            In the stack's intensities and pixels.
+        corner
+            Pixel (y, x) of its first one.
+
+        Returns
+        -------
+        Whether there is such a plane, and the rest of it is at hand.
+        """
+        if self.voxel_size_nm[1:] != self._reconstruction.voxel_size_nm[1:] or abs(self.section_near(z) - z) > SAME_Z:
+            return False
+        k = round(z * self._reconstruction.voxel_size_nm[0] / self.voxel_size_nm[0])
+        (y, x), (height, width) = corner, image.shape
+        key = (range(k, k + 1), range(self.shape[1]), range(self.shape[2]))
+        plane = self._recall(key)
+        if plane is None and self._rough is not None:
+            plane = self._rough.recall(key)
+        if plane is None and image.shape != self.shape[1:]:
+            return False
+        plane = np.empty((1, *self.shape[1:]), self.dtype) if plane is None else plane.copy()
+        plane[0, y : y + height, x : x + width] = self._planes.conversion.apply(image)
+        self._forget(key)
+        self._on_loaded(key, plane, self._seconds)
+        self._refresh()
+        return True
 
     def show_in(self, layer: Any) -> None:
         """Give ``layer``, whose data this is, what can be shown at once, and refresh it when the rest is ready.
@@ -164,16 +224,29 @@ class VirtualVolume:
         key = COARSE if all(orientation) else ranges
         block = self._recall(key)
         self._missed = None if block is not None else key
-        wanted = [(key, self._work(ranges))] if block is None else []
         self._worker.drop_waiting()
-        for each, work in wanted + self._ahead(ranges):
-            self._worker.submit(work, key=each, done=partial(_loaded, weakref.ref(self), each))
+        if block is None and key != COARSE and self._rough is not None and self._seconds > PATIENCE_S:
+            block = self._rough.recall(ranges)
+            if block is None:
+                self._draw_roughly(ranges, self._rough)
+        else:
+            self._submit(([(key, self._work(ranges))] if block is None else []) + self._ahead(ranges))
         if block is not None:
             self._shown[orientation] = (place, block)
             return block
         size = tuple(len(r) for r in ranges)
         shown = self._shown.get(orientation)
         return shown[1] if shown is not None and shown[1].shape == size else self._nothing(size)
+
+    def _draw_roughly(self, ranges: Ranges, rough: RoughPictures) -> None:
+        """Have a rough picture drawn, and a good one once the view rests."""
+        alive = weakref.ref(self)
+        rough.draw(ranges, partial(_drawn_roughly, alive, ranges))
+        QTimer.singleShot(REST_MS, partial(_rested, alive, ranges))
+
+    def _submit(self, wanted: list[tuple[Hashable, Work]]) -> None:
+        for key, work in wanted:
+            self._worker.submit(work, key=key, done=partial(_loaded, weakref.ref(self), key))
 
     def _refuse_solid(self) -> None:
         """Say once why the 3D view shows nothing of this layer; it goes on showing the others."""
@@ -194,8 +267,8 @@ class VirtualVolume:
     def _work(self, ranges: Ranges) -> Work:
         """Return what the worker calls; it does not keep this object alive."""
         if all(_orientation(ranges, self.shape)[0]):
-            return partial(Planes.coarse, self._planes, SOLID_SAMPLES)
-        return partial(Planes.__getitem__, self._planes, _slices(ranges))
+            return partial(_timed, partial(Planes.coarse, self._planes, SOLID_SAMPLES))
+        return partial(_timed, partial(Planes.__getitem__, self._planes, _slices(ranges)))
 
     def _ahead(self, ranges: Ranges) -> list[tuple[Hashable, Work]]:
         """Return the next planes in the direction of the last step that are not at hand, nearest first."""
@@ -227,12 +300,22 @@ class VirtualVolume:
             while self._cached_bytes > CACHE_BYTES and len(self._cache) > 1:
                 self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
 
-    def _on_loaded(self, key: Hashable, block: AnyArray) -> None:
+    def _forget(self, key: Hashable) -> None:
+        with self._lock:
+            if key in self._cache:
+                self._cached_bytes -= self._cache.pop(key).nbytes
+
+    def _on_loaded(self, key: Hashable, block: AnyArray, seconds: float) -> None:
+        if key != COARSE:
+            self._seconds = seconds
         self._remember(key, block)
         if key == self._missed:
             self._missed = None
-            for layer in self._layers:
-                layer.refresh(extent=False)
+            self._refresh()
+
+    def _refresh(self) -> None:
+        for layer in self._layers:
+            layer.refresh(extent=False)
 
 
 _ATTENDED: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -272,10 +355,28 @@ def _attend_to(layer: Any) -> None:
         layer.data.show_in(layer)
 
 
-def _loaded(volume: weakref.ref[VirtualVolume], key: Hashable, block: AnyArray) -> None:
+def _timed(work: Callable[[], AnyArray]) -> tuple[AnyArray, float]:
+    start = time.perf_counter()
+    return work(), time.perf_counter() - start
+
+
+def _loaded(volume: weakref.ref[VirtualVolume], key: Hashable, drawn: tuple[AnyArray, float]) -> None:
     alive = volume()
     if alive is not None:
-        alive._on_loaded(key, block)
+        alive._on_loaded(key, *drawn)
+
+
+def _drawn_roughly(volume: weakref.ref[VirtualVolume], ranges: Ranges) -> None:
+    alive = volume()
+    if alive is not None and alive._missed == ranges:
+        alive._refresh()
+
+
+def _rested(volume: weakref.ref[VirtualVolume], ranges: Ranges) -> None:
+    """Draw well what is still looked at."""
+    alive = volume()
+    if alive is not None and alive._missed == ranges:
+        alive._submit([(ranges, alive._work(ranges))])
 
 
 def _orientation(ranges: Ranges, shape: tuple[int, int, int]) -> tuple[tuple[bool, ...], tuple[int, ...]]:

@@ -25,7 +25,7 @@ from napari_emgauss.resampling.interpolated import InterpolatedStack
 from napari_emgauss.resampling.learned import LEARNED
 from napari_emgauss.resampling.plain import in_words
 from napari_emgauss.resampling.planes import Planes
-from napari_emgauss.training import PlanePlacement, Preview, Store
+from napari_emgauss.training import Store
 from napari_emgauss.volume import Volume
 
 PLAIN = "flow+blur0.7"
@@ -162,23 +162,17 @@ class Draft:
         """Return what `planes` does as a volume."""
         return self.planes(voxel_size_nm).volume()
 
-    def preview(self, z: float, *, at_once: bool = False) -> Preview:
-        """Return the section at ``z`` as an event of a training, labelled as what it is.
+    @property
+    def rough(self) -> InterpolatedStack:
+        """The stack by plain interpolation: drawn in moments rather than as good as it can be."""
+        method = PLAIN if self.shape[1] * self.shape[2] <= AT_ONCE_PX else "linear"
+        rough = _interpolated(self._now.setup, method)
+        rough.dtype = self.dtype
+        return rough
 
-        Parameters
-        ----------
-        z
-            Section coordinate.
-        at_once
-            Whether it is needed in moments rather than as good as it can be.
-        """
-        now = self._now
-        if at_once:
-            method = PLAIN if self.shape[1] * self.shape[2] <= AT_ONCE_PX else "linear"
-            image, label = now.interpolated(method).render(z), f"{AT_FIRST}: {in_words(method)}"
-        else:
-            image, label = self.render(z), now.label(z)
-        return Preview(image=image, placement=PlanePlacement(origin=(float(z), 0.0, 0.0)), label=label)
+    def label(self, z: float, *, rough: bool = False) -> str:
+        """Return in words what is drawn at ``z``, or what `rough` is."""
+        return f"{AT_FIRST}: {in_words(self.rough.record['interpolated'])}" if rough else self._now.label(z)
 
 
 @dataclass(frozen=True)
@@ -230,9 +224,6 @@ class _Known:
         part = _TrainedPart(plan.z, plan.y, plan.x, trained)
         interpolation = _interpolated(setup, method) if known is None else known
         return cls(setup, method, interpolation, part, StoredModels(read, [0] * n, []))
-
-    def interpolated(self, method: str) -> InterpolatedStack:
-        return self.interpolation if method == self.method else _interpolated(self.setup, method)
 
     def label(self, z: float) -> str:
         blocks = [number for number, _ in Plan.blocks_at(self.plan, self._position(z))]
