@@ -116,6 +116,21 @@ def test_the_verdict_says_in_plain_words_what_a_harder_test_tells(ours, sentence
     assert result.best_structure.method == "linear"
 
 
+@pytest.mark.parametrize(
+    ("ours", "words"),
+    [
+        ((27.6, 0.75, 0.6), "Membranes follow through the gap: better than interpolation on 3 of 3 held-out sections,"),
+        ((27.6, 0.75, 0.5), "Closer to the truth than interpolation on your 3 held-out sections,"),
+        ((26.0, 0.6, 0.4), "No better than interpolation on your 3 held-out sections,"),
+    ],
+)
+def test_the_verdict_in_words_needs_no_decibels(ours, words):
+    told = made_up(ours, ("linear", 26.0, 0.71, 0.5), ("flow+blur0.7", 27.0, 0.70, 0.45)).in_words()
+    assert told.startswith(f"{words} at a harder test (gaps of 100 nm instead of 50)")
+    assert told.endswith("Structures thinner than a section, such as vesicles, are guesses.")
+    assert "dB" not in told
+
+
 def test_a_blur_raises_psnr_but_not_the_structure_score(long_stack):
     truth = long_stack.section(4) / np.float32(255)
     noisy = truth + np.random.default_rng(0).normal(0, 0.15, truth.shape).astype(np.float32)

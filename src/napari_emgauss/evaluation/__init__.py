@@ -8,6 +8,7 @@ from napari_emgauss.evaluation.held_out import (
     plain_levels,
     score_held_out,
 )
+from napari_emgauss.evaluation.places import Place, Places, places_by_uncertainty
 from napari_emgauss.evaluation.results import Evaluation, MethodScore, PhaseScore, SectionScore
 from napari_emgauss.evaluation.run import DEFAULT_METHODS, evaluate
 from napari_emgauss.evaluation.side_by_side import ComparedImages, GreyImages, SideBySide
@@ -23,12 +24,15 @@ __all__ = [
     "HeldOutSectionScore",
     "MethodScore",
     "PhaseScore",
+    "Place",
+    "Places",
     "SectionScore",
     "SectionSource",
     "SideBySide",
     "SourceFactory",
     "evaluate",
     "held_out_sections",
+    "places_by_uncertainty",
     "plain_levels",
     "score_held_out",
 ]

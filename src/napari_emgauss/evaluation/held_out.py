@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_emgauss.errors import ConfigError, VolumeError
+from napari_emgauss.evaluation.places import Place, Places, places_of_gain, square_structures
 from napari_emgauss.evaluation.results import MARGIN_DB, MARGIN_SSIM, SSIM_WINDOW, aligned
 from napari_emgauss.evaluation.scoring import score_section, structure
 from napari_emgauss.evaluation.sources import MethodKind, SectionSource, resolve_methods
-from napari_emgauss.methods.emgauss import Draft, Reconstruction, corrected_like
+from napari_emgauss.methods.emgauss import GUESSES, Draft, Reconstruction, corrected_like
 from napari_emgauss.metrics import psnr
 from napari_emgauss.resampling.plain import PlainInterpolation, Stop, in_words
 from napari_emgauss.resampling.unit import IntensityScale
@@ -21,6 +23,7 @@ PLAIN_METHODS = ("linear", "linear+blur", "flow", "flow+blur")
 MARGIN_STRUCTURE = 0.005
 """Differences of the structure score below this are none."""
 LOST = " At the narrower gaps of your stack this can come out the other way: look at both in xz and yz."
+HINT = " So few sections give only a hint."
 FEW_SECTIONS = 3
 """With fewer sections than this a verdict is called a hint."""
 
@@ -73,12 +76,15 @@ class HeldOut:
         Preset that the reconstruction was trained with, if known.
     gaps_nm
         Mean width of the gaps around the held-out sections, and of those that the reconstruction is made for.
+    places
+        Where structures are drawn best and worst, compared with the best plain interpolation.
     """
 
     rows: tuple[HeldOutScore, ...]
     sections: tuple[HeldOutSectionScore, ...]
     preset: str = ""
     gaps_nm: tuple[float, float] = (2.0, 1.0)
+    places: Places = field(default_factory=Places)
 
     def __str__(self) -> str:
         return f"{self.table()}\n\n{self.verdict()}"
@@ -140,10 +146,24 @@ class HeldOut:
         lead = f"A harder test (gaps of {tested_nm:.0f} nm instead of {real_nm:.0f}), on your {where}: "
         tail = "" if self.pays else LOST
         if ours.n < FEW_SECTIONS:
-            tail += " So few sections give only a hint."
+            tail += HINT
         if not self.pays and self.preset == "fast":
             tail += " The preset 'balanced', which studies your sections first, may do better."
         return lead + self._judged() + tail
+
+    def in_words(self) -> str:
+        """Say what `verdict` does without a number that one would have to know."""
+        ours, (tested_nm, real_nm) = self.reconstruction, self.gaps_nm
+        of = f"{ours.n} held-out sections" if ours.n > 1 else "one held-out section"
+        test = f"at a harder test (gaps of {tested_nm:.0f} nm instead of {real_nm:.0f})"
+        gain_db, gain_ssim, gain_structure = self._gains
+        if gain_structure >= MARGIN_STRUCTURE:
+            told = f"Membranes follow through the gap: better than interpolation on {self.n_better} of {of}, {test}."
+        elif gain_db >= MARGIN_DB or gain_ssim >= MARGIN_SSIM:
+            told = f"Closer to the truth than interpolation on your {of}, {test}; structures follow as well as with it."
+        else:
+            told = f"No better than interpolation on your {of}, {test}.{LOST}"
+        return f"{told}{HINT if ours.n < FEW_SECTIONS else ''} {GUESSES}"
 
     def _judged(self) -> str:
         gain_db, gain_ssim, gain_structure = self._gains
@@ -217,6 +237,7 @@ def score_held_out(
     sources: dict[str, SectionSource] = {"emgauss": reconstruction.render}
     sources |= {s.name: PlainInterpolation(volume, reconstruction.observed, s.name).section for s in specs}
     scores: list[HeldOutSectionScore] = []
+    local: dict[tuple[str, int], npt.NDArray[np.float64]] = {}
     total = len(sources) * len(chosen)
     for section in chosen:
         truth = scale.to_unit(volume.section(section))
@@ -226,12 +247,18 @@ def score_held_out(
             image = scale.to_unit(source(float(section)))
             score = score_section(image, truth, with_fsim=False)
             scores.append(HeldOutSectionScore(name, section, score.psnr_db, score.ssim, structure(image, truth)))
+            local[name, section] = square_structures(image, truth)
             progress(len(scores), total)
     kinds: dict[str, MethodKind] = {"emgauss": "reconstruction", **{spec.name: spec.kind for spec in specs}}
     rows = tuple(_mean(name, kind, scores) for name, kind in kinds.items())
     dz, observed = volume.voxel_size_nm[0], reconstruction.observed
     tested = [dz * (min(i for i in observed if i > k) - max(i for i in observed if i < k)) for k in chosen]
-    return HeldOut(rows, tuple(scores), str(reconstruction.record.get("preset", "")), (float(np.mean(tested)), dz))
+    result = HeldOut(rows, tuple(scores), str(reconstruction.record.get("preset", "")), (float(np.mean(tested)), dz))
+    rival, found = result.best_structure.method, list[Place]()
+    for section in chosen:
+        gains = local["emgauss", section] - local[rival, section]
+        found += places_of_gain(float(section), volume.shape[1:], gains)
+    return replace(result, places=Places.among(found))
 
 
 def held_out_sections(reconstruction: Reconstruction) -> tuple[int, ...]:

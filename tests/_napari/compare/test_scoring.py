@@ -3,12 +3,13 @@
 import threading
 
 import numpy as np
+import pytest
 
 import napari_emgauss as eg
 from napari_emgauss._napari.compare.widget import CompareWidget
-from napari_emgauss._napari.viewer.layers import LayerPlacement, stack_of
+from napari_emgauss._napari.viewer.layers import LayerPlacement, camera_of, stack_of
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
-from napari_emgauss.evaluation import HeldOut, score_held_out
+from napari_emgauss.evaluation import HeldOut, Place, Places, score_held_out
 from napari_emgauss.interpolation.plain import Baseline
 from napari_emgauss.resampling.plain import PlainInterpolation
 
@@ -18,7 +19,10 @@ WAIT_MS = 60_000
 def test_the_table_and_the_sentence_are_the_core_s(compare, open_model, trained_in_part, settled):
     settled(compare)
     expected = score_held_out(open_model.stack, trained_in_part)
-    assert compare.view.scores.verdict.text() == expected.verdict()
+    assert compare.view.scores.verdict.text() == expected.in_words()
+    assert "dB" not in compare.view.scores.verdict.text()
+    assert compare.view.scores.numbers.text() == expected.verdict()
+    assert not compare.view.scores.details.isExpanded()
     table = compare.view.scores.table
     cells = [[table.item(i, k).text() for k in range(4)] for i in range(table.rowCount())]
     assert cells[0] == [
@@ -39,11 +43,24 @@ def test_choosing_a_row_of_the_table_shows_that_interpolation(compare, open_mode
     assert compare.view.form.baseline == Baseline(method="linear", blur_px=0.7)
 
 
+def test_a_place_is_shown_in_the_panes_and_by_the_viewer(compare, open_model, viewer, stack_layer, settled):
+    settled(compare)
+    place = Place(z=3.0, y=12, x=30, side_px=10, gain=1.0)
+    compare.view.scores.places.offer(Places(best=(place,)))
+    compare.view.scores.places.buttons[0].click()
+    settled(compare)
+    assert (compare._at.z, compare._at.y, compare._at.x) == (3, 12, 30)
+    assert stack_layer.world_to_data(viewer.dims.point) == pytest.approx((3, 12, 30))
+    centre = camera_of(viewer).center
+    assert stack_layer.world_to_data((viewer.dims.point[0], *centre[-2:]))[1:] == pytest.approx((12, 30))
+
+
 def test_a_model_without_held_out_sections_is_drawn_but_not_scored(viewer, compare, stack_layer, trained, settled):
     open_models(viewer).add(OpenModel("all", trained, LayerPlacement.of(stack_layer), stack_of(stack_layer)))
     settled(compare)
     assert compare.view.panes.image("xy", 0) is not None
-    assert "by hiding 3 sections in turn" in compare.view.scores.verdict.text()
+    assert "on your 3 hidden sections" in compare.view.scores.verdict.text()
+    assert "by hiding 3 sections in turn" in compare.view.scores.numbers.text()
     assert "'Hold out'" in compare.view.scores.verdict.text()
     assert compare.view.scores.table.isHidden()
     assert compare.view.held_out_button.isHidden()

@@ -13,7 +13,9 @@ from napari_emgauss._napari.viewer.isotropic import add_isotropic, isotropic_lay
 from napari_emgauss._napari.viewer.layers import fit_to_view, grid_of
 from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
+from napari_emgauss._napari.viewer.regions import look_at
 from napari_emgauss._napari.viewer.removal import is_ours
+from napari_emgauss.evaluation import Place
 
 KEY = "b"
 AXES = {"xy": (0, 1, 2), "xz": (1, 0, 2), "yz": (2, 0, 1)}
@@ -50,6 +52,7 @@ class LookController:
         view.side_by_side_wanted.connect(self.show_side_by_side)
         view.faded.connect(self.fade)
         self.scoring.wanted.connect(self._interpolate)
+        self.scoring.place_chosen.connect(self.go_to_place)
         self._connections.connect(viewer.dims.events.order, self._on_order)
         view.destroyed.connect(self._let_go_of_key)
 
@@ -112,6 +115,12 @@ class LookController:
         """Show so much of the reconstruction over the original."""
         if self.layer is not None:
             self.layer.opacity = share
+
+    def go_to_place(self, place: Place) -> None:
+        """Have the canvas show a place."""
+        if self.model is not None:
+            nm, at = self.model.placement.nm_per_unit, (place.z, place.y, place.x)
+            look_at(self._viewer, self.model.reconstruction, nm, at, side_px=place.side_px)
 
     def _choose(self) -> None:
         """Show the chosen model and judge it."""

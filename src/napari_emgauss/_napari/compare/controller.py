@@ -15,9 +15,9 @@ from napari_emgauss._napari.controls.elements import timer
 from napari_emgauss._napari.controls.notify import EXPLAINED, message_of, report
 from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import NO_MODEL, OpenModel, open_models
-from napari_emgauss._napari.viewer.regions import section_in_view
+from napari_emgauss._napari.viewer.regions import look_at, section_in_view
 from napari_emgauss.errors import VolumeError
-from napari_emgauss.evaluation import GreyImages, SideBySide, held_out_sections
+from napari_emgauss.evaluation import GreyImages, Place, SideBySide, held_out_sections
 from napari_emgauss.volume import Volume
 
 SETTLE_MS = 40
@@ -71,6 +71,7 @@ class CompareController:
         view.next_held_out.connect(self.go_to_held_out)
         self.scoring.chosen.connect(view.form.choose_baseline)
         self.scoring.wanted.connect(self.interpolate)
+        self.scoring.place_chosen.connect(self.go_to_place)
         self._connections.connect(self._viewer.events.theme, self._take_theme)
         self._connections.connect(self._viewer.dims.events.point, self._follow_viewer)
 
@@ -99,6 +100,13 @@ class CompareController:
         sections = held_out_sections(self._pair.reconstruction) if self._pair else ()
         if sections:
             self.go_to(z=next((s for s in sections if s > self._at.z + 1e-3), sections[0]))
+
+    def go_to_place(self, place: Place) -> None:
+        """Show a place here and in the viewer."""
+        if self.model is not None:
+            nm, at = self.model.placement.nm_per_unit, (place.z, place.y, place.x)
+            look_at(self._viewer, self.model.reconstruction, nm, at, side_px=place.side_px)
+        self.go_to(z=place.z, y=place.y, x=place.x)
 
     def interpolate(self, method: str) -> None:
         """Add the stack, interpolated to cubic voxels by ``method``, as a layer."""

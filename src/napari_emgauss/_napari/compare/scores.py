@@ -16,7 +16,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_emgauss._napari.controls.elements import button, text_label
+from napari_emgauss._napari.compare.places_panel import PlacesPanel
+from napari_emgauss._napari.controls.elements import button, column, folded, text_label
+from napari_emgauss.evaluation import Places
 
 ABOUT = (
     "Held-out sections were kept from the training and from the interpolations. The gaps there are twice as wide as "
@@ -48,13 +50,17 @@ class ScoresView(QWidget):
             "", "Add the stack, interpolated to cubic voxels, as a layer: no model is needed for that."
         )
         self.instead.clicked.connect(lambda: self.instead_wanted.emit())
+        self.places = PlacesPanel()
+        self.details = folded("Details")
+        self.numbers = text_label()
         self.progress = QProgressBar()
         self.progress.setFormat("Scoring held-out sections: %v of %m")
         self.table = QTableWidget(0, 4)
         self._set_up_table()
+        self.details.addWidget(column(self.numbers, self.table))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.verdict, self.instead, self.progress, self.table):
+        for widget in (self.verdict, self.places, self.instead, self.progress, self.details):
             layout.addWidget(widget)
         self.clear()
 
@@ -81,14 +87,17 @@ class ScoresView(QWidget):
     def clear(self) -> None:
         """Show nothing."""
         self.verdict.setText("")
-        for widget in (self.verdict, self.instead, self.table, self.progress):
+        self.places.offer(Places())
+        for widget in (self.verdict, self.instead, self.table, self.progress, self.details):
             widget.hide()
 
-    def show_text(self, text: str) -> None:
-        """Say ``text``."""
+    def show_text(self, text: str, details: str = "") -> None:
+        """Say ``text``; the ``details`` are folded away."""
         self.verdict.setText(text)
         self.verdict.setToolTip(ABOUT)
         self.verdict.show()
+        self.numbers.setText(details)
+        self.details.setVisible(bool(details))
 
     def show_progress(self, done: int, total: int) -> None:
         """Show how far the scoring is; a ``total`` of 0 is not yet known."""

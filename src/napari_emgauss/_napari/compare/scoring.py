@@ -8,9 +8,9 @@ from napari_emgauss._napari.compare.scores import ScoresRow, ScoresView
 from napari_emgauss._napari.controls.notify import message_of, report
 from napari_emgauss._napari.workers.gui_call import GuiCall
 from napari_emgauss._napari.workers.worker import Worker
-from napari_emgauss.evaluation import HeldOut, held_out_sections, score_held_out
+from napari_emgauss.evaluation import HeldOut, Place, Places, held_out_sections, places_by_uncertainty, score_held_out
 from napari_emgauss.interpolation.plain import Baseline
-from napari_emgauss.methods.emgauss import Reconstruction, hidden_verdict
+from napari_emgauss.methods.emgauss import Reconstruction, hidden_in_words, hidden_verdict
 from napari_emgauss.resampling.plain import in_words
 from napari_emgauss.volume import Volume
 
@@ -19,16 +19,20 @@ NOTHING_HIDDEN = "Nothing was hidden while this model was made, so nothing says 
 HOLD_OUT = (
     " To have the result itself scored, with pictures, train on a part with 'Hold out' set to every 4th or 8th section."
 )
+JUDGED = "On held-out sections: where structures are better, or worse, than by the best plain interpolation."
+EXPECTED = "Between sections: where the error to expect is smallest, or largest."
 _WORDS = {"nearest": "Nearest section", "linear": "Linear", "cubic": "Cubic", "flow": "Optical flow"}
 
 
 class Scoring:
     """Fills a `ScoresView`.
 
-    ``chosen`` tells which interpolation's row was clicked, ``wanted`` which one a layer is to be made by.
+    ``chosen`` tells which interpolation's row was clicked, ``place_chosen`` where to look, ``wanted`` by which
+    interpolation a layer is to be made.
     """
 
     chosen = Signal(Baseline)
+    place_chosen = Signal(Place)
     wanted = Signal(str)
 
     def __init__(self, view: ScoresView) -> None:
@@ -39,6 +43,7 @@ class Scoring:
         self.result: HeldOut | None = None
         view.destroyed.connect(self._progress.close)
         view.row_clicked.connect(self._row_clicked)
+        view.places.chosen.connect(self.place_chosen.emit)
         view.instead_wanted.connect(self._instead_wanted)
 
     @property
@@ -56,8 +61,9 @@ class Scoring:
         """Score in the background and show the result."""
         self.clear()
         if not held_out_sections(reconstruction):
-            told = hidden_verdict(reconstruction.record, reconstruction.voxel_size_nm)
-            self._view.show_text((told or NOTHING_HIDDEN) + HOLD_OUT)
+            about = reconstruction.record, reconstruction.voxel_size_nm
+            self._view.show_text((hidden_in_words(*about) or NOTHING_HIDDEN) + HOLD_OUT, hidden_verdict(*about))
+            self._worker.submit_newest(lambda: places_by_uncertainty(reconstruction), done=self._offer_surest)
             return
         self._view.show_progress(0, 0)
 
@@ -82,7 +88,8 @@ class Scoring:
         if result is None:
             return
         self.result = result
-        self._view.show_text(result.verdict())
+        self._view.show_text(result.in_words(), result.verdict())
+        self._view.places.offer(result.places, tip=JUDGED)
         best = result.best_plain
         rows = [
             ScoresRow(
@@ -95,6 +102,9 @@ class Scoring:
             for row in result.rows
         ]
         self._view.show_scores(rows, "" if result.pays else f"Make a layer by {in_words(best.method)}")
+
+    def _offer_surest(self, places: Places) -> None:
+        self._view.places.offer(places, best="Surest places", worst="Least sure", tip=EXPECTED)
 
     def _fail(self, error: BaseException) -> None:
         self._view.progress.hide()

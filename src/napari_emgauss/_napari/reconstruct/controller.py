@@ -34,7 +34,7 @@ from napari_emgauss._types import Region
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.evaluation import plain_levels
 from napari_emgauss.io.store import JobFolder
-from napari_emgauss.methods.emgauss import describe_evidence, describe_sections, hidden_verdict
+from napari_emgauss.methods.emgauss import describe_evidence, describe_sections, hidden_in_words
 from napari_emgauss.session import Session
 from napari_emgauss.training import Finished, FinishReason, Progress, RunConfig
 from napari_emgauss.units import format_duration
@@ -365,5 +365,5 @@ def _told(model: OpenModel, end: Finished, seconds: float) -> str:
     early = " (stopped early)" if end.reason is FinishReason.STOPPED else ""
     kept = ", kept under 'Recent models'" if keeps_models() else " (not saved yet)"
     done = f"Done{early} in {format_duration(seconds)}: {model.name}{kept}."
-    told = (done, describe_sections(record, ceiling=False), hidden_verdict(record, model.trained.voxel_size_nm))
+    told = (done, describe_sections(record, ceiling=False), hidden_in_words(record, model.trained.voxel_size_nm))
     return " ".join(text for text in told if text)

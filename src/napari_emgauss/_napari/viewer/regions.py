@@ -95,6 +95,23 @@ def section_in_view(viewer: Any, grid: Grid, nm_per_unit: Triple) -> float:
     return (depth_nm - grid.origin_nm[0]) / grid.voxel_size_nm[0]
 
 
+def look_at(viewer: Any, grid: Grid, nm_per_unit: Triple, at: tuple[float, float, float], *, side_px: int) -> None:
+    """Go to a place (section coordinate, y, x), in the orientation that the viewer has.
+
+    A square of ``side_px`` around it takes half of the canvas. For the others see `region_in_view`.
+    """
+    nm = world_nm(viewer, nm_per_unit)
+    world = [(o + i * v) / f for o, i, v, f in zip(grid.origin_nm, at, grid.voxel_size_nm, nm, strict=True)]
+    dims, camera, canvas = viewer.dims, camera_of(viewer), getattr(viewer, "canvas", None)
+    first = dims.ndim - 3
+    for axis, position in enumerate(world):
+        dims.set_point(first + axis, position)
+    shown = [world[axis - first] for axis in dims.displayed if axis >= first]
+    camera.center = (*camera.center[: 3 - len(shown)], *shown)
+    size = min((2048, 2048) if canvas is None else canvas.size)
+    camera.zoom = size / (2 * side_px * grid.voxel_size_nm[1] / nm[1])
+
+
 def region_of_rectangle(viewer: Any, grid: Grid, nm_per_unit: Triple) -> Region:
     """Return the pixels that the selected shape, else the newest one, touches; see `region_in_view`.
 

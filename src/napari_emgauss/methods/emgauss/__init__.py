@@ -12,14 +12,17 @@ if TYPE_CHECKING:
     from napari_emgauss.methods.emgauss.presets import PRESETS, PresetName, preset
     from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
     from napari_emgauss.methods.emgauss.study import (
+        GUESSES,
         corrected_like,
         describe_evidence,
         describe_sections,
+        hidden_in_words,
         hidden_verdict,
     )
     from napari_emgauss.methods.emgauss.train import reconstruct
 
 _HOME = {
+    "GUESSES": "study",
     "PRESETS": "presets",
     "Draft": "draft",
     "EmgaussConfig": "config",
@@ -29,11 +32,13 @@ _HOME = {
     "corrected_like": "study",
     "describe_evidence": "study",
     "describe_sections": "study",
+    "hidden_in_words": "study",
     "hidden_verdict": "study",
     "preset": "presets",
     "reconstruct": "train",
 }
 __all__ = [
+    "GUESSES",
     "PRESETS",
     "Draft",
     "EmgaussConfig",
@@ -43,6 +48,7 @@ __all__ = [
     "corrected_like",
     "describe_evidence",
     "describe_sections",
+    "hidden_in_words",
     "hidden_verdict",
     "preset",
     "reconstruct",

@@ -2,9 +2,16 @@
 
 from napari_emgauss.methods.emgauss.study.examination import Examined, corrected_like, describe_sections, examine
 from napari_emgauss.methods.emgauss.study.findings import Study, study
-from napari_emgauss.methods.emgauss.study.teacher import MixtureTeacher, describe_evidence, hidden_verdict
+from napari_emgauss.methods.emgauss.study.teacher import (
+    GUESSES,
+    MixtureTeacher,
+    describe_evidence,
+    hidden_in_words,
+    hidden_verdict,
+)
 
 __all__ = [
+    "GUESSES",
     "Examined",
     "MixtureTeacher",
     "Study",
@@ -12,6 +19,7 @@ __all__ = [
     "describe_evidence",
     "describe_sections",
     "examine",
+    "hidden_in_words",
     "hidden_verdict",
     "study",
 ]

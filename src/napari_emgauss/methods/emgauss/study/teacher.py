@@ -37,6 +37,7 @@ from napari_emgauss.training import Watch
 STAGE, HIDING, PREDICTING = "teacher", "evidence", "pseudo-sections"
 LEVEL_DB = 0.05
 """Differences below this are none."""
+GUESSES = "Structures thinner than a section, such as vesicles, are guesses."
 LEAST_ERROR = 0.01
 """In normalised intensities: below it more confidence is no better."""
 
@@ -167,6 +168,21 @@ def hidden_verdict(record: Mapping[str, Any], voxel_size_nm: Triple) -> str:
         f"A harder test (gaps of {2 * dz:.0f} nm instead of {dz:.0f}), by hiding {n} "
         f"section{'s' * (n > 1)} in turn while your stack was studied: what the Gaussians learned from is {told} the "
         f"best plain interpolation ({best}) in PSNR."
+    )
+
+
+def hidden_in_words(record: Mapping[str, Any], voxel_size_nm: Triple) -> str:
+    """Say what `hidden_verdict` does without a number that one would have to know; empty where none was hidden."""
+    found = record.get("teacher")
+    if not found or not found["n_hidden"]:
+        return ""
+    scores, dz, n = found["hidden_psnr_db"], voxel_size_nm[0], found["n_hidden"]
+    gain_db = scores["fused"] - max(scores[name] for name in PLAIN)
+    told = "as close to the truth as the best" if abs(gain_db) < LEVEL_DB else "closer to the truth than any"
+    return (
+        f"What the Gaussians learned from is {told if gain_db > -LEVEL_DB else 'no closer to the truth than'} "
+        f"interpolation on your {n} hidden section{'s' * (n > 1)}, at a harder test "
+        f"(gaps of {2 * dz:.0f} nm instead of {dz:.0f}). {GUESSES}"
     )
 
 
