@@ -1,9 +1,29 @@
-"""Widgets end with their docks."""
+"""Widgets are filled when what they need is loaded, and end with their docks."""
+
+import sys
+import threading
 
 import pytest
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_emgauss._napari.viewer.docked import fill_dock
+from napari_emgauss._napari.viewer import docked
+from napari_emgauss._napari.viewer.docked import DockedWidget
+
+WAIT_MS = 60_000
+
+
+class Sample(DockedWidget):
+    """A widget that tells when its dock is closed."""
+
+    needs = "napari_emgauss.units"
+
+    def fill(self):
+        self.told, self.view = [], QLabel("view")
+        self.controller = self.viewer
+        self.show_view(self.view)
+
+    def leave(self):
+        self.told.append(1)
 
 
 @pytest.fixture
@@ -14,19 +34,30 @@ def dock(qtbot):
 
 
 def test_a_widget_that_is_taken_out_of_its_dock_tells_and_ends(qtbot, dock):
-    widget, told = QWidget(), []
-    ends = fill_dock(widget, QLabel("view"))
+    widget = Sample(None)
+    told = widget.told
     QVBoxLayout(dock).addWidget(widget)
-    ends.taken_out.connect(lambda: told.append(1))
-    with qtbot.waitSignal(widget.destroyed, timeout=60_000):
+    with qtbot.waitSignal(widget.destroyed, timeout=WAIT_MS):
         widget.setParent(None)
     assert told == [1]
 
 
 def test_the_view_takes_all_of_the_height(qtbot, dock):
-    widget, view = QWidget(), QLabel("view")
-    fill_dock(widget, view)
+    widget = Sample(None)
     QVBoxLayout(dock).addWidget(widget)
     dock.resize(200, 500)
     dock.show()
-    qtbot.waitUntil(lambda: view.height() == widget.height() > 400, timeout=60_000)
+    qtbot.waitUntil(lambda: widget.view.height() == widget.height() > 400, timeout=WAIT_MS)
+
+
+def test_it_opens_at_once_and_is_filled_when_torch_is_loaded_elsewhere(qtbot, dock, monkeypatch):
+    threads = []
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr(docked, "import_module", lambda name: threads.append((name, threading.current_thread().name)))
+    widget = Sample(None)
+    QVBoxLayout(dock).addWidget(widget)
+    assert not widget.is_filled
+    assert "Loading" in widget.findChild(QLabel).text()
+    qtbot.waitUntil(lambda: widget.is_filled, timeout=WAIT_MS)
+    assert threads == [("napari_emgauss.units", "emgauss-loading")]
+    assert [widget.layout().itemAt(i).widget() for i in range(widget.layout().count())] == [widget.view]

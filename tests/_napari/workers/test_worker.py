@@ -196,6 +196,17 @@ def test_work_under_way_is_not_asked_for_again(qtbot, worker):
     assert done[-1] == "again"
 
 
+def test_work_that_was_forgotten_while_it_went_on_can_be_asked_for_again(qtbot, worker):
+    done, held = [], Held("old")
+    worker.submit(held, key="a", done=done.append)
+    assert held.begun.wait(WAIT_S)
+    worker.forget()
+    worker.submit(lambda: "new", key="a", done=done.append)
+    held.go_on.set()
+    finished(qtbot, worker)
+    assert done == ["new"]
+
+
 def test_several_threads_work_at_once(qtbot, widget):
     worker, together, seen = Worker(widget, name="emgauss-test", at_once=3), threading.Barrier(3), []
     for _ in range(6):

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QWidget
-
-from napari_emgauss._napari.assistant.controller import AssistantController
-from napari_emgauss._napari.assistant.view import AssistantView
-from napari_emgauss._napari.viewer.docked import fill_dock
-from napari_emgauss._napari.viewer.models import open_models
+from napari_emgauss._napari.viewer.docked import DockedWidget
 
 if TYPE_CHECKING:
-    import napari
+    from napari_emgauss._napari.assistant.controller import AssistantController
+    from napari_emgauss._napari.assistant.view import AssistantView
 
 
-class AssistantWidget(QWidget):
+class AssistantWidget(DockedWidget):
     """All steps in one dock, made of the parts of the other widgets.
 
     Parameters
@@ -24,10 +20,26 @@ class AssistantWidget(QWidget):
         The napari viewer.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+    needs = "napari_emgauss._napari.assistant.controller"
+    view: AssistantView
+    controller: AssistantController
+
+    def fill(self) -> None:
+        """Make view and controller, and show the view."""
+        from napari_emgauss._napari.assistant.controller import AssistantController
+        from napari_emgauss._napari.assistant.view import AssistantView
+        from napari_emgauss._napari.viewer.models import open_models
+
         self.view = AssistantView()
-        itself = getattr(viewer, "__wrapped__", viewer)
-        controller = self.controller = AssistantController(self.view, itself, open_models(viewer))
+        controller = self.controller = AssistantController(self.view, self.viewer, open_models(self.viewer))
         self.view.destroyed.connect(lambda: controller.close())  # a bound method would not keep it until then
-        fill_dock(self, self.view, may_end=controller.may_end).taken_out.connect(self.controller.leave)
+        self.show_view(self.view)
+
+    def may_end(self) -> bool:
+        """Ask before a training ends with the dock or the window."""
+        return not self.is_filled or self.controller.may_end()
+
+    def leave(self) -> None:
+        """Take away what makes no sense without the dock, which is being closed."""
+        if self.is_filled:
+            self.controller.leave()

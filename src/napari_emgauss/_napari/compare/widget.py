@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QWidget
-
-from napari_emgauss._napari.compare.controller import CompareController
-from napari_emgauss._napari.compare.view import CompareView
-from napari_emgauss._napari.viewer.docked import fill_dock
+from napari_emgauss._napari.viewer.docked import DockedWidget
 
 if TYPE_CHECKING:
-    import napari
+    from napari_emgauss._napari.compare.controller import CompareController
+    from napari_emgauss._napari.compare.view import CompareView
 
 
-class CompareWidget(QWidget):
-    """Dock widget.
+class CompareWidget(DockedWidget):
+    """A model beside plain interpolation, with scores.
 
     Parameters
     ----------
     viewer
-        The viewer that it is docked in.
+        The napari viewer.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+    needs = "napari_emgauss._napari.compare.controller"
+    view: CompareView
+    controller: CompareController
+
+    def fill(self) -> None:
+        """Make view and controller, and show the view."""
+        from napari_emgauss._napari.compare.controller import CompareController
+        from napari_emgauss._napari.compare.view import CompareView
+
         self.view = CompareView()
-        fill_dock(self, self.view)
-        self.controller = CompareController(self.view, viewer)
+        self.controller = CompareController(self.view, self.viewer)
+        self.show_view(self.view)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QWidget
-
-from napari_emgauss._napari.explore.controller import ExploreController
-from napari_emgauss._napari.explore.view import ExploreView
-from napari_emgauss._napari.viewer.docked import fill_dock
-from napari_emgauss._napari.viewer.models import open_models
+from napari_emgauss._napari.viewer.docked import DockedWidget
 
 if TYPE_CHECKING:
-    import napari
+    from napari_emgauss._napari.explore.controller import ExploreController
+    from napari_emgauss._napari.explore.view import ExploreView
 
 
-class ExploreWidget(QWidget):
+class ExploreWidget(DockedWidget):
     """Continuous position along z, drawn into one layer that overlays the stack.
 
     Parameters
@@ -24,8 +20,21 @@ class ExploreWidget(QWidget):
         The napari viewer.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+    needs = "napari_emgauss._napari.explore.controller"
+    view: ExploreView
+    controller: ExploreController
+
+    def fill(self) -> None:
+        """Make view and controller, and show the view."""
+        from napari_emgauss._napari.explore.controller import ExploreController
+        from napari_emgauss._napari.explore.view import ExploreView
+        from napari_emgauss._napari.viewer.models import open_models
+
         self.view = ExploreView()
-        self.controller = ExploreController(self.view, getattr(viewer, "__wrapped__", viewer), open_models(viewer))
-        fill_dock(self, self.view).taken_out.connect(self.controller.leave)
+        self.controller = ExploreController(self.view, self.viewer, open_models(self.viewer))
+        self.show_view(self.view)
+
+    def leave(self) -> None:
+        """Take away what makes no sense without the dock, which is being closed."""
+        if self.is_filled:
+            self.controller.leave()

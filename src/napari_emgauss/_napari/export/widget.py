@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QWidget
-
-from napari_emgauss._napari.export.controller import ExportController
-from napari_emgauss._napari.export.view import ExportView
-from napari_emgauss._napari.viewer.docked import fill_dock
+from napari_emgauss._napari.viewer.docked import DockedWidget
 
 if TYPE_CHECKING:
-    import napari.viewer
+    from napari_emgauss._napari.export.controller import ExportController
+    from napari_emgauss._napari.export.view import ExportView
 
 
-class ExportWidget(QWidget):
-    """Dock widget.
+class ExportWidget(DockedWidget):
+    """What to export, and where to.
 
     Parameters
     ----------
     viewer
-        The viewer that it is docked in.
+        The napari viewer.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+    needs = "napari_emgauss._napari.export.controller"
+    view: ExportView
+    controller: ExportController
+
+    def fill(self) -> None:
+        """Make view and controller, and show the view."""
+        from napari_emgauss._napari.export.controller import ExportController
+        from napari_emgauss._napari.export.view import ExportView
+
         self.view = ExportView()
-        fill_dock(self, self.view)
-        self.controller = ExportController(self.view, viewer)
+        self.controller = ExportController(self.view, self.viewer)
+        self.show_view(self.view)

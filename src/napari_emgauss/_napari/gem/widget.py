@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QWidget
-
-from napari_emgauss._napari.gem.controller import ParticlesController
-from napari_emgauss._napari.gem.view import ParticlesView
-from napari_emgauss._napari.viewer.docked import fill_dock
+from napari_emgauss._napari.viewer.docked import DockedWidget
 
 if TYPE_CHECKING:
-    import napari
+    from napari_emgauss._napari.gem.controller import ParticlesController
+    from napari_emgauss._napari.gem.view import ParticlesView
 
 
-class ParticlesWidget(QWidget):
+class ParticlesWidget(DockedWidget):
     """Choose particles, watch the map and its resolution come, keep the map.
 
     Parameters
@@ -23,9 +20,25 @@ class ParticlesWidget(QWidget):
         The napari viewer.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+    needs = "napari_emgauss._napari.gem.controller"
+    view: ParticlesView
+    controller: ParticlesController
+
+    def fill(self) -> None:
+        """Make view and controller, and show the view."""
+        from napari_emgauss._napari.gem.controller import ParticlesController
+        from napari_emgauss._napari.gem.view import ParticlesView
+
         self.view = ParticlesView()
-        controller = self.controller = ParticlesController(self.view, getattr(viewer, "__wrapped__", viewer))
+        controller = self.controller = ParticlesController(self.view, self.viewer)
         self.view.destroyed.connect(lambda: controller.close())  # a bound method would not keep it until then
-        fill_dock(self, self.view, may_end=controller.may_end).taken_out.connect(self.controller.leave)
+        self.show_view(self.view)
+
+    def may_end(self) -> bool:
+        """Ask before a training ends with the dock or the window."""
+        return not self.is_filled or self.controller.may_end()
+
+    def leave(self) -> None:
+        """Take away what makes no sense without the dock, which is being closed."""
+        if self.is_filled:
+            self.controller.leave()

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QWidget
-
-from napari_emgauss._napari.svr.controller import SlicesController
-from napari_emgauss._napari.svr.view import SlicesView
-from napari_emgauss._napari.viewer.docked import fill_dock
+from napari_emgauss._napari.viewer.docked import DockedWidget
 
 if TYPE_CHECKING:
-    import napari
+    from napari_emgauss._napari.svr.controller import SlicesController
+    from napari_emgauss._napari.svr.view import SlicesView
 
 
-class SlicesWidget(QWidget):
+class SlicesWidget(DockedWidget):
     """Choose stacks, watch the volume come, look at the slices that do not fit, keep the volume.
 
     Parameters
@@ -23,9 +20,25 @@ class SlicesWidget(QWidget):
         The napari viewer.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
+    needs = "napari_emgauss._napari.svr.controller"
+    view: SlicesView
+    controller: SlicesController
+
+    def fill(self) -> None:
+        """Make view and controller, and show the view."""
+        from napari_emgauss._napari.svr.controller import SlicesController
+        from napari_emgauss._napari.svr.view import SlicesView
+
         self.view = SlicesView()
-        controller = self.controller = SlicesController(self.view, getattr(viewer, "__wrapped__", viewer))
+        controller = self.controller = SlicesController(self.view, self.viewer)
         self.view.destroyed.connect(lambda: controller.close())  # a bound method would not keep it until then
-        fill_dock(self, self.view, may_end=controller.may_end).taken_out.connect(self.controller.leave)
+        self.show_view(self.view)
+
+    def may_end(self) -> bool:
+        """Ask before a training ends with the dock or the window."""
+        return not self.is_filled or self.controller.may_end()
+
+    def leave(self) -> None:
+        """Take away what makes no sense without the dock, which is being closed."""
+        if self.is_filled:
+            self.controller.leave()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from qtpy.QtCore import QEvent, QObject, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QMainWindow, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_emgauss._napari.controls.elements import text_label
 from napari_emgauss._napari.controls.wheel import WheelGuard
+from napari_emgauss._napari.workers.worker import Worker
+
+if TYPE_CHECKING:
+    import napari
 
 PLUGIN = "napari-emgauss"
 
@@ -40,15 +47,68 @@ def show_widget(viewer: Any, name: str) -> Any:
     return widget
 
 
-def fill_dock(widget: QWidget, view: QWidget, *, may_end: Callable[[], bool] = lambda: True) -> EndsWithDock:
-    """Show ``view`` as all there is in ``widget``, which ends with its dock, if it ``may_end``."""
-    # napari would put empty space below a view that does not ask for all of the height.
-    view.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-    layout = QVBoxLayout(widget)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(view)
-    WheelGuard(view)
-    return EndsWithDock(widget, may_end)
+class DockedWidget(QWidget):
+    """A dock widget that is filled as soon as what it needs is loaded, says so until then, and ends with its dock.
+
+    Loading torch takes seconds; they are not spent in the GUI thread.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    """
+
+    needs: ClassVar[str]
+    """Module of the controller."""
+    controller: Any
+    """There once it is filled."""
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.viewer: Any = getattr(viewer, "__wrapped__", viewer)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        EndsWithDock(self, self.may_end).taken_out.connect(lambda: self.leave())
+        if "torch" in sys.modules:
+            self.fill()
+            return
+        self._loading: QWidget | None = text_label("  Loading…")
+        layout.addWidget(self._loading)
+        module = self.needs
+        self._loader = Worker(self, name="emgauss-loading", draws=False)
+        self._loader.submit(lambda: import_module(module), done=lambda _: self._fill_instead())
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether there is a controller."""
+        return hasattr(self, "controller")
+
+    def fill(self) -> None:
+        """Make view and controller, and show the view."""
+        raise NotImplementedError
+
+    def may_end(self) -> bool:
+        """Ask before something is lost with the dock or the window."""
+        return True
+
+    def leave(self) -> None:
+        """Take away what makes no sense without the dock, which is being closed."""
+
+    def show_view(self, view: QWidget) -> None:
+        """Show ``view`` as all there is."""
+        # napari would put empty space below a view that does not ask for all of the height.
+        view.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        layout = self.layout()
+        assert layout is not None
+        layout.addWidget(view)
+        WheelGuard(view)
+
+    def _fill_instead(self) -> None:
+        if self._loading is not None:
+            self._loading.setParent(None)
+            self._loading.deleteLater()
+        self._loading = None
+        self.fill()
 
 
 class EndsWithDock(QObject):

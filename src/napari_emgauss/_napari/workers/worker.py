@@ -97,7 +97,7 @@ class Worker:
         failed: Callable[[BaseException], None] = report,
         key: Hashable | None = None,
     ) -> None:
-        """Do ``work`` after all that waits; not if there is work with the same ``key`` that was not yet delivered."""
+        """Do ``work`` after all that waits; not if there is work with the same ``key`` that is still to be delivered."""
         self._add(_Request(work, done, failed, key), instead=False)
 
     def submit_newest(
@@ -158,8 +158,8 @@ class Worker:
                 self._waiting.clear()
                 for present in self._going_on():
                     present.overtaken = True
-            pending = (*self._waiting, *self._going_on(), *self._ended)
-            if self._closed or (request.key is not None and any(request.key == other.key for other in pending)):
+            pending = {other.key for other in (*self._waiting, *self._going_on(), *self._ended) if not other.forgotten}
+            if self._closed or (request.key is not None and request.key in pending):
                 return
             self._waiting.append(request)
             idle = sum(request is None for request in self._present.values())

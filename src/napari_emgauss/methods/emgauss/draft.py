@@ -165,14 +165,17 @@ class Draft:
     @property
     def rough(self) -> InterpolatedStack:
         """The stack by plain interpolation: drawn in moments rather than as good as it can be."""
-        method = PLAIN if self.shape[1] * self.shape[2] <= AT_ONCE_PX else "linear"
-        rough = _interpolated(self._now.setup, method)
+        rough = _interpolated(self._now.setup, self._quick)
         rough.dtype = self.dtype
         return rough
 
+    @property
+    def _quick(self) -> str:
+        return PLAIN if self.shape[1] * self.shape[2] <= AT_ONCE_PX else "linear"
+
     def label(self, z: float, *, rough: bool = False) -> str:
         """Return in words what is drawn at ``z``, or what `rough` is."""
-        return f"{AT_FIRST}: {in_words(self.rough.record['interpolated'])}" if rough else self._now.label(z)
+        return f"{AT_FIRST}: {in_words(self._quick)}" if rough else self._now.label(z)
 
 
 @dataclass(frozen=True)
