@@ -29,6 +29,7 @@ def main() -> None:
         get_settings().appearance.theme = theme
         for folder, size in SIZES.items():
             take(theme, IMAGES / folder, size)
+            take_assistant(theme, IMAGES / folder, size)
             take_slices(theme, IMAGES / folder, size)
             take_particles(theme, IMAGES / folder, size)
     get_settings().appearance.theme = THEMES[0]
@@ -97,6 +98,30 @@ def take(theme: str, folder: Path, size: tuple[int, int]) -> None:
     settle(0.3)
 
 
+def take_assistant(theme: str, folder: Path, size: tuple[int, int]) -> None:
+    """All steps in one dock."""
+    from napari_emgauss._napari.assistant.steps import Step
+
+    viewer, shoot = opened(theme, folder, size)
+    viewer.open_sample(PLUGIN, "phantom")
+    widget = open_widget(viewer, "Assistant")
+    view, controller = widget.view, widget.controller
+    view.reconstruct.settings.preset.setCurrentText("balanced")
+    view.reconstruct.stack.hold_out_choice.setCurrentIndex(1)
+    shoot("assistant")
+    view.buttons[Step.TRAIN].click()
+    view.reconstruct.settings._fields["lateral_steps"].setValue(150)
+    view.reconstruct.panel.train_button.click()
+    until(lambda: view.reconstruct.panel.bar.value() > 0.5 * view.reconstruct.panel.bar.maximum() > 0)
+    shoot("assistant-training")
+    until(lambda: view.step is Step.LOOK and not controller.look.scoring.busy)
+    view.look.orientations["xz"].click()
+    view.look.side_by_side.click()
+    shoot("assistant-look")
+    viewer.close()
+    settle(0.3)
+
+
 def take_slices(theme: str, folder: Path, size: tuple[int, int]) -> None:
     """From slices to a volume."""
     viewer, shoot = opened(theme, folder, size)
@@ -149,8 +174,10 @@ def opened(theme: str, folder: Path, size: tuple[int, int]) -> tuple[Any, Callab
 
 def open_widget(viewer: Any, name: str) -> Any:
     """Open a widget of the plugin as the menu does, over those open already."""
-    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
-    dock.raise_()
+    from napari_emgauss._napari.viewer.docked import show_widget
+
+    widget = show_widget(viewer, name)
+    until(lambda: widget.is_filled)
     return widget
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss._types import AnyArray
@@ -37,7 +37,11 @@ class RoughPictures:
 
     def recall(self, ranges: Ranges) -> AnyArray | None:
         """Return the box, if it is the newest."""
-        return self._latest[1] if self._latest is not None and self._latest[0] == ranges else None
+        return self._latest[1] if self._latest is not None and self.has(ranges) else None
+
+    def has(self, ranges: Hashable) -> bool:
+        """Tell whether the newest box is this one."""
+        return self._latest is not None and self._latest[0] == ranges
 
     def draw(self, ranges: Ranges, done: Callable[[], None]) -> None:
         """Draw a box off the GUI thread, instead of those that wait, and call ``done``."""

@@ -112,6 +112,11 @@ class VirtualVolume:
         return self._worker.busy or (self._rough is not None and (self._rough.busy or self._missed is not None))
 
     @property
+    def has_picture(self) -> bool:
+        """Whether the canvas shows what is looked at, if only roughly."""
+        return self._missed is None or (self._rough is not None and self._rough.has(self._missed))
+
+    @property
     def is_rough(self) -> bool:
         """Whether the canvas shows a rough picture, or none, until it is drawn well."""
         return self._missed is not None

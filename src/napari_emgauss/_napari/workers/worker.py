@@ -97,7 +97,7 @@ class Worker:
         failed: Callable[[BaseException], None] = report,
         key: Hashable | None = None,
     ) -> None:
-        """Do ``work`` after all that waits; not if there is work with the same ``key`` that is still to be delivered."""
+        """Do ``work`` after all that waits; not if work with the same ``key`` is still to be delivered."""
         self._add(_Request(work, done, failed, key), instead=False)
 
     def submit_newest(
