@@ -83,7 +83,8 @@ def test_its_isotropic_layer_is_there_at_once_where_nothing_was_cut_and_stays(
 
 def test_what_is_being_learned_shows_where_one_looks_and_a_deleted_layer_stays_away(draft, finish, widget, viewer):
     layers, layer = widget.controller._layers, viewer.layers[ISOTROPIC]
-    part = Preview(image=np.full((16, 8), 90.0), placement=PlanePlacement(origin=(1.5, 20.0, 30.0)), label="refining")
+    image, place = np.full((16, 8), 90, np.float32), PlanePlacement(origin=(1.5, 20.0, 30.0))
+    part = Preview(image=image, placement=place, label="refining")
     layers.show(part)
     shown = layer._slice.image.raw
     assert (shown[20:36, 30:38] == 90).all()

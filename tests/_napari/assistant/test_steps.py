@@ -6,6 +6,7 @@ from napari_emgauss._napari.assistant.steps import Situation, Step
 
 NOTHING = Situation()
 BAD_STACK = Situation(has_stack=True, problem="Enter the voxel size.")
+BAD_PART = Situation(has_stack=True, problem="The view lies outside.", part_chosen=True)
 READY = Situation(has_stack=True)
 TRAINING = Situation(has_stack=True, training=True, n_models=1)
 TRIED = Situation(has_stack=True, n_models=1, of_part=True)
@@ -17,6 +18,7 @@ DONE = Situation(has_stack=True, n_models=1)
     [
         (NOTHING, {Step.STACK}),
         (BAD_STACK, {Step.STACK}),
+        (BAD_PART, {Step.STACK, Step.TRY, Step.TRAIN}),
         (READY, {Step.STACK, Step.TRY, Step.TRAIN}),
         (TRAINING, set(Step)),
         (DONE, set(Step)),
@@ -32,6 +34,7 @@ def test_a_step_is_open_when_it_makes_sense(situation, opened):
     [
         (NOTHING, Step.STACK, "Open a stack"),
         (BAD_STACK, Step.STACK, "Enter the voxel size."),
+        (BAD_PART, Step.TRY, "The view lies outside."),
         (READY, Step.STACK, "try a part"),
         (READY, Step.TRY, "part in view"),
         (READY, Step.TRAIN, "whole stack"),

@@ -13,7 +13,7 @@ from napari_emgauss._napari.assistant.view import AssistantView
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.export.controller import ExportController
 from napari_emgauss._napari.reconstruct.controller import ReconstructController
-from napari_emgauss._napari.viewer.models import OpenModels
+from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
 from napari_emgauss._napari.viewer.regions import IN_VIEW, WHOLE
 
 GUIDE = "https://github.com/napari-emgauss/napari-emgauss/blob/main/docs/guide/napari.md"
@@ -48,6 +48,7 @@ class AssistantController:
         """Made when its step is first chosen: it measures how long drawing takes."""
         self._viewer, self._models = viewer, models
         self._was_training = False
+        self._newest_before: OpenModel | None = None
         self._connections = Connections(view)
         view.step_wanted.connect(self.go_to)
         view.help_wanted.connect(lambda: QDesktopServices.openUrl(QUrl(GUIDE)))
@@ -61,6 +62,8 @@ class AssistantController:
         if not self.situation().opens(step):
             return
         if step in PARTS and self.reconstruct.run is None:
+            if step is Step.TRY:
+                self.look.turn("xy")
             self.view.reconstruct.stack.part.choose(PARTS[step])
         if step is Step.EXPORT and self.export is None:
             self.export = ExportController(self.view.export, self._viewer)
@@ -75,6 +78,7 @@ class AssistantController:
         return Situation(
             has_stack=self.reconstruct.stack.layer is not None,
             problem=self.reconstruct.problem,
+            part_chosen=self.view.reconstruct.stack.part.item != WHOLE,
             training=self.reconstruct.run is not None,
             n_models=sum(model.has_sections for model in self._models),
             of_part=newest is not None and source is not None and _shape(source) != newest.reconstruction.shape,
@@ -97,10 +101,11 @@ class AssistantController:
     def _follow(self) -> None:
         """Go where a training that began or ended is shown."""
         before, self._was_training = self._was_training, self.reconstruct.run is not None
-        if self._was_training and not before and self.view.step not in PARTS:
-            self.go_to(Step.TRAIN)
-        elif before and not self._was_training and self.view.step in PARTS and len(self._models):
-            self.go_to(Step.LOOK)
+        if self._was_training and not before:
+            self._newest_before = self._models.newest
+            self.go_to(self.view.step if self.view.step in PARTS else Step.TRAIN)
+        elif before and not self._was_training and self.view.step in PARTS:
+            self.go_to(self.view.step if self._models.newest is self._newest_before else Step.LOOK)
         self._tell()
 
     def _tell(self, _: Any = None) -> None:

@@ -45,6 +45,7 @@ class LookController:
         self._plain = PlainLayer(view, viewer)
         self._open, self._hidden = False, list[Any]()
         self._judged: OpenModel | None = None
+        self._key_before: Any = None
         self._grid_before: dict[str, Any] = {}
         view.models.changed.connect(self._choose)
         view.turned.connect(self.turn)
@@ -70,14 +71,13 @@ class LookController:
         """The page is shown: so is the isotropic layer, and the key works."""
         if not self._open:
             self._open = True
-            self._viewer.bind_key(KEY, lambda _viewer: self.view.original.toggle(), overwrite=True)
+            self._key_before = self._viewer.bind_key(KEY, lambda _: self.view.original.toggle(), overwrite=True)
             self._on_order()
         self._choose()
 
     def end(self) -> None:
         """The page is left: the canvas is as it was."""
         if self._open:
-            self._open = False
             self._let_go_of_key()
             self._reset()
 
@@ -180,4 +180,6 @@ class LookController:
         self.view.show_orientation(next((name for name, axes in AXES.items() if axes == order), ""))
 
     def _let_go_of_key(self) -> None:
-        self._viewer.bind_key(KEY, None)
+        if self._open:
+            self._open = False
+            self._viewer.bind_key(KEY, self._key_before, overwrite=True)

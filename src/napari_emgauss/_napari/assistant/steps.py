@@ -26,6 +26,8 @@ class Situation:
     has_stack: bool = False
     problem: str = ""
     """What keeps the stack from being trained on, in words."""
+    part_chosen: bool = False
+    """Whether a part of it is to be trained on: then the problem may be with that alone."""
     training: bool = False
     n_models: int = 0
     """Models and drafts that are open."""
@@ -35,7 +37,7 @@ class Situation:
     def opens(self, step: Step) -> bool:
         """Tell whether a step makes sense now."""
         if step in (Step.TRY, Step.TRAIN):
-            return self.training or (self.has_stack and not self.problem)
+            return self.training or (self.has_stack and (self.part_chosen or not self.problem))
         return step is Step.STACK or self.n_models > 0
 
     def next_from(self, step: Step) -> str:

@@ -87,7 +87,7 @@ class TrainingLayers:
         layer = self.layer
         return z if layer is None else float(layer.data.section_near(z))
 
-    def tell(self) -> None:
+    def tell(self, _event: Any = None) -> None:
         """Say what the canvas shows of the training."""
         layer, run = self.layer, self._run
         draft, wanted = (None, None) if run is None else (run.session.draft, run.session.control.preview_at)
@@ -103,6 +103,8 @@ class TrainingLayers:
         """Have ``model`` take the place of the draft, or take that away."""
         draft, self._draft = self._draft, None
         layer, self._run, self._layer, self._put = self.layer, None, None, None
+        if layer is not None:
+            layer.events.set_data.disconnect(self.tell)
         if draft is not None and draft in self._models:
             self._models.remove(draft) if model is None else self._models.replace(draft, model)
         elif model is not None:
@@ -118,6 +120,7 @@ class TrainingLayers:
         layer = add_isotropic(self._viewer, draft, draft.source_layer)
         self._viewer.layers.selection = selected
         self._layer = weakref.ref(layer)
+        layer.events.set_data.connect(self.tell)  # it was drawn
         dims, rec, nm = self._viewer.dims, draft.reconstruction, draft.placement.nm_per_unit
         axis = dims.ndim - 3
         z, last = section_in_view(self._viewer, rec, nm), rec.shape[0] - 1

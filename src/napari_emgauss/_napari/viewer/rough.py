@@ -37,7 +37,7 @@ class RoughPictures:
 
     def recall(self, ranges: Ranges) -> AnyArray | None:
         """Return the box, if it is the newest."""
-        return self._latest[1] if self._latest is not None and self.has(ranges) else None
+        return self._latest[1] if self._latest is not None and self._latest[0] == ranges else None
 
     def has(self, ranges: Hashable) -> bool:
         """Tell whether the newest box is this one."""

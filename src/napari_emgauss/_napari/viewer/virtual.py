@@ -68,6 +68,10 @@ class VirtualVolume:
         self._layers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._slicing_in: threading.Thread | None = None
         self._worker = Worker(None, name="emgauss-planes")
+        self.has_picture = False
+        """Whether the canvas shows the place that is looked at."""
+        self.is_rough = True
+        """Whether it shows that roughly, or not at all."""
 
     def _take(self, reconstruction: Reconstruction | Draft, voxel_size_nm: Triple | None) -> None:
         self._reconstruction = reconstruction
@@ -110,16 +114,6 @@ class VirtualVolume:
     def busy(self) -> bool:
         """Whether something is being drawn for the canvas."""
         return self._worker.busy or (self._rough is not None and (self._rough.busy or self._missed is not None))
-
-    @property
-    def has_picture(self) -> bool:
-        """Whether the canvas shows what is looked at, if only roughly."""
-        return self._missed is None or (self._rough is not None and self._rough.has(self._missed))
-
-    @property
-    def is_rough(self) -> bool:
-        """Whether the canvas shows a rough picture, or none, until it is drawn well."""
-        return self._missed is not None
 
     def __len__(self) -> int:
         return len(self._planes)
@@ -183,7 +177,9 @@ class VirtualVolume:
         plane = np.empty((1, *self.shape[1:]), self.dtype) if plane is None else plane.copy()
         plane[0, y : y + height, x : x + width] = self._planes.conversion.apply(image)
         self._forget(key)
-        self._on_loaded(key, plane, self._seconds)
+        self._remember(key, plane)
+        if key == self._missed:
+            self._missed = None
         self._refresh()
         return True
 
@@ -230,12 +226,17 @@ class VirtualVolume:
         block = self._recall(key)
         self._missed = None if block is not None else key
         self._worker.drop_waiting()
-        if block is None and key != COARSE and self._rough is not None and self._seconds > PATIENCE_S:
-            block = self._rough.recall(ranges)
-            if block is None:
-                self._draw_roughly(ranges, self._rough)
+        is_same = orientation in self._shown and self._shown[orientation][0] == place
+        rough = self._rough if block is None and key != COARSE else None
+        if rough is not None and rough.has(ranges):  # a good one comes when the view rests
+            block, self.is_rough = rough.recall(ranges), True
+        elif rough is not None and not is_same and self._seconds > PATIENCE_S:
+            self._draw_roughly(ranges, rough)
+            self.is_rough = True
         else:
             self._submit(([(key, self._work(ranges))] if block is None else []) + self._ahead(ranges))
+            self.is_rough = block is None and (self.is_rough or not is_same)
+        self.has_picture = block is not None or is_same
         if block is not None:
             self._shown[orientation] = (place, block)
             return block
