@@ -157,6 +157,11 @@ class SumLaws(Conformance):
         expected = 254 / 255 * 2 * math.pi * sigmas[0] * sigmas[1] * 0.7
         assert image.double().sum().item() == pytest.approx(expected, rel=2e-3)
 
+    def test_gaussians_far_from_the_origin_agree_with_the_definition(self):
+        means, conics, weights, opacities = random_scene(8, shape=(3, 30))
+        means[:, 1] += 1960
+        self.agree((means, conics, weights, opacities), (3, 2000))
+
     def test_the_order_does_not_matter(self):
         scene = random_scene(self.some(50))
         torch.testing.assert_close(
