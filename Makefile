@@ -18,7 +18,7 @@ demo: $(VENV)/.installed
 
 # One thread of torch in each process: more would wait for each other. More processes than cores: widgets often wait.
 test: $(VENV)/.installed-dev lint docs screen
-	OMP_NUM_THREADS=1 QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest -n 4 --cov --cov-report=term:skip-covered --cov-fail-under=85
+	OMP_NUM_THREADS=1 QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest -n 4 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -15,6 +15,8 @@ from annotated import check_arrays
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from napari_emgauss.volume import Volume
 
 # Without a GPU triton's kernels are interpreted, which is decided when triton is first imported.
@@ -63,6 +65,15 @@ def fib25() -> np.ndarray:
     import tifffile
 
     return np.asarray(tifffile.imread(path)[:37, :128, :128])
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Client]:
+    """Two worker processes; tests that use them share them, by ``pytest.mark.xdist_group("cluster")``."""
+    from napari_emgauss.training.engines.clusters import local_cluster
+
+    with local_cluster(2, memory_bytes=2**30) as client:
+        yield client
 
 
 @pytest.fixture

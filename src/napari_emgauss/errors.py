@@ -49,6 +49,14 @@ class FolderInUseError(OSError):
     """A folder in which another process is at work."""
 
 
+class BlocksFailedError(RuntimeError):
+    """Blocks of a job that could not be trained, while all others were."""
+
+
+class WorkersLostError(ConnectionError):
+    """The workers of a job, or their scheduler, that can no longer be reached."""
+
+
 class DownloadError(OSError):
     """Sample data did not arrive, or not as expected."""
 

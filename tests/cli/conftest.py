@@ -22,3 +22,18 @@ def folder(stack, isotropic, tmp_path_factory):
     eg.write(isotropic, folder / "iso.tif")
     assert main(["reconstruct", str(folder / "stack.tif"), *QUICK]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_settings(folder, quick):
+    """Arguments of a training of four blocks."""
+    return ["reconstruct", str(folder / "stack.tif"), *quick, "tile_px=32", "tile_overlap_px=8"]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(shared_settings, tmp_path_factory):
+    """Folder with ``model.emgauss`` of it, made by one process, and its ``job``."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    outputs = ["-o", str(folder / "model.emgauss"), "--checkpoint", str(folder / "job")]
+    assert main([*shared_settings, *outputs]) == 0
+    return folder

@@ -18,6 +18,7 @@ from napari_emgauss.cli.evaluate import Evaluate, EvaluateSlices
 from napari_emgauss.cli.export import Export
 from napari_emgauss.cli.gem import GemCommand
 from napari_emgauss.cli.interpolate import Interpolate
+from napari_emgauss.cli.jobs.command import JobCommand
 from napari_emgauss.cli.reconstruct import Reconstruct
 from napari_emgauss.cli.render import Render
 from napari_emgauss.cli.svr import SvrCommand
@@ -29,6 +30,7 @@ Command = (
     Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")]
     | Annotated[SvrCommand, tyro.conf.subcommand("svr")]
     | Annotated[GemCommand, tyro.conf.subcommand("gem")]
+    | Annotated[JobCommand, tyro.conf.subcommand("job")]
     | Annotated[Render, tyro.conf.subcommand("render")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Interpolate, tyro.conf.subcommand("interpolate")]

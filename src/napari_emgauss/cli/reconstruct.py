@@ -50,6 +50,12 @@ class Reconstruct:
     --set leave_out_damaged=false looks for none."""
     checkpoint: Path | None = None
     """Folder for checkpoints; a training found there is continued."""
+    workers: int | None = None
+    """Processes that share the blocks, on this machine or submitted to --cluster; needs --checkpoint."""
+    scheduler: str | None = None
+    """Address of a running Dask scheduler, like tcp://node:8786, whose workers share the blocks."""
+    cluster: str | None = None
+    """Queueing system to submit --workers to by dask-jobqueue: slurm, pbs, sge, lsf, htcondor, oar or moab."""
     export: Path | None = None
     """Also write the isotropic volume: .ome.tif, .ome.zarr or .mrc."""
     set: tuple[str, ...] = ()
@@ -62,6 +68,8 @@ class Reconstruct:
     def run(self) -> int:
         """Train on a stack and save the model; 130 when the user stopped it."""
         from napari_emgauss.cli.display import TrainingDisplay, plain_console, stop_on_interrupt
+        from napari_emgauss.cli.jobs.display import JobDisplay
+        from napari_emgauss.cli.jobs.workers import workers
         from napari_emgauss.cli.outputs import check_outputs, check_writable, export_volume, save_model
         from napari_emgauss.cli.settings import parse_settings
         from napari_emgauss.io import read
@@ -85,7 +93,16 @@ class Reconstruct:
             console.print(f"Continuing from the checkpoints in {self.checkpoint}.")
         control = Control()
         end: list[Finished] = []
-        with TrainingDisplay(console) as display, stop_on_interrupt(control, console):
+        shares = not (self.workers is None and self.scheduler is None and self.cluster is None)
+        sharing = workers(
+            self.workers,
+            scheduler=self.scheduler,
+            cluster=self.cluster,
+            job=self.checkpoint,
+            gpu=self.device == "cuda",
+        )
+        shown = JobDisplay(console, self.checkpoint) if shares and self.checkpoint else TrainingDisplay(console)
+        with sharing as make_engine, shown as display, stop_on_interrupt(control, console):
 
             def on_event(event: Event) -> None:
                 display(event)
@@ -100,6 +117,7 @@ class Reconstruct:
                 on_event=on_event,
                 control=control,
                 checkpoint=self.checkpoint,
+                make_engine=make_engine,
                 hold_out=self.hold_out,
                 leave_out=self.leave_out,
                 **settings,

@@ -19,7 +19,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_emgauss._types import ArrayLike3D, FloatArray
 from napari_emgauss.errors import ConfigError, SectionRangeError, VolumeError
-from napari_emgauss.runtime.threads import usable_cores
+from napari_emgauss.runtime.threads import get_threads
 from napari_emgauss.volume import Volume
 
 Method = Literal["nearest", "linear", "cubic", "flow"]
@@ -263,7 +263,7 @@ def _as_bytes(*images: FloatArray) -> list[npt.NDArray[np.uint8]]:
 def _flow_threads() -> Iterator[None]:
     """Limit OpenCV's threads for one call: more bring nothing on sections and compete with a training run."""
     before = cv2.getNumThreads()
-    cv2.setNumThreads(min(usable_cores(), _MAX_FLOW_THREADS))
+    cv2.setNumThreads(min(get_threads(), _MAX_FLOW_THREADS))
     try:
         yield
     finally:

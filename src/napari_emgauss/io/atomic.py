@@ -32,6 +32,8 @@ IsCancelled = Callable[[], bool]
 
 LONG_AGO_S = 24 * 3600.0
 """A file in writing that was not written to for so long is nobody's any more."""
+LOCK_ATTEMPTS, LOCK_RETRY_S = 3, 0.01
+"""A lock that is not to be had is asked for again: somebody may only have looked whether it is held."""
 _MAX_BLOCK_BYTES = 128 * 2**20
 _LEFT_OVER = re.compile(r"[0-9a-f]{12}\.(part|data|old)")
 _HERE, _RENAME_EXCHANGE = -100, 2
@@ -81,27 +83,72 @@ def check_disk(path: Path, n_bytes: int) -> None:
 
 
 @contextmanager
-def locked_file(path: Path) -> Iterator[bool]:
+def locked_file(path: Path, *, about: str = "") -> Iterator[bool]:
     """Hold a lock for other processes to see; yields whether it was to be had. A process that dies holds none.
 
-    The file is there as long as the lock is. Where its folder cannot be written, nobody can be kept out.
+    The file is there as long as the lock is, and says ``about`` to who looks into it. Where its folder cannot be
+    written, nobody can be kept out.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
+        file, own = _opened_and_locked(path)
     except OSError:
         yield True
         return
     with file:
-        own = _lock(file)
         try:
+            if own and about:
+                with suppress(OSError):
+                    file.truncate(0)
+                    file.write(about.encode())
+                    file.flush()
             yield own
         finally:
             if own:
                 path.unlink(missing_ok=True)
 
 
-def _lock(file: BinaryIO) -> bool:
+def is_locked(path: Path) -> bool:
+    """Tell whether another process, or another thread, holds the lock of `locked_file`."""
+    try:
+        with path.open("ab") as file:
+            # For a moment the lock is ours: who wants it meanwhile asks again (`_opened_and_locked`).
+            return not _lock(file, shared=True)
+    except OSError:
+        return False
+
+
+def _opened_and_locked(path: Path) -> tuple[BinaryIO, bool]:
+    """Open a file and lock it; whether that worked.
+
+    Its owner before removes it when it has done: a lock on a file that is no longer there keeps nobody out.
+    """
+    attempts = 0
+    while True:
+        file = path.open("ab")
+        try:
+            own = _lock(file)
+            if own and _is_there(file, path):
+                return file, True
+            attempts += not own
+            if attempts > LOCK_ATTEMPTS:
+                return file, False
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+        time.sleep(LOCK_RETRY_S if not own else 0)
+
+
+def _is_there(file: BinaryIO, path: Path) -> bool:
+    """Whether an open file still is the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock(file: BinaryIO, *, shared: bool = False) -> bool:
     """Lock an open file without waiting; whether it worked."""
     try:
         if sys.platform == "win32":
@@ -111,7 +158,7 @@ def _lock(file: BinaryIO) -> bool:
         else:
             import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
     return True

@@ -22,7 +22,7 @@ from napari_emgauss.io.remote import is_n5, open_remote
 from napari_emgauss.io.source import Source, supported_dtype
 from napari_emgauss.io.tiff import open_tiff, write_ome_tiff
 from napari_emgauss.io.voxel_size import PartialTriple, resolve_voxel_size
-from napari_emgauss.volume import Volume, check_stack_shape
+from napari_emgauss.volume import Volume, check_stack_shape, check_voxel_size
 
 _OPENERS: dict[str, Callable[[Path], Source]] = {
     ".tif": open_tiff,
@@ -60,6 +60,30 @@ class SourceRef:
     def open(self) -> Volume:
         """Return the stack, as `read` does."""
         return read(self.path, voxel_size_nm=self.voxel_size_nm, dataset=self.dataset)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        size = self.voxel_size_nm
+        return {
+            "path": str(self.path),
+            "dataset": self.dataset,
+            "voxel_size_nm": None if size is None else list(size),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> SourceRef:
+        """Inverse of `to_json`; raises `FileFormatError` for anything else."""
+        try:
+            path, dataset, size = values["path"], values["dataset"], values["voxel_size_nm"]
+            if not isinstance(path, str) or not isinstance(dataset, str | None):
+                raise TypeError(f"{path!r}, {dataset!r}")
+            return cls(
+                path=place_of(path),
+                dataset=dataset,
+                voxel_size_nm=None if size is None else check_voxel_size(size),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileFormatError(f"it is not said where the stack is: {error}") from error
 
 
 def read(path: str | os.PathLike[str], *, voxel_size_nm: Any = None, dataset: str | None = None) -> Volume:

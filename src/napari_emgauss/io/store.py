@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,13 @@ from torch import Tensor
 
 from napari_emgauss.errors import FileFormatError, FolderInUseError
 from napari_emgauss.io.atomic import locked_file, replacing
+from napari_emgauss.io.jobs.claims import claimed
+from napari_emgauss.io.jobs.description import NAME, JobDescription, read_description
+from napari_emgauss.io.jobs.failures import Failure, failures, forget_failures, save_failure
+from napari_emgauss.io.jobs.log import LOG, append_entry
+from napari_emgauss.io.jobs.memory import JobMemory
+from napari_emgauss.io.jobs.requests import withdraw
+from napari_emgauss.io.jobs.status import block_folder
 
 LOGGER = logging.getLogger(__name__)
 VERSION = 3
@@ -26,16 +33,18 @@ KEY, DIGEST = "napari-emgauss-job", "sha256"
 _BLOCKS = ("block-[0-9]*/state", "block-[0-9]*/done")
 _OLDER = ("current.safetensors", "teacher.safetensors", "block-*.safetensors")
 """Files of development versions that kept everything in one folder."""
-_LEFT_OVER = ("block-[0-9]*/.*.part", "record/.*.part")
+_OF_THE_WORK = (NAME, LOG, "lock", "stop", "pause", "block-[0-9]*/claim", "block-[0-9]*/failed")
+_LEFT_OVER = ("block-[0-9]*/.*.part", "record/.*.part", ".*.part")
 """Files in writing when a process was killed."""
 _State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 class JobFolder:
-    """A job's folder: ``record/NAME.json``, ``block-00000/state`` and ``block-00000/done``.
+    """A job's folder: ``job.json``, ``record/NAME.json``, ``block-00000/state`` and ``block-00000/done``.
 
-    Every file is replaced whole, and carries a digest of what is in it. What cannot be written, because the disk is
-    full or gone, is kept in memory instead: a training does not fail for want of its checkpoints.
+    Any number of processes may work in it, each on blocks that it has claimed. Every file is replaced whole, and
+    carries a digest of what is in it. What cannot be written, because the disk is full or gone, is kept in memory
+    instead: a training does not fail for want of its checkpoints.
 
     Parameters
     ----------
@@ -45,14 +54,23 @@ class JobFolder:
         Identity of input and settings; a folder of another fingerprint is refused.
     warn
         Told, once, that the folder cannot be written.
+    keeps_unwritten
+        Whether this process keeps a finished block in memory that cannot be written; else that is an ``OSError``.
     """
 
     durable = True
 
-    def __init__(self, folder: str | Path, fingerprint: str, warn: Callable[[str], object] = LOGGER.warning) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        fingerprint: str,
+        warn: Callable[[str], object] = LOGGER.warning,
+        *,
+        keeps_unwritten: bool = True,
+    ) -> None:
         self.folder = Path(folder)
         self.fingerprint = fingerprint
-        self._warn = warn
+        self._warn, self._keeps_unwritten = warn, keeps_unwritten
         self._unwritten = JobMemory()
         self._warned = False
         if next((p for pattern in _OLDER for p in self.folder.glob(pattern)), None) is not None:
@@ -86,6 +104,48 @@ class JobFolder:
                     "checkpoints."
                 )
             yield
+
+    def describe(self, description: JobDescription) -> None:
+        """Say what the job is of, so that other processes can work on it.
+
+        Raises
+        ------
+        FileFormatError
+            The folder is that of another job, or of another version of the program.
+        """
+        try:
+            description.save(self.folder)
+        except OSError as error:
+            self._warn_once(error)
+
+    @property
+    def description(self) -> JobDescription | None:
+        """What the job is of, if that was said."""
+        return read_description(self.folder)
+
+    @contextmanager
+    def claimed(self, block: int) -> Iterator[bool]:
+        """Claim a block while it is worked on; yields False where another does."""
+        with claimed(self._block(block)) as own:
+            yield own
+
+    def log(self, what: str, *, block: int | None = None, **values: Any) -> None:
+        """Append a line to the log; see `LogEntry`."""
+        append_entry(self.folder, what, block=block, **values)
+
+    def save_failure(self, block: int, message: str, worker: str = "") -> None:
+        """Keep what went wrong with a block, until it is tried again."""
+        with suppress(OSError):
+            save_failure(self._block(block), Failure(block=block, message=message, worker=worker))
+
+    def failures(self) -> list[Failure]:
+        """Return the blocks that failed and were not trained since."""
+        return [failure for failure in failures(self.folder) if not self.is_done(failure.block)]
+
+    def begin_anew(self) -> None:
+        """Forget failures, and requests to stop: the blocks that are left are to be trained now."""
+        forget_failures(self.folder)
+        withdraw(self.folder)
 
     def save_record(self, name: str, values: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> None:
         """Keep a finding of the whole job: plain JSON values, with tensors if it has any."""
@@ -122,7 +182,7 @@ class JobFolder:
 
     def save_done(self, block: int, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """Keep the model of a finished block, and drop its checkpoint."""
-        with self._keeping(lambda memory: memory.save_done(block, tensors, values)):
+        with self._keeping(lambda memory: memory.save_done(block, tensors, values), needed=not self._keeps_unwritten):
             self._write(self._block(block) / "done", tensors, values)
             (self._block(block) / "state").unlink(missing_ok=True)
             self._unwritten.release(block)
@@ -149,7 +209,7 @@ class JobFolder:
     def clear(self) -> None:
         """Remove what was saved, and the folders if nothing else is in them."""
         self._unwritten.clear()
-        for pattern in (*_BLOCKS, "record/*.json", "record/*.safetensors", "lock", *_LEFT_OVER):
+        for pattern in (*_BLOCKS, *_OF_THE_WORK, "record/*.json", "record/*.safetensors", *_LEFT_OVER):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
         for folder in (*self.folder.glob("block-[0-9]*"), self.folder / "record", self.folder):
@@ -160,21 +220,26 @@ class JobFolder:
         return self.folder / "record" / f"{name}.{suffix}"
 
     def _block(self, block: int) -> Path:
-        return self.folder / f"block-{block:05d}"
+        return block_folder(self.folder, block)
 
     @contextmanager
-    def _keeping(self, instead: Callable[[JobMemory], object]) -> Iterator[None]:
-        """Keep in memory what fails to be written."""
+    def _keeping(self, instead: Callable[[JobMemory], object], *, needed: bool = False) -> Iterator[None]:
+        """Keep in memory what fails to be written; raise where it is needed on the disk."""
         try:
             yield
         except OSError as error:
+            if needed:
+                raise
             instead(self._unwritten)
-            if not self._warned:
-                self._warned = True
-                self._warn(
-                    f"checkpoints cannot be written to {self.folder} ({error.strerror or error}): the training goes on "
-                    "without, and its end depends on this process. Make room, or stop and choose another folder."
-                )
+            self._warn_once(error)
+
+    def _warn_once(self, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(
+                f"checkpoints cannot be written to {self.folder} ({error.strerror or error}): the training goes on "
+                "without, and its end depends on this process. Make room, or stop and choose another folder."
+            )
 
     def _header(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {"version": VERSION, "fingerprint": self.fingerprint, "values": dict(values)}
@@ -257,68 +322,6 @@ def _digest(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> str:
 def _check_digest(tensors: Mapping[str, Tensor], values: Mapping[str, Any], header: Mapping[str, Any]) -> None:
     if header.get(DIGEST) != _digest(tensors, values):
         raise ValueError("it is damaged: its contents are not what was written")
-
-
-class JobMemory:
-    """What `JobFolder` keeps, in memory: for a training without checkpoints."""
-
-    durable = False
-
-    def __init__(self) -> None:
-        self._records: dict[str, _State] = {}
-        self._states: dict[int, _State] = {}
-        self._done: dict[int, _State] = {}
-
-    def exists(self) -> bool:
-        """Whether there is anything to resume from."""
-        return self.has_blocks()
-
-    def has_blocks(self) -> bool:
-        """Whether a block was begun."""
-        return bool(self._states or self._done)
-
-    def save_record(self, name: str, values: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> None:
-        """Keep a finding of the whole job."""
-        self._records[name] = dict(tensors or {}), dict(values)
-
-    def forget_record(self, name: str) -> None:
-        """Forget a finding."""
-        self._records.pop(name, None)
-
-    def load_record(self, name: str) -> _State | None:
-        """Return tensors and values of a finding, or None."""
-        return self._records.get(name)
-
-    def save_state(self, block: int, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Keep a block in training."""
-        self._states[block] = tensors, values
-
-    def load_state(self, block: int) -> _State | None:
-        """Return a block in training, or None."""
-        return self._states.get(block)
-
-    def save_done(self, block: int, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Keep the model of a finished block."""
-        self._states.pop(block, None)
-        self._done[block] = tensors, values
-
-    def load_done(self, block: int) -> _State | None:
-        """Return the model of a finished block, or None."""
-        return self._done.get(block)
-
-    def release(self, block: int) -> None:
-        """Forget a block."""
-        self._done.pop(block, None)
-        self._states.pop(block, None)
-
-    def is_done(self, block: int) -> bool:
-        """Whether a block is finished."""
-        return block in self._done
-
-    def clear(self) -> None:
-        """Forget everything."""
-        for kept in (self._records, self._states, self._done):
-            kept.clear()
 
 
 @contextmanager

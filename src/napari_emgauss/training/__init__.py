@@ -7,7 +7,7 @@ from napari_emgauss.training.arrival import ArrivingPreview
 from napari_emgauss.training.control import Control
 from napari_emgauss.training.descent import Descent
 from napari_emgauss.training.ending import noted, told_last
-from napari_emgauss.training.engines import LocalEngine, RunConfig
+from napari_emgauss.training.engines import BlockSpec, LocalEngine, OpenedJob, RunConfig, run_block
 from napari_emgauss.training.events import (
     Event,
     Finished,
@@ -29,6 +29,7 @@ from napari_emgauss.training.protocol import (
     Objective,
     Sample,
     SavedState,
+    SharedJob,
     Solver,
     Store,
 )
@@ -37,6 +38,7 @@ from napari_emgauss.training.watch import Watch
 
 __all__ = [
     "ArrivingPreview",
+    "BlockSpec",
     "BlockTrainer",
     "Control",
     "Descended",
@@ -52,6 +54,7 @@ __all__ = [
     "LocalEngine",
     "Notice",
     "Objective",
+    "OpenedJob",
     "PlanePlacement",
     "Preview",
     "Progress",
@@ -60,6 +63,7 @@ __all__ = [
     "Sample",
     "SavedState",
     "Schedule",
+    "SharedJob",
     "Solver",
     "Stage",
     "Store",
@@ -67,5 +71,6 @@ __all__ = [
     "Watch",
     "model_of",
     "noted",
+    "run_block",
     "told_last",
 ]

@@ -7,11 +7,13 @@ what is learned in a `Store`, and tells what happens by events.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor, nn
 
+from napari_emgauss.io.jobs import JobDescription
 from napari_emgauss.training.arrival import ArrivingPreview
 from napari_emgauss.training.control import Control
 from napari_emgauss.training.events import Event, FinishReason, Preview
@@ -173,12 +175,36 @@ class Job(Protocol):
         ...
 
 
+class SharedJob(Job, Protocol):
+    """A job that other processes can open from its folder."""
+
+    @property
+    def opener(self) -> str:
+        """Name of the function that opens it there, ``module:function``; see `training.engines.tasks.OpenedJob`."""
+        ...
+
+
 class Store(Protocol):
     """Keeper of what a training has found and learned; a folder, or memory."""
 
     @property
     def durable(self) -> bool:
         """Whether it survives the process, so that checkpoints are worth their time."""
+        ...
+
+    def describe(self, description: JobDescription) -> None:
+        """Say what the job is of, for other processes; raises ``FileFormatError`` where it keeps another job."""
+        ...
+
+    def claimed(self, block: int) -> AbstractContextManager[bool]:
+        """Claim a block while it is worked on; gives False where another process does."""
+        ...
+
+    def log(self, what: str, *, block: int | None = None, **values: Any) -> None:
+        """Tell whoever follows the job: ``begun``, ``done``, ``stopped`` or ``failed`` of a block, ``opened`` of a run.
+
+        Never fails.
+        """
         ...
 
     def save_record(self, name: str, values: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -20,7 +21,15 @@ from napari_emgauss.forward import SectionModel
 from napari_emgauss.interpolation.mixture import Stack
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.interpolation.prior import Contrast, PriorInterpolator, load_prior
-from napari_emgauss.methods.emgauss.model import MemoryModels, build_model, model_from_state, rounded
+from napari_emgauss.methods.emgauss.model import (
+    MemoryModels,
+    Models,
+    StoredModels,
+    build_model,
+    model_from_state,
+    model_values,
+    rounded,
+)
 from napari_emgauss.methods.emgauss.objective import SectionObjective, SectionTarget
 from napari_emgauss.methods.emgauss.schedule import density_rules, sections_per_step
 from napari_emgauss.methods.emgauss.setup import Setup
@@ -55,6 +64,9 @@ class EmgaussJob:
     setup: Setup
     study: Study
     watch: Watch | None = None
+
+    opener: ClassVar[str] = "napari_emgauss.methods.emgauss.shared:open_job"
+    """What opens it in other processes."""
 
     @classmethod
     def of(cls, setup: Setup, study: Study, watch: Watch | None = None) -> EmgaussJob:
@@ -117,11 +129,25 @@ class EmgaussJob:
             seed=setup.seed + block,
         )
 
-    def models(self, store: Store) -> MemoryModels:
-        """Return the models of all blocks, rounded; those that a stop left untrained are made in a short time."""
+    def models(self, store: Store, *, in_memory: bool = True) -> Models:
+        """Return the models of all blocks, rounded; those that a stop left untrained are made in a short time.
+
+        Where not all are to be in memory, they are read from the store when they are asked for.
+        """
         blocks, config = range(self.n_blocks), self.setup.config
         left = [block for block in blocks if not self._is_kept(block, store)]
-        return MemoryModels(rounded(self._model(block, store, left), config) for block in blocks)
+        if in_memory or left:
+            return MemoryModels(rounded(self._model(block, store, left), config) for block in blocks)
+
+        def read(block: int) -> SectionModel:
+            return rounded(self._model(block, store, ()), config)
+
+        counts, values = [], []
+        for block in blocks:
+            model = read(block)
+            counts.append(len(model.gaussians))
+            values.append(model_values(model))
+        return StoredModels(read, counts, values)
 
     def _is_kept(self, block: int, store: Store) -> bool:
         """Whether a block was trained, or further than it is in short time."""

@@ -21,13 +21,15 @@ def process_peak_bytes(setup: Setup) -> int:
     return int(psutil.Process().memory_info().rss) + estimate_memory_bytes(setup)
 
 
-def estimate_memory_bytes(setup: Setup) -> int:
+def estimate_memory_bytes(setup: Setup, *, keeps_models: bool = True) -> int:
     """Return what training adds at its peak: the largest block with its sections, all finished models, the libraries.
+
+    Without the models it is what a worker of a job takes.
 
     A Gaussian has 8 float32 parameters, held 6 times at most (value, gradient, two moments, teacher, working copy); the
     MLP keeps its activations of every Gaussian for the backward pass; finished blocks keep their values once.
     """
-    finished = sum(8 * 4 * _n_gaussians(setup, block) for block in setup.plan.blocks)
+    finished = sum(8 * 4 * _n_gaussians(setup, block) for block in setup.plan.blocks) if keeps_models else 0
     return LIBRARIES_BYTES + _largest_block_bytes(setup) + finished
 
 
@@ -65,7 +67,7 @@ def fits_gpu(setup: Setup) -> bool:
     return setup.device.type != "cuda" or estimate_gpu_bytes(setup) <= free_gpu_bytes(setup.device)
 
 
-def check_memory(setup: Setup) -> None:
+def check_memory(setup: Setup, *, keeps_models: bool = True) -> None:
     """Refuse a training that cannot fit before it starts.
 
     Raises
@@ -73,7 +75,7 @@ def check_memory(setup: Setup) -> None:
     OutOfMemoryError
         The estimate exceeds the memory that is free on this machine.
     """
-    need, free = estimate_memory_bytes(setup), available_bytes()
+    need, free = estimate_memory_bytes(setup, keeps_models=keeps_models), available_bytes()
     if setup.device.type == "cpu" and need > free:
         raise OutOfMemoryError(
             f"training needs about {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free. "

@@ -16,16 +16,19 @@ from napari_emgauss.io.store import opened_store
 from napari_emgauss.methods.emgauss.draft import Draft
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.memory import check_memory, fits_gpu
-from napari_emgauss.methods.emgauss.recognition import recognise
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.setup import Setup, prepare
+from napari_emgauss.methods.emgauss.shared import TILES, as_begun, check_shareable, describe
 from napari_emgauss.methods.emgauss.study import Study, examine, study
+from napari_emgauss.methods.emgauss.study.recognition import recognise
 from napari_emgauss.methods.emgauss.uncertainty import with_uncertainty
 from napari_emgauss.training import (
     Control,
+    Engine,
     Event,
     Improved,
     LocalEngine,
+    Progress,
     RunConfig,
     Store,
     Watch,
@@ -33,6 +36,9 @@ from napari_emgauss.training import (
     told_last,
 )
 from napari_emgauss.volume import Volume
+
+MakeEngine = Callable[[RunConfig | None, Progress | None], Engine]
+"""Makes an engine of the intervals of its reports, and the progress of what was done before the blocks."""
 
 
 def reconstruct(
@@ -45,6 +51,7 @@ def reconstruct(
     control: Control | None = None,
     checkpoint: str | Path | None = None,
     run_config: RunConfig | None = None,
+    make_engine: MakeEngine = LocalEngine,
     start: Reconstruction | None = None,
     **overrides: Any,
 ) -> Reconstruction:
@@ -68,6 +75,9 @@ def reconstruct(
         Folder for checkpoints. If it holds one of the same stack and settings, training continues from it.
     run_config
         Intervals of reports and checkpoints.
+    make_engine
+        Makes what trains the blocks, of ``run_config`` and the progress before them: this process by default, or
+        `training.engines.dask.DaskEngine`.
     start
         Reconstruction of the same stack to continue, with its settings instead of a preset's.
     **overrides
@@ -79,7 +89,14 @@ def reconstruct(
         With the value received, the rule and the remedy.
     """
     setup = prepare(volume, preset=preset, device=device, seed=seed, start=start, **overrides)
-    return train(setup, on_event=on_event, control=control, checkpoint=checkpoint, run_config=run_config)
+    return train(
+        setup,
+        on_event=on_event,
+        control=control,
+        checkpoint=checkpoint,
+        run_config=run_config,
+        make_engine=make_engine,
+    )
 
 
 def train(
@@ -90,6 +107,7 @@ def train(
     control: Control | None = None,
     checkpoint: str | Path | None = None,
     run_config: RunConfig | None = None,
+    make_engine: MakeEngine = LocalEngine,
 ) -> Reconstruction:
     """Train on a prepared stack; see `reconstruct`.
 
@@ -97,9 +115,14 @@ def train(
     with every `Improved`.
     """
     with told_last(on_event) as emit:
-        check_memory(setup)
+        elsewhere = make_engine is not LocalEngine
+        if elsewhere:
+            check_shareable(setup)
+        check_memory(setup, keeps_models=not elsewhere)
         with opened_store(checkpoint, lambda: setup.fingerprint, warn=noted(emit)) as store:
-            return _steps(setup, control or Control(), emit, on_draft or (lambda draft: None), store, run_config)
+            return _steps(
+                setup, control or Control(), emit, on_draft or (lambda draft: None), store, run_config, make_engine
+            )
 
 
 def _steps(
@@ -109,8 +132,10 @@ def _steps(
     on_draft: Callable[[Draft], None],
     store: Store,
     run_config: RunConfig | None,
+    make_engine: MakeEngine,
 ) -> Reconstruction:
     """Step by step; the blocks once more with smaller tiles where a GPU has no room for them."""
+    describe(setup, store)
     draft = Draft(setup, store)
 
     def tell(event: Event) -> None:
@@ -128,7 +153,7 @@ def _steps(
         tell(Improved())
         watch.n_iterations = examined.setup.n_iterations
         learned = _studied(examined.setup, watch, store, noted(tell))
-        ready, earlier = _as_begun(examined.setup, store), watch.so_far()
+        ready, earlier = as_begun(examined.setup, store), watch.so_far()
         while not fits_gpu(EmgaussJob.of(ready, learned).setup):
             smaller = _with_smaller_tiles(ready, store, noted(tell))
             if smaller is None:
@@ -136,11 +161,14 @@ def _steps(
             ready = smaller
         while True:
             job = EmgaussJob.of(ready, learned, watch)
+            if not control.stopped:
+                describe(setup, store, job.setup.plan)
             draft.planned(job.setup)
             tell(Improved())
             try:
-                LocalEngine(run_config, earlier).run(job, store, control, watch.pass_on)
-                result = assemble(job, store, dtype=setup.volume.dtype, found=examined.found)
+                make_engine(run_config, earlier).run(job, store, control, watch.pass_on)
+                in_memory = make_engine is LocalEngine
+                result = assemble(job, store, dtype=setup.volume.dtype, found=examined.found, in_memory=in_memory)
                 return with_uncertainty(job, result, watch)
             except OutOfMemoryError:
                 smaller = _with_smaller_tiles(ready, store, noted(tell))
@@ -175,17 +203,9 @@ def _with_smaller_tiles(setup: Setup, store: Store, note: Callable[[str], None])
     note(f"The GPU has no room for tiles of {setup.largest_tile_px} px; they are made {tile_px} px wide.")
     if not store.durable:
         store.clear()
-    store.save_record("tiles", {"tile_px": tile_px})
+    store.save_record(TILES, {"tile_px": tile_px})
     check_memory(smaller)
     return smaller
-
-
-def _as_begun(setup: Setup, store: Store) -> Setup:
-    """The stack with the smaller tiles that an earlier run needed, if it did."""
-    saved = store.load_record("tiles")
-    if saved is None:
-        return setup
-    return replace(setup, config=setup.config.with_settings(tile_px=int(saved[1]["tile_px"])))
 
 
 def _iterations_made(job: EmgaussJob, store: Store, block: int) -> int:
@@ -196,8 +216,13 @@ def _iterations_made(job: EmgaussJob, store: Store, block: int) -> int:
     return 0 if state is None else int(state[1]["iteration"])
 
 
-def assemble(job: EmgaussJob, store: Store, *, dtype: np.dtype[Any], found: Mapping[str, Any]) -> Reconstruction:
-    """Return a `Reconstruction` of type ``dtype`` from what was learned, and what was found on the sections."""
+def assemble(
+    job: EmgaussJob, store: Store, *, dtype: np.dtype[Any], found: Mapping[str, Any], in_memory: bool = True
+) -> Reconstruction:
+    """Return a `Reconstruction` of type ``dtype`` from what was learned, and what was found on the sections.
+
+    Models that are not to be in memory are read from the store when they are drawn.
+    """
     setup, volume = job.setup, job.setup.volume
     before = {} if setup.start is None else setup.start.record
     n_trained = sum(store.is_done(block) for block in range(job.n_blocks))
@@ -226,6 +251,6 @@ def assemble(job: EmgaussJob, store: Store, *, dtype: np.dtype[Any], found: Mapp
         scaling=setup.scaling,
         observed=tuple(setup.observed),
         plan=setup.plan,
-        models=job.models(store),
+        models=job.models(store, in_memory=in_memory),
         record=record,
     )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 
 import torch
 
@@ -17,6 +18,8 @@ from napari_emgauss.training.loop import BlockTrainer, train_block
 from napari_emgauss.training.protocol import Emit, Job, Store
 
 PROGRESS_EVERY_S = 0.1
+ASK_AGAIN_S = 0.5
+"""Time after which blocks that other processes work on are asked for again."""
 SHOWN_FROM = 0.6
 """Share of a block's iterations after which previews show it where the user looks: before, a draft is better."""
 
@@ -53,14 +56,11 @@ class LocalEngine:
 
     def run(self, job: Job, store: Store, control: Control, emit: Emit) -> FinishReason:
         """Train every block that ``store`` does not hold yet; those that it holds are neither built nor read."""
-        run = _Run(job, store, control, emit, self.config, self.earlier)
+        run = BlocksRun(job, store, control, emit, self.config, self.earlier)
         try:
             reason = run.all_blocks()
         except (torch.cuda.OutOfMemoryError, MemoryError) as error:
-            message = (
-                f"out of memory while training block {run.block + 1} of {job.n_blocks} ({error}). "
-                "Use smaller tiles (tile_px), fewer Gaussians (spacing_px, max_gaussians), or the CPU (device='cpu')."
-            )
+            message = out_of_memory(run.block, job.n_blocks, error)
             run.end(FinishReason.FAILED, message)
             raise OutOfMemoryError(message) from error
         except BaseException as error:
@@ -70,8 +70,26 @@ class LocalEngine:
         return reason
 
 
-class _Run:
-    """One run: its place in the job, and the clock by which it reports."""
+def out_of_memory(block: int, n_blocks: int, error: BaseException) -> str:
+    """Return what to say of a block that had no room."""
+    return (
+        f"out of memory while training block {block + 1} of {n_blocks} ({error}). "
+        "Use smaller tiles (tile_px), fewer Gaussians (spacing_px, max_gaussians), or the CPU (device='cpu')."
+    )
+
+
+class BlockEnd(Enum):
+    """How the work on a block ended."""
+
+    DONE = "done"
+    STOPPED = "stopped"
+    CLAIMED = "claimed"
+    """Another process works on it."""
+    FAILED = "failed"
+
+
+class BlocksRun:
+    """The training of blocks in this process: its place in the job, and the clock by which it reports."""
 
     def __init__(
         self, job: Job, store: Store, control: Control, emit: Emit, config: RunConfig, earlier: Progress | None
@@ -93,15 +111,44 @@ class _Run:
         self.n_before = self.job.n_blocks - len(waiting)
         self.before += sum(self.iterations) - sum(self.iterations[block] for block in waiting)
         self.iteration = self.before
+        self.store.log("opened", engine="local")
+        elsewhere: set[int] = set()
         while waiting and not self.control.stopped:
-            self.block = self.job.nearest(waiting, self.control.preview_at)
-            if not self._train(self.block):
+            free = [block for block in waiting if block not in elsewhere]
+            if not free:  # other processes work on all that is left
+                elsewhere.clear()
+                time.sleep(ASK_AGAIN_S)
+                continue
+            block = self.job.nearest(free, self.control.preview_at)
+            end = self.one_block(block)
+            if end is BlockEnd.STOPPED:
                 break
-            waiting.remove(self.block)
+            if end is BlockEnd.CLAIMED:
+                elsewhere.add(block)
+                continue
+            waiting.remove(block)
             self.n_before += 1
-            self.before += self.iterations[self.block]
-            self.emit(Improved(block=self.block))
+            self.before += self.iterations[block]
+            self.emit(Improved(block=block))
         return FinishReason.STOPPED if waiting else FinishReason.COMPLETED
+
+    def one_block(self, block: int) -> BlockEnd:
+        """Train one block, unless another process does."""
+        self.block = block
+        with self.store.claimed(block) as own:
+            if not own:
+                return BlockEnd.CLAIMED
+            if self.store.is_done(block):
+                return BlockEnd.DONE
+            before = self.seconds
+            self.store.log("begun", block=block)
+            try:
+                end = BlockEnd.DONE if self._train(block) else BlockEnd.STOPPED
+            except BaseException as error:
+                self.store.log(BlockEnd.FAILED.value, block=block, message=str(error) or type(error).__name__)
+                raise
+            self.store.log(end.value, block=block, seconds=round(self.seconds - before, 3))
+            return end
 
     def _train(self, block: int) -> bool:
         """Train one block, from its checkpoint if there is one; whether it came to its end."""

@@ -71,6 +71,26 @@ def examine(setup: Setup, watch: Watch, store: Store) -> Examined:
         if found:
             _log_damage(found, setup.config)
             store.save_record("sections", found)
+    return _acted_on(setup, found)
+
+
+def examined_before(setup: Setup, store: Store) -> Examined:
+    """Return what `examine` did, in a job that another process began.
+
+    Raises
+    ------
+    ConfigError
+        The sections were not examined yet.
+    ModelFileError
+        What was found is not of this stack, or damaged.
+    """
+    found = _known(setup, store)
+    if found is None:
+        raise ConfigError("the sections were not examined yet. Let the process that began the job come so far.")
+    return _acted_on(setup, found)
+
+
+def _acted_on(setup: Setup, found: Mapping[str, Any]) -> Examined:
     leave_out = tuple(sorted({*setup.config.sections.leave_out, *_indices(found)}))
     config = setup.config.with_settings(leave_out=leave_out)
     return Examined(replace(setup, volume=corrected_like(setup.volume, found), config=config), found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from napari_emgauss.errors import ConfigError
 from napari_emgauss.interpolation.mixture import Learned, MixtureEvidence, Stack, gather_evidence
 from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.methods.emgauss.study.spacing import choose_spacing
@@ -14,6 +15,8 @@ from napari_emgauss.methods.emgauss.study.teacher import MixtureTeacher, train_t
 from napari_emgauss.training import Store, Watch
 
 LOGGER = logging.getLogger(__name__)
+TEACHER, SPACING = "teacher", "spacing"
+"""Records of what was found."""
 STUDIED_SECTIONS, STUDIED_PX = 64, 1024
 """Most sections, and most pixels along y and x, that are studied: 256 MiB."""
 
@@ -40,6 +43,25 @@ def study(setup: Setup, watch: Watch, store: Store) -> Study:
     return Study(teacher, evidence, _spacing(setup, teacher, evidence, watch, store))
 
 
+def study_before(setup: Setup, store: Store) -> Study:
+    """Return what training needs of a `study` that another process made.
+
+    Raises
+    ------
+    ConfigError
+        The stack was not studied yet.
+    """
+    teacher, spacing = store.load_record(TEACHER), store.load_record(SPACING)
+    if (setup.n_pseudo and teacher is None) or (
+        setup.config.model.adapt_spacing and setup.can_hide and spacing is None
+    ):
+        raise ConfigError("the stack was not studied yet. Let the process that began the job come so far.")
+    return Study(
+        teacher=None if teacher is None else MixtureTeacher.from_state(*teacher),
+        spacing_px=None if spacing is None else float(spacing[1]["spacing_px"]),
+    )
+
+
 def studied_stack(setup: Setup) -> Stack:
     """Read normalised sections to study: all, or as many from the middle as memory should hold."""
     n = min(len(setup.observed), STUDIED_SECTIONS)
@@ -62,13 +84,13 @@ def _teacher(setup: Setup, watch: Watch, store: Store) -> MixtureTeacher | None:
     """The teacher, from the store or trained now; None where it cannot teach, or when stopped."""
     if not setup.n_pseudo:
         return None
-    saved = store.load_record("teacher")
+    saved = store.load_record(TEACHER)
     if saved is not None:
         return MixtureTeacher.from_state(*saved, setup.device)
     teacher = train_teacher(studied_stack(setup), setup, watch)
     if teacher is not None:
         tensors, values = teacher.state()
-        store.save_record("teacher", values, tensors)
+        store.save_record(TEACHER, values, tensors)
     return teacher
 
 
@@ -87,7 +109,7 @@ def _spacing(
     """Spacing of Gaussians as dense as the sections ask for."""
     if not setup.config.model.adapt_spacing or setup.start is not None:
         return None
-    saved = store.load_record("spacing")
+    saved = store.load_record(SPACING)
     if saved is not None:
         return float(saved[1]["spacing_px"])
     if evidence is None or not evidence.n_hidden or watch.held():
@@ -103,5 +125,5 @@ def _spacing(
         LOGGER.warning("no memory is left to try finer Gaussians; the spacing stays %g px", own)
         spacing_px = own
     if not watch.stopped:
-        store.save_record("spacing", {"spacing_px": spacing_px})
+        store.save_record(SPACING, {"spacing_px": spacing_px})
     return spacing_px

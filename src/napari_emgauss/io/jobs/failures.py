@@ -1,0 +1,53 @@
+"""Blocks that failed: what went wrong, kept until they are tried again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_emgauss.io.atomic import replacing
+from napari_emgauss.io.guard import json_object
+
+FAILED = "failed"
+"""Name of the file in a block's folder."""
+MOST_CHARACTERS = 4000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A block that could not be trained."""
+
+    block: int
+    message: str
+    worker: str = ""
+
+
+def save_failure(folder: Path, failure: Failure) -> None:
+    """Keep a failure in the folder of its block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = {"message": failure.message[:MOST_CHARACTERS], "worker": failure.worker}
+    content = json.dumps(values).encode()
+    with replacing(folder / FAILED, overwrite=True, n_bytes=len(content)) as temporary:
+        temporary.write_bytes(content)
+
+
+def failures(job: Path) -> Iterator[Failure]:
+    """Yield the failures in a job folder, by block."""
+    for path in sorted(job.glob(f"block-[0-9]*/{FAILED}")):
+        try:
+            values = json_object(json.loads(path.read_bytes()[: 8 * MOST_CHARACTERS]))
+        except (OSError, ValueError):  # damaged, or going away
+            values = {}
+        yield Failure(
+            block=int(path.parent.name.removeprefix("block-")),
+            message=str(values.get("message", "it is not known what went wrong")),
+            worker=str(values.get("worker", "")),
+        )
+
+
+def forget_failures(job: Path) -> None:
+    """Forget all failures: the blocks are to be tried again."""
+    for path in job.glob(f"block-[0-9]*/{FAILED}"):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,150 @@
+"""Clusters to run a job on: processes of this machine, a scheduler's address, or a queueing system.
+
+Needs dask.distributed, which ``pip install "napari-emgauss[cluster]"`` brings.
+"""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Literal, get_args
+
+import dask
+from distributed import Client, LocalCluster, Worker, WorkerPlugin
+
+from napari_emgauss.errors import BackendUnavailableError, ConfigError
+from napari_emgauss.runtime.memory import available_bytes
+from napari_emgauss.runtime.threads import set_threads, usable_cores
+
+QueueName = Literal["slurm", "pbs", "sge", "lsf", "htcondor", "oar", "moab"]
+_CLUSTERS = {"htcondor": "HTCondorCluster", "moab": "MoabCluster"}
+GPU = "GPU"
+"""Resource of workers that have a GPU."""
+MEMORY_SHARE = 0.9
+"""Workers of this machine may take this share of what is available, together."""
+MOST_WORKERS = 4096
+START_TIMEOUT_S = 60
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class WorkerShare(WorkerPlugin):
+    """Set-up of a worker process on this machine: its share of the cores, and deaf to the terminal's signals.
+
+    Ctrl-C goes to all processes of a terminal: it is the client that stops them, so that they keep what they learned.
+    """
+
+    name = "napari-emgauss"
+
+    def __init__(self, n_threads: int) -> None:
+        self.n_threads = n_threads
+
+    def setup(self, worker: Worker) -> None:
+        """Apply it in a worker's process."""
+        set_threads(self.n_threads)
+        for name in ("SIGINT", "SIGHUP"):
+            if hasattr(signal, name):  # Windows has no SIGHUP
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+@contextmanager
+def local_cluster(n_workers: int, *, memory_bytes: int | None = None, gpu: bool = False) -> Iterator[Client]:
+    """Start ``n_workers`` processes on this machine, each bounded to its share of cores and memory.
+
+    Parameters
+    ----------
+    n_workers
+        Processes.
+    memory_bytes
+        Memory of a worker, which is ended and replaced when it takes more; its share of what is free by default.
+    gpu
+        Whether each offers the resource `GPU`.
+
+    Raises
+    ------
+    ConfigError
+        An impossible number of workers.
+    """
+    check_workers(n_workers)
+    n_threads = max(1, usable_cores() // n_workers)
+    environment = {**dict.fromkeys(_THREAD_VARIABLES, str(n_threads)), "MALLOC_TRIM_THRESHOLD_": "65536"}
+    with (
+        tempfile.TemporaryDirectory(prefix="napari-emgauss-") as scratch,
+        dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
+        LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            memory_limit=memory_bytes or int(MEMORY_SHARE * available_bytes() / n_workers),
+            local_directory=scratch,
+            resources={GPU: 1} if gpu else None,
+            silence_logs="CRITICAL",
+        ) as cluster,
+        Client(cluster, set_as_default=False, timeout=START_TIMEOUT_S) as client,
+    ):
+        client.register_plugin(WorkerShare(n_threads))
+        yield client
+
+
+@contextmanager
+def scheduler_at(address: str) -> Iterator[Client]:
+    """Connect to a scheduler, like ``tcp://node:8786``; its workers must reach the job's folder and the stack.
+
+    Raises
+    ------
+    BackendUnavailableError
+        Nothing answers.
+    """
+    try:
+        client = Client(address, set_as_default=False, timeout=START_TIMEOUT_S)
+    except (OSError, ValueError) as error:
+        raise BackendUnavailableError(
+            f"no scheduler answers at {address} ({error}). Start one by `dask scheduler`, and give the address that it "
+            "prints."
+        ) from error
+    with client:
+        yield client
+
+
+@contextmanager
+def queued_cluster(name: str, n_workers: int) -> Iterator[Client]:
+    """Submit ``n_workers`` workers to a queueing system by dask-jobqueue, with the resources that its settings name.
+
+    Raises
+    ------
+    ConfigError
+        An unknown system, an impossible number, or settings that dask-jobqueue refuses.
+    BackendUnavailableError
+        dask-jobqueue is not installed.
+    """
+    check_workers(n_workers)
+    if name not in get_args(QueueName):
+        raise ConfigError(f"cluster must be one of {', '.join(get_args(QueueName))}, got {name!r}.")
+    try:
+        jobqueue = import_module("dask_jobqueue")
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f"workers are submitted to {name} by dask-jobqueue, which is not installed. Install it: "
+            "pip install dask-jobqueue"
+        ) from error
+    try:
+        cluster = getattr(jobqueue, _CLUSTERS.get(name, f"{name.upper()}Cluster"))()
+    except ValueError as error:
+        raise ConfigError(
+            f"dask-jobqueue cannot submit workers to {name}: {error} Set cores, memory and walltime in "
+            "~/.config/dask/jobqueue.yaml."
+        ) from error
+    with cluster, Client(cluster, set_as_default=False, timeout=START_TIMEOUT_S) as client:
+        cluster.scale(jobs=n_workers)
+        yield client
+
+
+def check_workers(n_workers: int) -> None:
+    """Raise `ConfigError` for an impossible number of workers."""
+    if not 1 <= n_workers <= MOST_WORKERS:
+        raise ConfigError(f"workers must be within 1..{MOST_WORKERS}, got {n_workers}.")

@@ -1,0 +1,294 @@
+"""Training of blocks on the workers of a Dask cluster.
+
+Only the numbers of blocks go out through the scheduler, and how each ended comes back: workers read the stack, and what
+was found on it, from disk, and write what they learn there.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+
+from distributed import Client, Future, as_completed
+
+from napari_emgauss.errors import BlocksFailedError, ConfigError, WorkersLostError
+from napari_emgauss.io.jobs import Request, ask, withdraw
+from napari_emgauss.io.store import JobFolder
+from napari_emgauss.training.control import Control
+from napari_emgauss.training.engines.local import BlockEnd, RunConfig
+from napari_emgauss.training.engines.tasks import BlockOutcome, BlockSpec, run_block
+from napari_emgauss.training.events import Finished, FinishReason, Improved, Notice, Progress
+from napari_emgauss.training.protocol import Emit, Job, Store
+
+STAGE = "blocks"
+LOOK_EVERY_S = 0.05
+PROGRESS_EVERY_S = 1.0
+ASK_AGAIN_S = 2.0
+"""Time after which a block that another process has claimed is asked for again."""
+TRIES = 3
+"""Times that a job is opened for a block, where that fails."""
+ALONE_S = 30.0
+"""Time without any worker after which that is told."""
+VISIBLE_S = 90.0
+"""Longest time that a file takes to be seen from another machine: caches of shared disks forget within a minute."""
+
+
+class DaskEngine:
+    """Engine that gives the blocks of a job to the workers of a cluster.
+
+    Parameters
+    ----------
+    client
+        Connection to the cluster.
+    config
+        Intervals of checkpoints and scorings.
+    earlier
+        Last progress of what was done before the blocks: iterations and seconds continue from it.
+    resources
+        What a worker must offer to be given a block, like ``{"GPU": 1}``.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        config: RunConfig | None = None,
+        earlier: Progress | None = None,
+        *,
+        resources: Mapping[str, float] | None = None,
+    ) -> None:
+        self.client, self.config, self.earlier = client, config or RunConfig(), earlier
+        self.resources = dict(resources or {})
+
+    def run(self, job: Job, store: Store, control: Control, emit: Emit) -> FinishReason:
+        """Have every block trained that ``store``, a `JobFolder`, does not hold yet.
+
+        A block that fails does not keep the others from being trained. After a stop, blocks in training are kept as
+        they are.
+
+        Raises
+        ------
+        BlocksFailedError
+            All is done but blocks that failed, which it names.
+        WorkersLostError
+            The scheduler went away.
+        ConfigError
+            The job has no folder, or no `opener` (see `SharedJob`).
+        """
+        if not isinstance(store, JobFolder):
+            raise ConfigError("workers need a folder to work in. Name one for checkpoints (--checkpoint FOLDER).")
+        opener = getattr(job, "opener", None)
+        if opener is None:
+            raise ConfigError("this job cannot be opened by other processes. Leave the workers out.")
+        run = _ClusterRun(self, job, str(opener), store, control, emit)
+        try:
+            reason = run.all_blocks()
+        except BaseException as error:
+            run.end(FinishReason.FAILED, str(error) or type(error).__name__)
+            raise
+        run.end(reason)
+        return reason
+
+
+class _ClusterRun:
+    """One run: what is waiting, at work, done and failed."""
+
+    def __init__(
+        self, engine: DaskEngine, job: Job, opener: str, store: JobFolder, control: Control, emit: Emit
+    ) -> None:
+        self.engine, self.job, self.opener, self.store = engine, job, opener, store
+        self.control, self.emit = control, emit
+        self.client = engine.client
+        self.iterations = [job.iterations(block) for block in range(job.n_blocks)]
+        earlier = engine.earlier
+        self.before = 0 if earlier is None else earlier.iteration
+        self.total = self.before + sum(self.iterations)
+        self.seconds_before = 0.0 if earlier is None else earlier.seconds
+        self.begun = self.told = self.counted = time.monotonic()
+        self.waiting: list[int] = []
+        self.done: set[int] = set()
+        self.done_at_first = 0
+        self.at_work: dict[Future[BlockOutcome], int] = {}
+        self.elsewhere: dict[int, float] = {}
+        self.failed: dict[int, str] = {}
+        self.completed = as_completed(loop=self.client.loop)
+        self.name = secrets.token_hex(4)
+        self.n_sent = self.window = 0
+        self.alone_since: float | None = self.begun
+        self.paused = False
+
+    def all_blocks(self) -> FinishReason:
+        """Give out blocks until all are done or have failed, or a stop is asked for."""
+        self.waiting = [block for block in range(self.job.n_blocks) if not self.store.is_done(block)]
+        self.done = set(range(self.job.n_blocks)) - set(self.waiting)
+        self.done_at_first = sum(self.iterations[block] for block in self.done)
+        self.store.begin_anew()
+        self.store.log("opened", engine="dask")
+        try:
+            while (self.waiting or self.elsewhere or self.at_work) and not self.control.stopped:
+                self._pass_on_pause()
+                self._give_out()
+                self._collect()
+                self._tell()
+            if self.control.stopped and (self.waiting or self.elsewhere or self.at_work):
+                self._stop()
+                return FinishReason.STOPPED
+        finally:
+            self.client.cancel(list(self.at_work))
+            self.store.log("closed")
+        self._wait_until_seen()
+        if self.failed:
+            raise BlocksFailedError(self._failures())
+        return FinishReason.COMPLETED
+
+    def _give_out(self) -> None:
+        """Send as many blocks as the workers can take, and those again that another process had."""
+        self._count_workers()
+        now = time.monotonic()
+        for block in [block for block, at in self.elsewhere.items() if now >= at]:
+            del self.elsewhere[block]
+            if self.store.is_done(block):
+                self._is_done(block)
+            else:
+                self.waiting.append(block)
+        while self.waiting and len(self.at_work) < self.window:
+            block = self.job.nearest(self.waiting, self.control.preview_at)
+            self.waiting.remove(block)
+            self.n_sent += 1
+            future = self.client.submit(
+                run_block,
+                BlockSpec(opener=self.opener, folder=str(self.store.folder.absolute()), block=block),
+                self.engine.config,
+                key=f"block-{self.name}-{block}-{self.n_sent}",
+                retries=TRIES - 1,
+                resources=self.engine.resources or None,
+            )
+            self.at_work[future] = block
+            self.completed.add(future)
+
+    def _count_workers(self) -> None:
+        """Adjust how many blocks are sent to the workers that there are, and tell where there are none for long."""
+        now = time.monotonic()
+        if self.window and now - self.counted < PROGRESS_EVERY_S:
+            return
+        self.counted = now
+        if self.client.status not in ("running", "connecting"):
+            raise WorkersLostError(_LOST)
+        n_threads = sum(worker["nthreads"] for worker in self.client.scheduler_info(n_workers=-1)["workers"].values())
+        # No block waits at a worker: Dask would take it for a cause when that dies.
+        self.window = max(n_threads, 1)
+        if n_threads:
+            self.alone_since = now
+        elif self.alone_since is not None and now - self.alone_since > ALONE_S:
+            self.alone_since = None  # said once
+            self.emit(Notice(message="No worker has come yet. Blocks wait until the cluster has started some."))
+
+    def _collect(self) -> None:
+        """Take note of blocks that have ended; wait a moment where none has."""
+        ended = [future for future in self.completed.next_batch(block=False) if future in self.at_work]
+        for future in ended:
+            self._take(self.at_work.pop(future), future)
+        if not ended:
+            time.sleep(LOOK_EVERY_S)
+
+    def _take(self, block: int, future: Future[BlockOutcome]) -> None:
+        if future.status == "finished":
+            outcome: BlockOutcome = future.result()
+            if outcome.end is BlockEnd.DONE:
+                self._is_done(block)
+            elif outcome.end is BlockEnd.FAILED:
+                self.failed[block] = f"{outcome.message} ({outcome.worker})"
+            else:
+                self.elsewhere[block] = time.monotonic() + ASK_AGAIN_S
+            if outcome.end is BlockEnd.STOPPED:  # somebody asks for it in the folder
+                self.control.stop()
+        elif future.status == "error":
+            self.failed[block] = failure_message(future.exception())
+            self.store.save_failure(block, self.failed[block])
+            self.store.log("failed", block=block, message=self.failed[block])
+        else:
+            raise WorkersLostError(_LOST)
+
+    def _is_done(self, block: int) -> None:
+        self.done.add(block)
+        self.emit(Improved(block=block))
+        self._tell(now=True)
+
+    def _pass_on_pause(self) -> None:
+        if self.control.paused is not self.paused:
+            self.paused = self.control.paused
+            if self.paused:
+                ask(self.store.folder, Request.PAUSE)
+            else:
+                withdraw(self.store.folder, Request.PAUSE)
+
+    def _stop(self) -> None:
+        """Have blocks in training kept as they are; those that were sent but not begun end at once."""
+        ask(self.store.folder, Request.STOP)
+        while self.at_work and not self.control.stopped_at_once and self.client.status == "running":
+            self._collect()
+
+    def _wait_until_seen(self) -> None:
+        """Wait for files that other machines have written and that are not seen here yet."""
+        end = time.monotonic() + VISIBLE_S
+        for block in sorted(self.done):
+            while not self.store.is_done(block):
+                if time.monotonic() > end:
+                    raise WorkersLostError(
+                        f"block {block + 1} was trained, but is not in {self.store.folder}. Do all workers reach this "
+                        "folder under the same name?"
+                    )
+                time.sleep(LOOK_EVERY_S)
+
+    def _failures(self) -> str:
+        shown = [f"block {block + 1}: {message}" for block, message in sorted(self.failed.items())[:3]]
+        more = f" … and {len(self.failed) - 3} more." if len(self.failed) > 3 else ""
+        return (
+            f"{len(self.failed)} of {self.job.n_blocks} blocks failed, the others are done. {' '.join(shown)}{more} "
+            f"Run again to try them once more; {self.store.folder} keeps the rest."
+        )
+
+    def _tell(self, *, now: bool = False) -> None:
+        at = time.monotonic()
+        if not now and at - self.told < PROGRESS_EVERY_S:
+            return
+        self.told = at
+        made = sum(self.iterations[block] for block in self.done)
+        seconds = at - self.begun
+        here = made - self.done_at_first
+        left = (sum(self.iterations) - made) * seconds / here if here else float("inf")
+        self.emit(
+            Progress(
+                iteration=self.before + made,
+                n_iterations=self.total,
+                block=min(len(self.done), self.job.n_blocks - 1),
+                n_blocks=self.job.n_blocks,
+                stage=STAGE,
+                losses={},
+                scores={},
+                seconds=self.seconds_before + seconds,
+                seconds_left=left,
+            )
+        )
+
+    def end(self, reason: FinishReason, message: str = "") -> None:
+        """Emit the terminal event."""
+        made = self.before + sum(self.iterations[block] for block in self.done)
+        seconds = self.seconds_before + time.monotonic() - self.begun
+        self.emit(Finished(reason=reason, iteration=made, seconds=seconds, message=message))
+
+
+_LOST = (
+    "the connection to the scheduler was lost. What is done is kept in the job's folder: start the scheduler and run "
+    "again."
+)
+
+
+def failure_message(error: BaseException | None) -> str:
+    """Return what went wrong with a block that no worker has told of."""
+    if type(error).__name__ == "KilledWorker":
+        return (
+            "every process that worked on it came to its end, most often for want of memory. Give workers more "
+            "memory, or use smaller tiles (tile_px)."
+        )
+    return str(error) or type(error).__name__

@@ -1,0 +1,79 @@
+"""Commands whose work is shared by workers."""
+
+import sys
+
+import pytest
+from rich.console import Console
+
+from napari_emgauss.cli import main
+from napari_emgauss.cli.jobs.display import JobDisplay, line, table
+from napari_emgauss.cli.jobs.workers import workers
+from napari_emgauss.errors import BackendUnavailableError, ConfigError
+from napari_emgauss.io.jobs import BlockState, Failure, JobStatus
+from napari_emgauss.training import LocalEngine
+
+STATUS = JobStatus(
+    states=(BlockState.DONE, BlockState.RUNNING, BlockState.FAILED, BlockState.WAITING),
+    failures=(Failure(block=2, message="torn"),),
+    pixels_per_s=2.5e6,
+    seconds_left=90.0,
+)
+
+
+@pytest.mark.xdist_group("cluster")
+def test_workers_write_the_same_model_as_one_process(cluster, shared_settings, undisturbed, tmp_path, capsys):
+    model, job = tmp_path / "model.emgauss", tmp_path / "job"
+    options = ["-o", str(model), "--checkpoint", str(job), "--scheduler", cluster.scheduler.address]
+    assert main([*shared_settings, *options]) == 0
+    assert model.read_bytes() == (undisturbed / "model.emgauss").read_bytes()
+    assert "blocks done 4/4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"n_workers": 2, "scheduler": "tcp://a:1"}, "--scheduler has workers of its own"),
+        ({"cluster": "slurm"}, "needs a number of workers"),
+        ({"n_workers": 2, "job": None}, "add --checkpoint"),
+        ({"n_workers": 0}, "workers must be within"),
+        ({"n_workers": 2, "cluster": "cloud"}, "cluster must be one of"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, said, tmp_path):
+    chosen = {"n_workers": None, "scheduler": None, "cluster": None, "job": tmp_path, "gpu": False, **options}
+    n_workers = chosen.pop("n_workers")
+    with pytest.raises(ConfigError, match=said), workers(n_workers, **chosen):
+        pass
+
+
+def test_without_workers_this_process_trains():
+    with workers(None, scheduler=None, cluster=None, job=None, gpu=False) as make_engine:
+        assert make_engine is LocalEngine
+
+
+@pytest.mark.parametrize(
+    ("missing", "cluster", "said"),
+    [("distributed", None, r"napari-emgauss\[cluster\]"), ("dask_jobqueue", "slurm", "pip install dask-jobqueue")],
+)
+def test_what_is_not_installed_is_named(missing, cluster, said, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    if missing == "distributed":
+        for name in ("dask", "clusters"):
+            monkeypatch.delitem(sys.modules, f"napari_emgauss.training.engines.{name}", raising=False)
+            monkeypatch.delattr(f"napari_emgauss.training.engines.{name}", raising=False)
+    with (
+        pytest.raises(BackendUnavailableError, match=said),
+        workers(2, scheduler=None, cluster=cluster, job=tmp_path, gpu=False),
+    ):
+        pass
+
+
+def test_the_state_of_a_job_is_a_line_or_a_table(tmp_path):
+    assert line(STATUS) == "blocks done 1/4 · running 1 · failed 1 · speed 2.5 Mpx/s · time left 1 min 30 s"
+    console = Console(width=100, record=True, force_terminal=True)
+    console.print(table(STATUS))
+    text = console.export_text()
+    assert "blocks done" in text
+    assert "1/4" in text
+    with JobDisplay(console, tmp_path) as display:
+        display(object())
