@@ -47,6 +47,8 @@ class Conformance:
     device: ClassVar[str] = "cpu"
     fewer: ClassVar[int] = 1
     """Part of the Gaussians that are drawn, where that is slow."""
+    tolerance: ClassVar[float] = 1e-4
+    """Of images and gradients, in parts of the largest value."""
 
     def some(self, n):
         return max(8, n // self.fewer)
@@ -57,13 +59,13 @@ class Conformance:
         return splat(*tensors[:3], shape, **options).detach().cpu()
 
     def agree(self, scene, shape=SHAPE):
-        """Image and all gradients agree with the definition within 1e-4 of the largest value."""
+        """Image and all gradients agree with the definition."""
         ours = image_and_gradients(scene, shape, mode=self.mode, backend=self.backend, device=self.device)
         exact = image_and_gradients([t.double() for t in scene], shape, mode=self.mode, backend="dense")
         for name, a, b in zip(("image", "means", "conics", "weights", "opacities"), ours, exact, strict=True):
             assert a.shape == b.shape
             assert torch.isfinite(a).all(), name
-            assert (a - b).abs().max() <= 1e-4 * b.abs().max() + 1e-7, name
+            assert (a - b).abs().max() <= self.tolerance * b.abs().max() + 1e-7, name
 
     def test_a_random_scene_agrees_with_the_definition(self):
         self.agree(random_scene(self.some(150)))
@@ -243,6 +245,7 @@ class TestTorchSumOnGpu(SumLaws):
 class TestGsplatAlpha(AlphaLaws):
     backend = "gsplat"
     device = "cuda"
+    tolerance = 3e-4  # its gradient divides the transmittance by 1 - alpha, Gaussian by Gaussian, in float32
 
 
 @pytest.mark.parametrize("mode", ["sum", "alpha"])

@@ -100,3 +100,17 @@ def test_degenerate_gaussians_draw_no_change_and_see_nothing(backend):
     moments = project(torch.ones(SHAPE))
     assert moments[:3].abs().max() == 0
     assert moments[3:].abs().max() > 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_several_images_change_and_are_projected_as_each_alone(backend):
+    means, _, conics = (tensor.to(DEVICES[backend]) for tensor in scene(9))
+    counts, g = [4, 0, 5], torch.Generator().manual_seed(4)
+    coefficients, images = torch.randn(9, 6, generator=g).to(means), torch.randn(3, *SHAPE, generator=g).to(means)
+    together = Tangent(means, conics, SHAPE, counts=counts, backend=backend)
+    parts = zip(means.split(counts), conics.split(counts), strict=True)
+    apart = [Tangent(*part, SHAPE, backend=backend) for part in parts]
+    drawn = [alone.draw(c) for alone, c in zip(apart, coefficients.split(counts), strict=True)]
+    torch.testing.assert_close(together.draw(coefficients), torch.stack(drawn), rtol=1e-5, atol=1e-6)
+    moments = [alone.project(image) for alone, image in zip(apart, images, strict=True)]
+    torch.testing.assert_close(together.project(images), torch.cat(moments), rtol=1e-5, atol=1e-6)

@@ -195,6 +195,17 @@ def choose_backend(backend: str, device: torch.device, mode: Mode) -> SplatFunct
     return function
 
 
+def check_counts(counts: Sequence[int], n: int) -> None:
+    """Raise a ValueError unless ``counts`` of the Gaussians of images, at least one, add up to ``n``."""
+    if not counts or min(counts) < 0 or sum(counts) != n:
+        raise ValueError(f"counts must be at least 0 each and add up to n = {n}, got {list(counts)}.")
+
+
+def rows_of(counts: Sequence[int]) -> list[slice]:
+    """Return where the Gaussians of each image are."""
+    return [slice(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
+
+
 def choose_batched(backend: str, device: torch.device, mode: Mode) -> BatchFunction:
     """Return the function that draws several images of ``mode``; raises as `choose_backend`."""
     name = _choose(backend, device, mode)
@@ -211,8 +222,7 @@ def choose_batched(backend: str, device: torch.device, mode: Mode) -> BatchFunct
         counts: Sequence[int],
         shape: tuple[int, int],
     ) -> Tensor:
-        ends = list(accumulate(counts))
-        rows = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
+        rows = rows_of(counts)
         strengths = [None if opacities is None else opacities[own] for own in rows]
         drawn = zip(rows, strengths, strict=True)
         return torch.stack([draw(means[own], conics[own], weights[own], o, shape) for own, o in drawn])

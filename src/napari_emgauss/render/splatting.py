@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from napari_emgauss.render.backends import Backend, Mode, choose_backend, choose_batched
+from napari_emgauss.render.backends import Backend, Mode, check_counts, choose_backend, choose_batched
 
 
 def _check(
@@ -99,7 +99,7 @@ def splat(
     draw = choose_backend(backend, means_px.device, mode)
     channels = weights if weights.ndim == 2 else weights[:, None]
     image = draw(means_px, conics, channels, opacities, (int(shape[0]), int(shape[1])))
-    return image if weights.ndim == 2 else image[..., 0]
+    return image if weights.ndim == 2 else image.squeeze(-1)
 
 
 def splat_several(
@@ -124,9 +124,8 @@ def splat_several(
         Also if ``counts`` is empty, has a negative number, or does not add up to N.
     """
     _check(means_px, conics, weights, opacities, shape, backend)
-    if not counts or min(counts) < 0 or sum(counts) != len(means_px):
-        raise ValueError(f"counts must be at least 0 each and add up to n = {len(means_px)}, got {list(counts)}.")
+    check_counts(counts, len(means_px))
     draw = choose_batched(backend, means_px.device, mode)
     channels = weights if weights.ndim == 2 else weights[:, None]
     images = draw(means_px, conics, channels, opacities, counts, (int(shape[0]), int(shape[1])))
-    return images if weights.ndim == 2 else images[..., 0]
+    return images if weights.ndim == 2 else images.squeeze(-1)

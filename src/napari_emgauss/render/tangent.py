@@ -8,16 +8,15 @@ squared norms on pixels much smaller than it are A (1, ½, ½, ½, ½, ¼) with 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from napari_emgauss.render.backends import tangent_home
+from napari_emgauss.render.backends import check_counts, tangent_home
 
 TangentMaps = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]
-
 SQUARED_NORMS = (1.0, 0.5, 0.5, 0.5, 0.5, 0.25)
 """Of the columns of one Gaussian, in units of π √det Σ."""
 
@@ -33,6 +32,8 @@ class Tangent:
         The Gaussians at which the image is linearised, as for `splat`.
     shape
         Height and width of the image, in pixels.
+    counts
+        Gaussians of each of several images, as for `splat_several`; images are then (K, H, W).
     backend
         ``cpu``: compiled kernels; ``triton``: GPUs; ``torch``: any device; ``auto``: as for `splat`.
 
@@ -48,15 +49,20 @@ class Tangent:
         conics: Float[Tensor, "n 3"],
         shape: tuple[int, int],
         *,
+        counts: Sequence[int] | None = None,
         backend: Literal["auto", "cpu", "triton", "torch"] = "auto",
     ) -> None:
-        maps: TangentMaps = tangent_home(backend, means_px.device).tangent_maps(means_px, conics, shape)
+        self._single = counts is None
+        counts = (len(means_px),) if counts is None else counts
+        check_counts(counts, len(means_px))
+        maps: TangentMaps = tangent_home(backend, means_px.device).tangent_maps(means_px, conics, counts, shape)
         self._draw, self._project = maps
 
-    def draw(self, coefficients: Float[Tensor, "n 6"]) -> Float[Tensor, "h w"]:
-        """Return the image Σ e · (coefficients · basis)."""
-        return self._draw(coefficients)
+    def draw(self, coefficients: Float[Tensor, "n 6"]) -> Float[Tensor, "*k h w"]:
+        """Return the image Σ e · (coefficients · basis), or the images."""
+        images = self._draw(coefficients)
+        return images.squeeze(0) if self._single else images
 
-    def project(self, image: Float[Tensor, "h w"]) -> Float[Tensor, "n 6"]:
+    def project(self, image: Float[Tensor, "*k h w"]) -> Float[Tensor, "n 6"]:
         """Return the products of ``image`` with every column: the transpose of `draw`."""
-        return self._project(image)
+        return self._project(image.unsqueeze(0) if self._single else image)

@@ -39,7 +39,9 @@ def splat_alpha(
         opacities = torch.ones_like(means_px[:, 0])
     height, width = shape
     if len(means_px) == 0:
-        return weights.new_zeros((height, width, weights.shape[1]))
+        # Zeros that have a gradient, if an empty one.
+        nothing = weights.sum() + means_px.sum() + conics.sum() + opacities.sum()
+        return nothing.expand(height, width, weights.shape[1])
     # gsplat wants a leading axis of views, x before y, and pixel centres at + 0.5.
     means_xy = (means_px.flip(1) + 0.5)[None].contiguous()
     radii = radii_px(means_px.detach(), conics.detach(), opacities.detach())[None].contiguous()

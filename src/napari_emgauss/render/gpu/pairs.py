@@ -20,7 +20,7 @@ from torch import Tensor
 
 from napari_emgauss.render.gpu import kernels
 
-TILE_PX = 16, 16
+TILE_PX = 8, 16
 """Height and width of a tile."""
 BLOCK = 128
 """Gaussians or pairs that one program looks at."""

@@ -19,9 +19,9 @@ from torch import Tensor
 from napari_emgauss.render.gpu import kernels
 from napari_emgauss.render.gpu.pairs import TILE_PX, PairList, list_pairs
 
-DRAW_UNROLL, DRAW_WARPS = 4, 2
+DRAW_UNROLL, DRAW_WARPS = 4, 1
 """Gaussians that a tile's program has under way at a time, and its warps of 32 threads."""
-COLLECT_PX = 16, 16
+COLLECT_PX = 16, 8
 """Pixels that a Gaussian's program, a warp, sums at a time."""
 
 
@@ -95,28 +95,28 @@ def splat_sum(
     shape: tuple[int, int],
 ) -> Float[Tensor, "h w d"]:
     """Draw I = Σ o w exp(-½ dᵀΣ⁻¹d)."""
-    return splat_sums(means_px, conics, weights, opacities, (len(means_px),), shape)[0]
+    return splat_sums(means_px, conics, weights, opacities, (len(means_px),), shape).squeeze(0)
 
 
 def tangent_maps(
-    means_px: Float[Tensor, "n 2"], conics: Float[Tensor, "n 3"], shape: tuple[int, int]
+    means_px: Float[Tensor, "n 2"], conics: Float[Tensor, "n 3"], counts: Sequence[int], shape: tuple[int, int]
 ) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """Return the two maps of `Tangent`; both use one list of pairs."""
+    """Return the two maps of `Tangent`, for images (k, h, w) drawn in one pass; both use one list of pairs."""
     n, (height, width) = len(means_px), shape
     if n == 0:
-        return lambda _: means_px.new_zeros(shape), lambda _: means_px.new_zeros((0, 6))
+        return lambda _: means_px.new_zeros((len(counts), *shape)), lambda _: means_px.new_zeros((0, 6))
     with _device_of(means_px):
-        pairs = list_pairs(means_px.detach().contiguous(), conics.detach().contiguous(), (n,), shape)
+        pairs = list_pairs(means_px.detach().contiguous(), conics.detach().contiguous(), tuple(counts), shape)
 
     def draw(coefficients: Tensor) -> Tensor:
         with _device_of(means_px):
-            return _draw(pairs, coefficients.contiguous(), 1, changes=True)[0, :, :, 0]
+            return _draw(pairs, coefficients.contiguous(), 1, changes=True).squeeze(-1)
 
-    def project(image: Tensor) -> Tensor:
-        moments = image.new_empty((n, 6))
+    def project(images: Tensor) -> Tensor:
+        moments = images.new_empty((n, 6))
         unused = [pairs.forms] * 2
         with _device_of(means_px):
-            arguments = pairs.forms, pairs.boxes, *unused, image.contiguous(), n, 1, height, width
+            arguments = pairs.forms, pairs.boxes, *unused, images.contiguous(), n, 1, height, width
             kernels.collect[(n, 1)](*arguments, moments, *unused, True, *COLLECT_PX, num_warps=1)
         return moments
 
