@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
+from scipy.spatial.transform import Rotation
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ParticlesError
@@ -195,6 +196,26 @@ class Particles:
     def with_box(self, box_px: int) -> Particles:
         """Return the same particles, read in a smaller box of the same extent; raises `ParticlesError`."""
         return replace(self, box_px=box_px)
+
+    def with_changed_views(self, changes: Vector) -> Particles:
+        """Return the same particles seen from views that differ a little.
+
+        Parameters
+        ----------
+        changes
+            (n, 6): turns about x, y and z of the image in radians (R becomes exp(ω) R), what is added to the shift
+            along x and y in pixels of the box, and to both defoci in Å.
+        """
+        ctf = self.ctf
+        if ctf is not None:
+            u, v = (values + changes[:, 5] for values in (ctf.defocus_u_angstrom, ctf.defocus_v_angstrom))
+            ctf = replace(ctf, defocus_u_angstrom=u, defocus_v_angstrom=v)
+        return replace(
+            self,
+            rotations=Rotation.from_rotvec(changes[:, :3]).as_matrix() @ self.rotations,
+            shifts_angstrom=self.shifts_angstrom + changes[:, 3:5] * self.box_pixel_size_angstrom,
+            ctf=ctf,
+        )
 
     def take(self, indices: Sequence[int]) -> Particles:
         """Return some of the particles."""

@@ -136,6 +136,10 @@ class GemCommand:
         took = format_duration(end[-1].seconds)
         what = f"{result.n_gaussians} Gaussians, a map of {result.box_px}³ voxels"
         console.print(f"{state} after {took}: {what}: {named(self.output)}")
+        if result.view_changes is not None:
+            about = result.record["views"]
+            turned, shifted = about["turned_deg"], about["shifted_angstrom"]
+            console.print(f"Views were refined: turned by {turned:.2f}° and shifted by {shifted:.2f} Å (rms).")
         if named is stopped_output:
             console.print("Earlier outputs were left as they were; those of this run are called NAME.stopped.")
         failed = self._write_extras(result, named, console)

@@ -1,4 +1,4 @@
-"""Whether poses, hand and sign of particles fit together: every image against a map of all the others."""
+"""Whether poses and sign of particles fit together: every image against a map of all the others."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ MASK_RADIUS = 0.8
 def leave_one_out_correlation(particles: Particles, *, lowest_angstrom: float | None = None) -> npt.NDArray[np.float64]:
     """Return, for every particle (n,), the correlation of its image with the projection of a map of all the others.
 
-    The map is a plain back-projection, and its projection goes through the particle's CTF. Around 0 the poses, their
-    convention or their hand are wrong; below 0 the sign of the images is.
+    The map is a plain back-projection, and its projection goes through the particle's CTF. Around 0 the poses or their
+    convention are wrong. A flipped hand cannot be told: mirrored particles agree with a mirrored map as well.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ BOX, PIXEL, N = 24, 6.0, 160
 MOLECULE = phantom_molecule(300, radius_angstrom=45, width_angstrom=6.0)
 
 
-def simulated(seed=0, snr=0.2, n=N, **changes):
+def simulated_particles(seed=0, snr=0.2, n=N, box=BOX, molecule=MOLECULE, **changes):
     rng = np.random.default_rng(seed)
     ctf = CtfParameters(
         defocus_u_angstrom=rng.uniform(10000, 25000, n),
@@ -25,8 +25,8 @@ def simulated(seed=0, snr=0.2, n=N, **changes):
         b_factor=np.zeros(n),
     )
     made = simulate_particles(
-        lambda rotations: MOLECULE.project(rotations, BOX, PIXEL),
-        box_px=BOX,
+        lambda rotations: molecule.project(rotations, box, PIXEL),
+        box_px=box,
         pixel_size_angstrom=PIXEL,
         rotations=Rotation.random(n, rng=seed).as_matrix(),
         shifts_angstrom=rng.uniform(-6, 6, (n, 2)),
@@ -39,7 +39,12 @@ def simulated(seed=0, snr=0.2, n=N, **changes):
 
 @pytest.fixture(scope="session")
 def particles():
-    return simulated()
+    return simulated_particles()
+
+
+@pytest.fixture(scope="session")
+def simulated():
+    return simulated_particles
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +52,7 @@ def truth():
     return MOLECULE.map(BOX, PIXEL)
 
 
-QUICK = {"n_gaussians": 300, "shape_iterations": 24, "likelihood_iterations": 12}
+QUICK = {"n_gaussians": 300, "shape_iterations": 24, "likelihood_iterations": 12, "refine": "off"}
 
 
 @pytest.fixture(scope="session")

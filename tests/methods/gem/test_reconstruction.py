@@ -1,10 +1,11 @@
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
 import torch
 
-from napari_emgauss.errors import ConfigError, ModelFileError
+from napari_emgauss.errors import ConfigError, ModelFileError, ParticlesError
 from napari_emgauss.io.container import Container, write_container
 from napari_emgauss.io.particles.density_map import DensityMap
 from napari_emgauss.methods.gem.reconstruction import estimated_b_factor
@@ -65,6 +66,17 @@ def test_local_resolution_is_a_map_in_angstrom(reconstructed):
     assert found.min() >= 12.0
 
 
+def test_refined_views_are_kept_in_the_file_and_given_to_the_particles(reconstructed, particles, tmp_path):
+    changes = np.zeros((len(particles), 6))
+    changes[:, 3] = 2.0
+    map_of_refined = dataclasses.replace(reconstructed, view_changes=changes)
+    refined = load(map_of_refined.save(tmp_path / "m.emgauss")).refined(particles)
+    assert refined.shifts_px[:, 0] == pytest.approx(particles.shifts_px[:, 0] + 2)
+    assert reconstructed.refined(particles) is particles
+    with pytest.raises(ParticlesError, match="made of 160 particles, got 3"):
+        reconstructed.refined(particles.take(range(3)))
+
+
 @pytest.fixture
 def parts(reconstructed, tmp_path):
     container = Container(reconstructed.save(tmp_path / "good.emgauss"))
@@ -85,6 +97,8 @@ def parts(reconstructed, tmp_path):
         (lambda h, t: t["0/gaussians.amplitude"].fill_(float("nan")), "not finite"),
         (lambda h, t: t.update({"0/plain": torch.zeros(4, 4, 4)}), "half map"),
         (lambda h, t: t["halves"].fill_(7), "0 and 1"),
+        (lambda h, t: t.update(view_changes=torch.zeros(3, 6)), "changes of views of shape"),
+        (lambda h, t: t.update(view_changes=torch.full((160, 6), torch.nan, dtype=torch.float64)), "views that hold"),
         (lambda h, t: h.pop("record"), "inconsistent"),
     ],
 )

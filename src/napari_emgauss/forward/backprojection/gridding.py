@@ -120,6 +120,46 @@ def spread(
                         mirrored[-nx] += sx[c] * np.conj(part)
 
 
+@njit_nogil
+def gather(
+    points: npt.NDArray[np.float64], grid: FloatArray, table: FloatArray, reach: int, values: FloatArray
+) -> None:
+    """Write what half grids have at ``points`` (n, 3), z y x in nodes, into ``values`` (n, 2 g).
+
+    It is the adjoint of `spread`. The g grids (m, m, m // 2 + 1, 2 g) are one array, real and imaginary parts by turns.
+    """
+    m, n_parts = grid.shape[0], grid.shape[3]
+    sz, sy, sx = np.empty(2 * reach, np.float32), np.empty(2 * reach, np.float32), np.empty(2 * reach, np.float32)
+    conjugate = np.ones(n_parts, np.float32)
+    conjugate[1::2] = -1
+    total = np.empty(n_parts, np.float32)
+    for i in range(points.shape[0]):
+        z, y, x = points[i, 0], points[i, 1], points[i, 2]
+        mirrored = x < 0
+        if mirrored:
+            z, y, x = -z, -y, -x
+        z0, y0, x0 = (
+            _neighbours(z, table, reach, sz),
+            _neighbours(y, table, reach, sy),
+            _neighbours(x, table, reach, sx),
+        )
+        total[:] = 0
+        for a in range(2 * reach):
+            for b in range(2 * reach):
+                row, opposite = grid[(z0 + a) % m, (y0 + b) % m], grid[-(z0 + a) % m, -(y0 + b) % m]
+                for c in range(2 * reach):
+                    nx = x0 + c
+                    share = sz[a] * sy[b] * sx[c]
+                    if 0 <= nx <= m // 2:
+                        for g in range(n_parts):
+                            total[g] += share * row[nx, g]
+                    else:
+                        for g in range(n_parts):
+                            total[g] += share * conjugate[g] * opposite[-nx if nx < 0 else m - nx, g]
+        for g in range(n_parts):
+            values[i, g] = total[g] * conjugate[g] if mirrored else total[g]
+
+
 def to_real_space(grid: npt.NDArray[np.generic], kernel: SpreadingKernel, side_px: int) -> FloatArray:
     """Return Σ v exp(2πi k·x) (side, side, side) of what was spread on a half grid, x = 0 at side // 2."""
     m = grid.shape[0]
@@ -132,3 +172,14 @@ def to_real_space(grid: npt.NDArray[np.generic], kernel: SpreadingKernel, side_p
         shape[axis] = side_px
         cut = cut / envelope.reshape(shape)
     return np.asarray(cut, np.float32)
+
+
+def to_fourier_space(volume: FloatArray, kernel: SpreadingKernel, m: int) -> ComplexArray:
+    """Return the half grid (m, m, m // 2 + 1) on which `gather` finds Σ v exp(-2πi k·x), x = 0 at side // 2."""
+    side = volume.shape[0]
+    envelope = kernel.transform(np.arange(side, dtype=np.float64) - side // 2, m).astype(np.float32)
+    whole = np.zeros((m, m, m), np.float32)
+    inner = (np.arange(side) - side // 2) % m
+    divided = volume / (envelope[:, None, None] * envelope[:, None] * envelope)
+    whole[np.ix_(inner, inner, inner)] = divided
+    return np.asarray(fft.rfftn(whole, workers=1), np.complex64)

@@ -66,26 +66,35 @@ def centred_spectrum(images: FloatArray) -> ComplexArray:
     return np.asarray(fft.rfft2(shifted), np.complex64)
 
 
-def coefficients(
-    particles: Particles, indices: Sequence[int], *, shifts_px: npt.NDArray[np.float64] | None = None
-) -> Coefficients:
-    """Read a batch and return its coefficients, shifted to the centre; ``shifts_px`` (k, 2) replaces the particles'."""
+def coefficients(particles: Particles, indices: Sequence[int], *, highest: float | None = None) -> Coefficients:
+    """Read a batch and return its coefficients up to ``highest`` cycles per box, shifted to the centre."""
     chosen = np.asarray(indices, np.int64)
     box = particles.box_px
-    kept, xy = kept_frequencies(box)
+    kept, xy = kept_frequencies(box, highest)
     spectrum = centred_spectrum(particles.read(indices))[:, kept]
-    shifts = particles.shifts_px[chosen] if shifts_px is None else shifts_px
-    phase = np.exp(-2j * np.pi * (shifts @ xy.T) / box)
-    return Coefficients(chosen, xy, np.asarray(spectrum * phase, np.complex64), transfer(particles, chosen))
+    phase = np.exp(-2j * np.pi * (particles.shifts_px[chosen] @ xy.T) / box)
+    found = transfer(particles, chosen, highest=highest)
+    return Coefficients(chosen, xy, np.asarray(spectrum * phase, np.complex64), found)
 
 
-def transfer(particles: Particles, indices: npt.NDArray[np.int64]) -> FloatArray:
-    """Return the CTF (k, f) of particles at the kept frequencies; 1 where they have none."""
-    kept, xy = kept_frequencies(particles.box_px)
+def transfer(
+    particles: Particles,
+    indices: npt.NDArray[np.int64],
+    *,
+    defocus_change_angstrom: npt.NDArray[np.float64] | None = None,
+    highest: float | None = None,
+) -> FloatArray:
+    """Return the CTF (k, f) of particles at the kept frequencies; 1 where they have none.
+
+    ``defocus_change_angstrom`` (k,) is added to both defoci.
+    """
+    kept, xy = kept_frequencies(particles.box_px, highest)
     if particles.ctf is None:
         return np.ones((len(indices), len(xy)), np.float32)
     at = frequencies(particles.box_px, particles.box_pixel_size_angstrom)[:, torch.from_numpy(kept)]
-    return ctf(particles.ctf[indices], at, phase_flipped=particles.phase_flipped).float().numpy()
+    change = None if defocus_change_angstrom is None else torch.from_numpy(defocus_change_angstrom)
+    found = ctf(particles.ctf[indices], at, defocus_change_angstrom=change, phase_flipped=particles.phase_flipped)
+    return found.float().numpy()
 
 
 def batches(indices: Sequence[int], size: int = BATCH) -> Iterator[Sequence[int]]:

@@ -21,6 +21,7 @@ from napari_emgauss.settings import (
 )
 
 Amplitudes = Literal["auto", "positive", "signed"]
+Refine = Literal["auto", "on", "off"]
 Part = Annotated[Number, Field(gt=0, le=1)]
 
 
@@ -36,6 +37,8 @@ class GemConfig:
     """Point group of the molecule, Cn or Dn; never inferred."""
     mask_radius: Part = 0.85
     """Radius of the sphere that holds the molecule, as a part of half the box."""
+    refine: Refine = "auto"
+    """Whether pose, shift and defocus of every particle are refined locally; ``auto`` lets hidden images decide."""
     whiten: Flag = True
     """Weigh frequencies by the power of the noise, measured for every optics group."""
     prior_weight: NonNegative = 0.12

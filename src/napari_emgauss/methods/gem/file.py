@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError, ModelFileError
@@ -13,10 +14,11 @@ from napari_emgauss.io.container import Container
 from napari_emgauss.io.guard import array_bytes, check_room_in_memory
 from napari_emgauss.methods.gem.config import GemConfig
 from napari_emgauss.methods.gem.model import PREFIX, HalfModel, model_from_state
-from napari_emgauss.methods.gem.reconstruction import HALVES, PLAIN, GaussianMap
+from napari_emgauss.methods.gem.reconstruction import HALVES, PLAIN, VIEWS, GaussianMap
 from napari_emgauss.methods.gem.symmetry import symmetry_operators
 
 LARGEST_BOX_PX = 2048
+N_VIEW_PARAMETERS = 6
 
 
 def load(container: Container) -> GaussianMap:
@@ -61,6 +63,7 @@ def _parse(container: Container) -> GaussianMap:
         factors=factors,
         plain=(_plain(container, 0, box), _plain(container, 1, box)),
         halves=halves.astype(np.int64),
+        view_changes=_view_changes(container, len(halves)),
         record=dict(header["record"]),
     )
 
@@ -69,6 +72,17 @@ def _model(container: Container, number: int, values: dict[str, Any], operators:
     tensors = container.under(f"{number}/{PREFIX}")
     model = model_from_state({PREFIX + name: tensor for name, tensor in tensors.items()}, values, operators)
     return model.requires_grad_(requires_grad=False)
+
+
+def _view_changes(container: Container, n: int) -> npt.NDArray[np.float64] | None:
+    if VIEWS not in container.names:
+        return None
+    if container.shape(VIEWS) != (n, N_VIEW_PARAMETERS) or container.dtype(VIEWS) != "F64":
+        raise ModelFileError(f"the model holds changes of views of shape {container.shape(VIEWS)} for {n} particles.")
+    values: npt.NDArray[np.float64] = container.tensor(VIEWS).numpy()
+    if not np.isfinite(values).all():
+        raise ModelFileError("the model has changes of views that hold numbers that are not finite.")
+    return values
 
 
 def _plain(container: Container, number: int, box: int) -> FloatArray:

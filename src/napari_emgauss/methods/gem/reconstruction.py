@@ -29,7 +29,7 @@ from napari_emgauss.particles import Particles
 
 METHOD = "gem"
 """Name of the method in model files."""
-PLAIN, HALVES = "plain", "halves"
+PLAIN, HALVES, VIEWS = "plain", "halves", "view_changes"
 EDGE_PX = 3.0
 B_FACTOR_FROM_ANGSTROM = 10.0
 """B-factors are estimated from this resolution on, or from the coarsest third where that is not reached."""
@@ -67,6 +67,8 @@ class GaussianMap:
         Half maps of a plain back-projection, which the resolution is measured against.
     halves
         Half set (n,), 0 or 1, of every particle.
+    view_changes
+        By how much the particles' views were refined (n, 6), see `Particles.with_changed_views`; None if they were not.
     record
         How it was made: plain JSON values.
     """
@@ -77,6 +79,7 @@ class GaussianMap:
     factors: npt.NDArray[np.float64]
     plain: tuple[FloatArray, FloatArray]
     halves: npt.NDArray[np.int64]
+    view_changes: npt.NDArray[np.float64] | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -137,6 +140,18 @@ class GaussianMap:
                 f"{sides[0]} px of {sides[1]:g} Å. Read them with box_px={self.box_px}."
             )
         return predicted_images(self.models, particles, indices)
+
+    def refined(self, particles: Particles) -> Particles:
+        """Return the particles that the map was made of with their refined views; as they are if none were taken.
+
+        Raises
+        ------
+        ParticlesError
+            Their number is not that of the particles it was made of.
+        """
+        if len(particles) != len(self.halves):
+            raise ParticlesError(f"the map was made of {len(self.halves)} particles, got {len(particles)}. Use these.")
+        return particles if self.view_changes is None else particles.with_changed_views(self.view_changes)
 
     def local_resolution(self, *, threshold: float = 0.5) -> DensityMap:
         """Return the resolution in Å around every voxel, from Gaussians of one half and the plain map of the other."""
@@ -244,6 +259,8 @@ class GaussianMap:
                 yield f"{number}/{name}", tensor
             yield f"{number}/{PLAIN}", torch.from_numpy(np.ascontiguousarray(self.plain[number], np.float32))
         yield HALVES, torch.from_numpy(self.halves.astype(np.uint8))
+        if self.view_changes is not None:
+            yield VIEWS, torch.from_numpy(self.view_changes)
 
 
 def molecule_sphere(config: GemConfig, box_px: int) -> FloatArray:

@@ -87,10 +87,18 @@ def study(setup: GemSetup, watch: Watch | None = None) -> ParticleStudy | None:
     particles = setup.particles
     power = noise_power(particles, _spread(np.arange(len(particles)), N_FOR_NOISE))
     weights = noise_weights(power, setup.box_px, whiten=setup.config.whiten)
-    sums = []
+    sums = summed_halves(setup, weights, watch)
+    return None if sums is None else from_sums(setup, weights, sums)
+
+
+def summed_halves(
+    setup: GemSetup, weights: FloatArray, watch: Watch | None = None, *, stage: str = SUMMING
+) -> tuple[HalfSums, HalfSums] | None:
+    """Read all images once and return the sums of both halves; None after a stop."""
+    particles, sums = setup.particles, []
     done, total = 0, len(particles)
     if watch is not None:
-        watch.tell(SUMMING, done, total)
+        watch.tell(stage, done, total)
     for half in setup.halves:
         accumulators = Accumulators(setup.box_px, setup.operators)
         for batch in batches(half.tolist(), images_at_a_time(setup.box_px)):
@@ -100,11 +108,11 @@ def study(setup: GemSetup, watch: Watch | None = None) -> ParticleStudy | None:
             accumulators.add(images, particles.rotations[images.indices], weights[particles.optics_group[batch]])
             done += len(batch)
             if watch is not None and done < total:
-                watch.tell(SUMMING, done, total)
+                watch.tell(stage, done, total)
         # Grids of sums are large: those of the first half are gone before the second's are made.
         sums.append((accumulators.equations(), accumulators.linear()))
         del accumulators
-    return from_sums(setup, weights, (sums[0], sums[1]))
+    return sums[0], sums[1]
 
 
 def images_at_a_time(box_px: int) -> int:

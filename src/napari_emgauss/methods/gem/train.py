@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_emgauss._version import __version__
 from napari_emgauss.forward.backprojection.map_estimate import shell_factors
@@ -16,6 +17,7 @@ from napari_emgauss.methods.gem.evidence import positive_amplitudes
 from napari_emgauss.methods.gem.job import GemJob
 from napari_emgauss.methods.gem.objective import gem_schedule
 from napari_emgauss.methods.gem.reconstruction import GaussianMap
+from napari_emgauss.methods.gem.refinement.rounds import refine_views
 from napari_emgauss.methods.gem.setup import GemSetup, prepare
 from napari_emgauss.methods.gem.study import describe_study, study
 from napari_emgauss.particles import Particles
@@ -108,6 +110,11 @@ def _steps(
         raise RuntimeError("stopped before the images were read once: nothing was learned that could be kept.")
     draft.begin(found.setup.particles, found.wiener, found.plain_halves)
     emit(Improved())
+    refinement = refine_views(found, store, watch)
+    if refinement.changes is not None:
+        found = refinement.found
+        draft.begin(found.setup.particles, found.wiener, found.plain_halves)
+        emit(Improved())
     positive, losses = positive_amplitudes(found, store, watch)
     job = GemJob(found, positive, draft)
     LocalEngine(run_config, watch.so_far()).run(job, store, control, watch.pass_on)
@@ -118,9 +125,10 @@ def _steps(
         **describe_study(found),
         "amplitudes": "positive" if positive else "signed",
         "loss_of_hidden_images": losses,
+        "views": refinement.about,
         "halves_trained": sum(store.is_done(block) for block in (0, 1)),
     }
-    return assemble(job, store, record)
+    return assemble(job, store, record, refinement.changes)
 
 
 def sum_of_iterations(setup: GemSetup) -> int:
@@ -128,7 +136,9 @@ def sum_of_iterations(setup: GemSetup) -> int:
     return gem_schedule(setup.config, len(setup.halves[0])).total
 
 
-def assemble(job: GemJob, store: Store, record: dict[str, Any]) -> GaussianMap:
+def assemble(
+    job: GemJob, store: Store, record: dict[str, Any], view_changes: npt.NDArray[np.float64] | None = None
+) -> GaussianMap:
     """Return the map from what both halves have learned."""
     found, setup = job.found, job.found.setup
     models = job.model(0, store), job.model(1, store)
@@ -144,5 +154,6 @@ def assemble(job: GemJob, store: Store, record: dict[str, Any]) -> GaussianMap:
         factors=factors,
         plain=found.plain_halves,
         halves=halves,
+        view_changes=view_changes,
         record=record,
     )
