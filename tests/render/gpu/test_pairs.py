@@ -5,7 +5,7 @@ import torch
 
 pytest.importorskip("triton", reason="needs triton, which is for Linux")
 
-from napari_emgauss.render.gpu.pairs import HEADROOM, TILE_PX, _Slots, list_pairs
+from napari_emgauss.render.gpu.pairs import HEADROOM, LISTS_PER_COUNT, TILE_PX, _Slots, list_pairs
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -17,13 +17,14 @@ def test_each_tile_lists_in_order_the_gaussians_whose_boxes_touch_it():
     pairs = list_pairs(means, conics, [20, 10], shape)
     rows, columns = pairs.n_tiles
     assert (rows, columns) == (-(-40 // TILE_PX[0]), -(-50 // TILE_PX[1]))
-    y0, y1, x0, x1, image = pairs.boxes.cpu().unbind(1)
+    y0, y1, x0, x1, image = pairs.records[:, 8:13].cpu().int().unbind(1)
+    _, members, ranges = pairs.lists.cpu().split([pairs.slots, pairs.slots, 4 * rows * columns])
     for tile in range(2 * rows * columns):
         top, left = tile // columns % rows * TILE_PX[0], tile % columns * TILE_PX[1]
         touching = (y1 > top) & (y0 < top + TILE_PX[0]) & (x1 > left) & (x0 < left + TILE_PX[1]) & (y1 > y0)
         expected = (touching & (image == tile // (rows * columns))).nonzero()[:, 0]
-        first, last = pairs.ranges[tile].tolist()
-        assert torch.equal(pairs.members[first:last].cpu().long(), expected)
+        first, last = ranges[2 * tile : 2 * tile + 2].tolist()
+        assert torch.equal(members[first:last].long(), expected)
     assert image.tolist() == [0] * 20 + [1] * 10
     assert pairs.ends[-1] > 30
 
@@ -32,5 +33,6 @@ def test_slots_follow_what_was_counted_with_some_room():
     slots = _Slots(500)
     assert slots.enough() == 1024
     for pairs, expected in ((40_000, HEADROOM * 40_000), (41_000, HEADROOM * 40_000), (60_000, HEADROOM * 60_000)):
-        slots.watch(torch.tensor([pairs]))
+        for _ in range(LISTS_PER_COUNT):
+            slots.watch(torch.tensor([5, pairs]))
         assert expected <= slots.enough() < expected + 1024

@@ -3,17 +3,15 @@
 `sums` says what is computed; here is how a Gaussian is evaluated. With d = (dy, dx) from the mean and the conic
 (a, b, c), ½ dᵀΣ⁻¹d = ½ (det / c) dy² + ½ c u² with u = dx + (b / c) dy, as in ``ellipses``: nothing cancels in the sum
 of two squares, but u is itself a small difference of large numbers for Gaussians that are long and tilted. Only
-`measure`, once per Gaussian, uses float64 (which most GPUs have at a small part of their speed). It leaves a form of
-eight float32 numbers, from which pixels follow in float32 to its full precision:
+`measure`, once per Gaussian, uses float64 (which most GPUs have at a small part of their speed). It leaves a record
+of float32 numbers, from which pixels follow in float32 to its full precision:
 
-    0, 1   the mean (y, x), rounded to whole pixels: k = y - form[0] is exact
+    0, 1   the mean (y, x), rounded to whole pixels: k = y - record[0] is exact
     2      what rounding took from y
     3, 4   b / c as a sum of two; the first has 12 binary digits, so that its product with k is exact, too
     5      u of the rounded mean, without its b / c times k
     6, 7   ½ det / c and ½ c, times log2(e): exponentials are powers of two
-
-The functions that are called by others have no arguments to compile for but those in capitals: what changes from step
-to step never compiles anew.
+    8-12   the box of pixels (y0, y1, x0, x1), half-open and empty if nothing is drawn, and the image
 """
 
 # ruff: noqa: E402 - triton must be loaded by load_triton.
@@ -29,6 +27,7 @@ from napari_emgauss.runtime.triton import load_triton
 
 load_triton()
 
+import torch
 import triton
 import triton.language as tl
 
@@ -36,19 +35,41 @@ CUTOFF = tl.constexpr(math.log2(255.0))
 """Of the exponent to the base of two."""
 HALF_LOG2_E = tl.constexpr(0.5 * math.log2(math.e))
 SQUARES = tl.constexpr(2 * math.log(2.0))
-"""Makes det / c of form[6], and c of form[7]."""
+"""Makes det / c of record[6], and c of record[7]."""
 REACH = tl.constexpr(2 * rules.CUTOFF_EXPONENT)
 POSITION_LIMIT_PX = tl.constexpr(rules.POSITION_LIMIT_PX)
-FORM = tl.constexpr(8)
-BOX = tl.constexpr(5)
+RECORD = tl.constexpr(16)
+"""Numbers per record; what pixels follow from is in one half, and in one sector of the GPU's memory."""
+BOX = tl.constexpr(8)
 NOWHERE = tl.constexpr(1e15)
-"""Form[5] of what is not drawn: beyond the cut-off everywhere."""
+"""Record[5] of what is not drawn: beyond the cut-off everywhere."""
 
 
-def _kernel(function: Callable[..., Any]) -> Any:
-    """Compile for nothing but types and the arguments in capitals; not for numbers that are 1 or divisible by 16."""
-    free = [name for name in inspect.signature(function).parameters if not name.isupper()]
-    return triton.jit(function, do_not_specialize=free)
+class TiledKernel:
+    """A kernel that is compiled for the arguments in capitals, which come last, and started without looking at others.
+
+    Their types must therefore always be the same; what changes from step to step never compiles anew. Starting takes
+    a fifth of the time that triton takes, which looks at every argument.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        names = list(inspect.signature(function).parameters)
+        self._n_free = sum(not name.isupper() for name in names)
+        self._jit = triton.jit(function, do_not_specialize=names[: self._n_free])
+        self._compiled: dict[tuple[Any, ...], Any] = {}
+        self.interpreted = not isinstance(self._jit, triton.JITFunction)
+
+    def __call__(self, grid: tuple[int, int], *arguments: Any, warps: int = 4) -> None:
+        """Start (grid[0], grid[1]) programs on the current device."""
+        if self.interpreted:
+            self._jit[grid](*arguments)
+            return
+        key = torch.cuda.current_device(), warps, arguments[self._n_free :]
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            self._compiled[key] = self._jit[grid](*arguments, num_warps=warps)
+        else:
+            compiled[(*grid, 1)](*arguments)
 
 
 def _part(function: Callable[..., Any]) -> Any:
@@ -57,7 +78,7 @@ def _part(function: Callable[..., Any]) -> Any:
     return compiled if isinstance(compiled, triton.JITFunction) else function
 
 
-@_kernel
+@TiledKernel
 def measure(
     means: tl.tensor,
     conics: tl.tensor,
@@ -66,16 +87,15 @@ def measure(
     n_images: tl.tensor,
     height: tl.tensor,
     width: tl.tensor,
-    forms: tl.tensor,
-    boxes: tl.tensor,
+    records: tl.tensor,
     n_tiles: tl.tensor,
     TILE_H: tl.constexpr,
     TILE_W: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """Write the form of each Gaussian, its box (y0, y1, x0, x1, image), half-open, and the number of its tiles.
+    """Write the record of each Gaussian, and the number of its tiles.
 
-    Gaussians of image j are those from ``firsts[j]`` on. The box of what is not drawn is empty.
+    Gaussians of image j are those from ``firsts[j]`` on.
     """
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     real = i < n
@@ -97,27 +117,27 @@ def measure(
     short = shear.to(tl.float32)
     short = (short.to(tl.int32, bitcast=True) & -4096).to(tl.float32, bitcast=True)
     u = -(mean_x - whole_x).to(tl.float64) - shear * rest_y.to(tl.float64)
-    form = forms + i * FORM
-    tl.store(form, whole_y, mask=real)
-    tl.store(form + 1, whole_x, mask=real)
-    tl.store(form + 2, rest_y, mask=real)
-    tl.store(form + 3, short, mask=real)
-    tl.store(form + 4, (shear - short.to(tl.float64)).to(tl.float32), mask=real)
-    tl.store(form + 5, tl.where(drawn, u.to(tl.float32), NOWHERE), mask=real)
-    tl.store(form + 6, (det / c * HALF_LOG2_E).to(tl.float32), mask=real)
-    tl.store(form + 7, (c * HALF_LOG2_E).to(tl.float32), mask=real)
+    record = records + i * RECORD
+    tl.store(record, whole_y, mask=real)
+    tl.store(record + 1, whole_x, mask=real)
+    tl.store(record + 2, rest_y, mask=real)
+    tl.store(record + 3, short, mask=real)
+    tl.store(record + 4, (shear - short.to(tl.float64)).to(tl.float32), mask=real)
+    tl.store(record + 5, tl.where(drawn, u.to(tl.float32), NOWHERE), mask=real)
+    tl.store(record + 6, (det / c * HALF_LOG2_E).to(tl.float32), mask=real)
+    tl.store(record + 7, (c * HALF_LOG2_E).to(tl.float32), mask=real)
     y, x = mean_y.to(tl.float64), mean_x.to(tl.float64)
     half_y, half_x = tl.sqrt(c / det * REACH), tl.sqrt(a / det * REACH)
     y0, y1 = _span(y, half_y, height)
     x0, x1 = _span(x, half_x, width)
     seen = drawn & (y1 > y0) & (x1 > x0)
     y1, x1 = tl.where(seen, y1, y0), tl.where(seen, x1, x0)
-    box = boxes + i * BOX
-    tl.store(box, y0, mask=real)
-    tl.store(box + 1, y1, mask=real)
-    tl.store(box + 2, x0, mask=real)
-    tl.store(box + 3, x1, mask=real)
-    tl.store(box + 4, image, mask=real)
+    box = record + BOX
+    tl.store(box, y0.to(tl.float32), mask=real)
+    tl.store(box + 1, y1.to(tl.float32), mask=real)
+    tl.store(box + 2, x0.to(tl.float32), mask=real)
+    tl.store(box + 3, x1.to(tl.float32), mask=real)
+    tl.store(box + 4, image.to(tl.float32), mask=real)
     rows, columns = (y1 - 1) // TILE_H - y0 // TILE_H + 1, (x1 - 1) // TILE_W - x0 // TILE_W + 1
     tl.store(n_tiles + i, tl.where(seen, rows.to(tl.int64) * columns, 0), mask=real)
 
@@ -130,10 +150,9 @@ def _span(centre: tl.tensor, half: tl.tensor, size: tl.tensor) -> tl.tensor:
     return first.to(tl.int32), stop.to(tl.int32)
 
 
-@_kernel
+@TiledKernel
 def enlist(
-    boxes: tl.tensor,
-    n_tiles: tl.tensor,
+    records: tl.tensor,
     ends: tl.tensor,
     n: tl.tensor,
     rows: tl.tensor,
@@ -142,18 +161,20 @@ def enlist(
     slots: tl.tensor,
     steps: tl.tensor,
     tiles: tl.tensor,
-    owners: tl.tensor,
-    ranges: tl.tensor,
+    lists: tl.tensor,
+    SHORT: tl.constexpr,
     TILE_H: tl.constexpr,
     TILE_W: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
     """Write the tile and the Gaussian of each pair, in the order of Gaussians, and empty the ranges of all tiles.
 
-    The pairs of Gaussian i end at ``ends[i]``; slots without a pair get a tile behind the last.
+    The pairs of Gaussian i end at ``ends[i]``; slots without a pair get a tile behind the last. ``tiles`` are int16 if
+    SHORT. Of ``lists`` the first part, one per slot, becomes the Gaussians, and the last, after another one per slot,
+    the ranges.
     """
     slot = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    tl.store(ranges + slot, tl.zeros([BLOCK], tl.int32), mask=slot < 2 * all_tiles)
+    tl.store(lists + 2 * slots + slot, tl.zeros([BLOCK], tl.int32), mask=slot < 2 * all_tiles)
     filled = (slot < tl.load(ends + (n - 1))) & (slot < slots)
     low = tl.zeros([BLOCK], tl.int32)
     high = low + (n - 1)
@@ -161,33 +182,33 @@ def enlist(
         middle = (low + high) // 2
         before = tl.load(ends + middle, mask=filled, other=0) <= slot
         low, high = tl.where(before, tl.minimum(middle + 1, high), low), tl.where(before, high, middle)
-    end = tl.load(ends + low, mask=filled, other=0)
-    rank = (slot - (end - tl.load(n_tiles + low, mask=filled, other=0))).to(tl.int32)
-    box = boxes + low * BOX
-    y0 = tl.load(box, mask=filled, other=0) // TILE_H
-    x0 = tl.load(box + 2, mask=filled, other=0) // TILE_W
-    wide = (tl.load(box + 3, mask=filled, other=1) - 1) // TILE_W - x0 + 1
-    image = tl.load(box + 4, mask=filled, other=0)
-    tile = (image * rows + y0 + rank // wide) * columns + x0 + rank % wide
-    tl.store(tiles + slot, tl.where(filled, tile, all_tiles).to(tiles.dtype.element_ty), mask=slot < slots)
-    tl.store(owners + slot, tl.where(filled, low, 0), mask=slot < slots)
+    rank = slot - tl.load(ends + low - 1, mask=filled & (low > 0), other=0).to(tl.int32)
+    box = records + low * RECORD + BOX
+    y0 = tl.load(box, mask=filled, other=0.0).to(tl.int32) // TILE_H
+    x0 = tl.load(box + 2, mask=filled, other=0.0).to(tl.int32) // TILE_W
+    wide = (tl.load(box + 3, mask=filled, other=1.0).to(tl.int32) - 1) // TILE_W - x0 + 1
+    image = tl.load(box + 4, mask=filled, other=0.0).to(tl.int32)
+    tile = tl.where(filled, (image * rows + y0 + rank // wide) * columns + x0 + rank % wide, all_tiles)
+    tl.store(tiles + slot, tile.to(tl.int16 if SHORT else tl.int32), mask=slot < slots)
+    tl.store(lists + slot, tl.where(filled, low, 0), mask=slot < slots)
 
 
-@_kernel
+@TiledKernel
 def arrange(
     tiles: tl.tensor,
     order: tl.tensor,
-    owners: tl.tensor,
     all_tiles: tl.tensor,
     slots: tl.tensor,
-    members: tl.tensor,
-    ranges: tl.tensor,
+    lists: tl.tensor,
+    SHORT: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """Write the Gaussians of sorted pairs, and the range of pairs of each tile that has any."""
+    """Write the Gaussians of sorted pairs to the second part of ``lists``, and the ranges of tiles that have any."""
     slot = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     real = slot < slots
-    tl.store(members + slot, tl.load(owners + tl.load(order + slot, mask=real, other=0), mask=real), mask=real)
+    owner = tl.load(lists + tl.load(order + slot, mask=real, other=0), mask=real)
+    tl.store(lists + slots + slot, owner, mask=real)
+    ranges = lists + 2 * slots
     tile = tl.load(tiles + slot, mask=real, other=0).to(tl.int32)
     before = tl.load(tiles + slot - 1, mask=real & (slot > 0), other=-1).to(tl.int32)
     new = real & (tile != before)
@@ -197,20 +218,19 @@ def arrange(
 
 
 @_part
-def _exponent(form: tl.tensor, y: tl.tensor, x: tl.tensor) -> tl.tensor:
+def _exponent(record: tl.tensor, y: tl.tensor, x: tl.tensor) -> tl.tensor:
     """Return the exponent to the base of two, negated, at pixels (y, x), and there dy and u."""
-    k = y - tl.load(form)
-    dy = k - tl.load(form + 2)
-    u = ((x - tl.load(form + 1)) + tl.load(form + 3) * k) + (tl.load(form + 4) * k + tl.load(form + 5))
-    return tl.load(form + 6) * dy * dy + tl.load(form + 7) * u * u, dy, u
+    k = y - tl.load(record)
+    dy = k - tl.load(record + 2)
+    u = ((x - tl.load(record + 1)) + tl.load(record + 3) * k) + (tl.load(record + 4) * k + tl.load(record + 5))
+    return tl.load(record + 6) * dy * dy + tl.load(record + 7) * u * u, dy, u
 
 
-@_kernel
+@TiledKernel
 def draw(
-    forms: tl.tensor,
+    records: tl.tensor,
     values: tl.tensor,
-    members: tl.tensor,
-    ranges: tl.tensor,
+    lists: tl.tensor,
     ends: tl.tensor,
     firsts: tl.tensor,
     n: tl.tensor,
@@ -242,20 +262,21 @@ def draw(
     several = n_images > 1
     first = tl.load(firsts + image, mask=several, other=0)
     last = tl.load(firsts + image + 1, mask=several, other=0)
-    first = tl.where(listed, tl.load(ranges + 2 * tile), first)
-    last = tl.where(listed, tl.load(ranges + 2 * tile + 1), tl.where(several, last, n))
+    ranges = lists + 2 * slots + 2 * tile
+    first = tl.where(listed, tl.load(ranges), first)
+    last = tl.where(listed, tl.load(ranges + 1), tl.where(several, last, n))
     total = tl.zeros([TILE_H * TILE_W], tl.float32)
     for p0 in range(first, last, UNROLL):
         for j in tl.static_range(UNROLL):
             p = p0 + j
             there = p < last
             i = tl.where(there, p, 0)
-            i = tl.load(members + i, mask=listed, other=i)
-            exponent, dy, u = _exponent(forms + i * FORM, y, x)
+            i = tl.load(lists + slots + i, mask=listed, other=i)
+            exponent, dy, u = _exponent(records + i * RECORD, y, x)
             if CHANGES:
-                form, a = forms + i * FORM, values + 6 * i
-                p_ = tl.sqrt(tl.load(form + 6) * SQUARES) * dy
-                q_ = tl.sqrt(tl.load(form + 7) * SQUARES) * u
+                record, a = records + i * RECORD, values + 6 * i
+                p_ = tl.sqrt(tl.load(record + 6) * SQUARES) * dy
+                q_ = tl.sqrt(tl.load(record + 7) * SQUARES) * u
                 a3, a4 = tl.load(a + 3, mask=there, other=0.0), tl.load(a + 4, mask=there, other=0.0)
                 value = tl.load(a, mask=there, other=0.0) - 0.5 * (a3 + a4)
                 value += p_ * (tl.load(a + 1, mask=there, other=0.0) + a3 * p_)
@@ -268,10 +289,9 @@ def draw(
     tl.store(images + place, total, mask=(row < height) & (column < width))
 
 
-@_kernel
+@TiledKernel
 def collect(
-    forms: tl.tensor,
-    boxes: tl.tensor,
+    records: tl.tensor,
     conics: tl.tensor,
     weights: tl.tensor,
     images: tl.tensor,
@@ -291,11 +311,12 @@ def collect(
     Products go to ``grad_means`` (n, 6); the arguments behind it are not used then.
     """
     i, channel = tl.program_id(0), tl.program_id(1)
-    form, box = forms + i * FORM, boxes + i * BOX
-    y0, y1, x0, x1 = tl.load(box), tl.load(box + 1), tl.load(box + 2), tl.load(box + 3)
-    whole_y, whole_x, shear = tl.load(form), tl.load(form + 1), tl.load(form + 3) + tl.load(form + 4)
-    depth, half_c = tl.load(form + 6), tl.load(form + 7)
-    seen = images + tl.load(box + 4).to(tl.int64) * height * width * n_channels + channel
+    record = records + i * RECORD
+    y0, y1 = tl.load(record + BOX).to(tl.int32), tl.load(record + BOX + 1).to(tl.int32)
+    left_end, right_end = tl.load(record + BOX + 2), tl.load(record + BOX + 3)
+    whole_y, whole_x, shear = tl.load(record), tl.load(record + 1), tl.load(record + 3) + tl.load(record + 4)
+    depth, half_c = tl.load(record + 6), tl.load(record + 7)
+    seen = images + tl.load(record + BOX + 4).to(tl.int64) * height * width * n_channels + channel
     pixel = tl.arange(0, ROWS * COLUMNS)
     s = tl.zeros([ROWS * COLUMNS], tl.float32)
     s_u, s_y, s_yy, s_yz, s_zz = s, s, s, s, s
@@ -303,16 +324,16 @@ def collect(
     for top in range(y0, y1, ROWS):
         # Columns that the ellipse covers somewhere in these rows, with room for rounding.
         k0, k1 = top - whole_y, tl.minimum(top + ROWS, y1) - 1 - whole_y
-        ridge0, ridge1 = -shear * k0 - tl.load(form + 5), -shear * k1 - tl.load(form + 5)
+        ridge0, ridge1 = -shear * k0 - tl.load(record + 5), -shear * k1 - tl.load(record + 5)
         room = half + 1 + 1e-6 * (tl.abs(whole_x) + tl.abs(ridge0) + tl.abs(ridge1) + half)
         left = whole_x + tl.minimum(ridge0, ridge1) - room
         right = whole_x + tl.maximum(ridge0, ridge1) + room + 1
-        left = tl.minimum(tl.maximum(left, x0.to(tl.float32)), x1.to(tl.float32)).to(tl.int32)
-        right = tl.minimum(tl.maximum(right, x0.to(tl.float32)), x1.to(tl.float32)).to(tl.int32)
+        left = tl.minimum(tl.maximum(left, left_end), right_end).to(tl.int32)
+        right = tl.minimum(tl.maximum(right, left_end), right_end).to(tl.int32)
         for start in range(left, right, COLUMNS):
             row, column = top + pixel % ROWS, start + pixel // ROWS
-            exponent, dy, u = _exponent(form, row.to(tl.float32), column.to(tl.float32))
-            inside = (row < y1) & (column < x1) & (exponent <= CUTOFF)
+            exponent, dy, u = _exponent(record, row.to(tl.float32), column.to(tl.float32))
+            inside = (row < y1) & (column < right_end) & (exponent <= CUTOFF)
             value = tl.load(seen + (row * width + column) * n_channels, mask=inside, other=0.0)
             v = tl.where(inside, value * tl.exp2(-exponent), 0.0)
             z = u if CHANGES else u - shear * dy
@@ -346,5 +367,5 @@ def collect(
         tl.store(grad_weights + i * n_channels + channel, total)
 
 
-INTERPRETED = not isinstance(draw, triton.JITFunction)
+INTERPRETED = draw.interpreted
 """Whether TRITON_INTERPRET was set: kernels then run on the CPU, very slowly, for tests."""

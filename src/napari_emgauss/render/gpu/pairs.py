@@ -29,6 +29,7 @@ PAIRS_PER_GAUSSIAN = 4
 HEADROOM = 1.25
 """Slots per pair; fewer than `LEAST_HEADROOM` are more than was counted, and the next list has more."""
 LEAST_HEADROOM = 1.1
+LISTS_PER_COUNT = 8
 MOST_SLOTS = 1 << 26
 """Some 2 GiB while they are sorted."""
 
@@ -39,15 +40,15 @@ class PairList:
 
     shape: tuple[int, int, int]
     """Images, height and width."""
-    forms: Float[Tensor, "n 8"]
-    boxes: Int[Tensor, "n 5"]
+    records: Float[Tensor, "n 16"]
+    """What the kernels know of each Gaussian."""
     firsts: Tensor
     """The first Gaussian of each of several images, and their number (k + 1,); for one image of no meaning."""
     ends: Int[Tensor, "n"]
     """Pairs up to and with each Gaussian."""
-    members: Int[Tensor, "slots"]
-    ranges: Int[Tensor, "tiles 2"]
-    """Where the members of each tile begin and end."""
+    slots: int
+    lists: Int[Tensor, "m"]
+    """For each slot something used up, and the Gaussian of its pair; then for each tile the range of its slots."""
 
     @property
     def n_tiles(self) -> tuple[int, int]:
@@ -64,8 +65,9 @@ class _Slots:
 
     def __init__(self, guess: int) -> None:
         self.n = self._rounded(guess)
-        self._counted = False
-        self._arriving: tuple[Tensor, Any] | None = None
+        self._n_lists, self._counted, self._arriving = 0, False, False
+        self._count: Tensor | None = None
+        self._event: Any = None
 
     @staticmethod
     def _rounded(n: float) -> int:
@@ -73,26 +75,27 @@ class _Slots:
 
     def enough(self) -> int:
         """Return the slots that a list should have, by what is known now."""
-        if self._arriving is not None:
-            count, event = self._arriving
-            if event is None or event.query():
-                self._arriving = None
-                # Read as memory of the host, which it is: torch has nothing to wait for.
-                pairs = int(count.numpy()[0])
-                if not self._counted or self.n < LEAST_HEADROOM * pairs:
-                    self.n, self._counted = self._rounded(HEADROOM * pairs), True
+        if self._arriving and self._count is not None and (self._event is None or self._event.query()):
+            self._arriving = False
+            # Read as memory of the host, which it is: torch has nothing to wait for.
+            pairs = int(self._count.numpy()[0])
+            if not self._counted or self.n < LEAST_HEADROOM * pairs:
+                self.n, self._counted = self._rounded(HEADROOM * pairs), True
         return self.n
 
-    def watch(self, count: Int[Tensor, "1"]) -> None:
-        """Have ``count`` copied to the host when the device gets there."""
-        if self._arriving is not None:
+    def watch(self, ends: Int[Tensor, "n"]) -> None:
+        """Have the count of a list copied to the host when the device gets there: of the first, and of some later."""
+        self._n_lists += 1
+        if self._arriving or (self._counted and self._n_lists % LISTS_PER_COUNT):
             return
-        arriving = torch.empty(1, dtype=torch.int64, pin_memory=count.is_cuda)
-        arriving.copy_(count, non_blocking=True)
-        event: Any = torch.cuda.Event() if count.is_cuda else None  # type: ignore[no-untyped-call]
-        if event is not None:
-            event.record()
-        self._arriving = arriving, event
+        if self._count is None:
+            with torch.inference_mode(False):
+                self._count = torch.empty(1, dtype=torch.int64, pin_memory=ends.is_cuda)
+            self._event = torch.cuda.Event() if ends.is_cuda else None  # type: ignore[no-untyped-call]
+        self._count.copy_(ends[-1:], non_blocking=True)
+        if self._event is not None:
+            self._event.record()
+        self._arriving = True
 
 
 _slots: dict[tuple[torch.device, tuple[int, int, int], int], _Slots] = {}
@@ -119,25 +122,26 @@ def list_pairs(
     images = len(counts), *shape
     rows, columns = _n_tiles(images)
     all_tiles = len(counts) * rows * columns
-    forms = means_px.new_empty((n, kernels.FORM.value))
-    boxes = torch.empty((n, kernels.BOX.value), dtype=torch.int32, device=device)
+    records = means_px.new_empty((n, kernels.RECORD.value))
     n_tiles = torch.empty(n, dtype=torch.int64, device=device)
-    firsts = _firsts(tuple(counts), device) if len(counts) > 1 else boxes
-    measured = firsts, n, len(counts), *shape, forms, boxes, n_tiles
-    kernels.measure[(-(-n // BLOCK),)](means_px, conics, *measured, *TILE_PX, BLOCK)
+    firsts = _firsts(tuple(counts) if len(counts) > 1 else (), device)
+    measured = firsts, n, len(counts), *shape, records, n_tiles
+    kernels.measure((-(-n // BLOCK), 1), means_px, conics, *measured, *TILE_PX, BLOCK)
     ends = torch.cumsum(n_tiles, 0)
-    budget = _slots.setdefault((device, images, n.bit_length()), _Slots(PAIRS_PER_GAUSSIAN * n + all_tiles))
+    budget = _slots.get((device, images, n.bit_length()))
+    if budget is None:
+        budget = _slots[device, images, n.bit_length()] = _Slots(PAIRS_PER_GAUSSIAN * n + all_tiles)
     # A graph that is being captured can neither ask nor be asked: it keeps the slots that it has.
     captured = device.type == "cuda" and torch.cuda.is_current_stream_capturing()
     slots = budget.n if captured else budget.enough()
-    # Sorting short numbers takes half as long.
-    tiles = torch.empty(slots, dtype=torch.int16 if all_tiles < 1 << 15 else torch.int32, device=device)
-    owners, members = torch.empty((2, slots), dtype=torch.int32, device=device)
-    ranges = torch.empty((all_tiles, 2), dtype=torch.int32, device=device)
-    listed = n, rows, columns, all_tiles, slots, n.bit_length(), tiles, owners, ranges
-    kernels.enlist[(-(-max(slots, 2 * all_tiles) // BLOCK),)](boxes, n_tiles, ends, *listed, *TILE_PX, BLOCK)
+    # Sorting short numbers takes two thirds of the time.
+    short = all_tiles < 1 << 15
+    tiles = torch.empty(slots, dtype=torch.int16 if short else torch.int32, device=device)
+    lists = torch.empty(2 * (slots + all_tiles), dtype=torch.int32, device=device)
+    listed = n, rows, columns, all_tiles, slots, n.bit_length(), tiles, lists
+    kernels.enlist((-(-max(slots, 2 * all_tiles) // BLOCK), 1), records, ends, *listed, short, *TILE_PX, BLOCK)
     tiles, order = torch.sort(tiles, stable=True)
-    kernels.arrange[(-(-slots // BLOCK),)](tiles, order, owners, all_tiles, slots, members, ranges, BLOCK)
+    kernels.arrange((-(-slots // BLOCK), 1), tiles, order, all_tiles, slots, lists, short, BLOCK)
     if not captured:
-        budget.watch(ends[-1:])
-    return PairList(images, forms, boxes, firsts, ends, members, ranges)
+        budget.watch(ends)
+    return PairList(images, records, firsts, ends, slots, lists)

@@ -34,11 +34,10 @@ def _device_of(tensor: Tensor) -> AbstractContextManager[Any]:
 def _draw(pairs: PairList, values: Tensor, n_channels: int, *, changes: bool) -> Float[Tensor, "k h w d"]:
     (k, height, width), (rows, columns) = pairs.shape, pairs.n_tiles
     images = values.new_empty((k, height, width, n_channels))
-    lists = pairs.members, pairs.ranges, pairs.ends, pairs.firsts, len(pairs.forms), len(pairs.members)
+    lists = pairs.lists, pairs.ends, pairs.firsts, len(pairs.records), pairs.slots
     sizes = n_channels, k, rows, columns, height, width
-    kernels.draw[(k * rows * columns, n_channels)](
-        pairs.forms, values, *lists, *sizes, images, changes, *TILE_PX, DRAW_UNROLL, num_warps=DRAW_WARPS
-    )
+    grid, constants = (k * rows * columns, n_channels), (changes, *TILE_PX, DRAW_UNROLL)
+    kernels.draw(grid, pairs.records, values, *lists, *sizes, images, *constants, warps=DRAW_WARPS)
     return images
 
 
@@ -53,18 +52,18 @@ class _TiledSum(torch.autograd.Function):
         with _device_of(means):
             pairs = list_pairs(means, conics, counts, shape)
             images = _draw(pairs, weights, weights.shape[1], changes=False)
-        ctx.save_for_backward(conics, weights, pairs.forms, pairs.boxes)
+        ctx.save_for_backward(conics, weights, pairs.records)
         return images
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, image_grad: Tensor) -> tuple[Tensor | None, ...]:
-        conics, weights, forms, boxes = ctx.saved_tensors
+        conics, weights, records = ctx.saved_tensors
         (n, d), (height, width) = weights.shape, image_grad.shape[1:3]
         grads = conics.new_empty((d, n, 2)), conics.new_empty((d, n, 3)), torch.empty_like(weights)
         with _device_of(conics):
-            arguments = forms, boxes, conics, weights, image_grad.contiguous(), n, d, height, width
-            kernels.collect[(n, d)](*arguments, *grads, False, *COLLECT_PX, num_warps=1)
+            arguments = records, conics, weights, image_grad.contiguous(), n, d, height, width, *grads
+            kernels.collect((n, d), *arguments, False, *COLLECT_PX, warps=1)
         means_grad, conics_grad = (grad[0] if d == 1 else grad.sum(0) for grad in grads[:2])
         return means_grad, conics_grad, grads[2], None, None
 
@@ -114,10 +113,10 @@ def tangent_maps(
 
     def project(images: Tensor) -> Tensor:
         moments = images.new_empty((n, 6))
-        unused = [pairs.forms] * 2
+        unused = [pairs.records] * 2
         with _device_of(means_px):
-            arguments = pairs.forms, pairs.boxes, *unused, images.contiguous(), n, 1, height, width
-            kernels.collect[(n, 1)](*arguments, moments, *unused, True, *COLLECT_PX, num_warps=1)
+            arguments = pairs.records, *unused, images.contiguous(), n, 1, height, width, moments, *unused
+            kernels.collect((n, 1), *arguments, True, *COLLECT_PX, warps=1)
         return moments
 
     return draw, project
