@@ -72,6 +72,7 @@ class Panes(QWidget):
         image = pg.ImageItem(axisOrder="row-major", autoDownsample=True)
         box.addItem(image)
         box.sigRangeChangedManually.connect(self._zoomed)
+        box.sigResized.connect(lambda *_: self._fitted and box.setRange(self._area(place), padding=0))
         self._boxes[place, column], self._images[place, column] = box, image
         if column == 0:
             box.sigRangeChanged.connect(lambda *_, place=place: self._draw(place))
@@ -152,7 +153,7 @@ class Panes(QWidget):
                 line.setValue(position * self._step(place, axis))
 
     def fit(self) -> None:
-        """Show the whole of every pane."""
+        """Show the whole of every pane, also when it is given another size, until someone zooms."""
         for place in PANES:
             for column in range(self._n_shown):
                 self._boxes[place, column].setRange(self._area(place), padding=0)

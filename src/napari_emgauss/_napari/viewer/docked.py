@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from qtpy.QtCore import QEvent, QObject, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QEvent, QObject, QSize, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QMainWindow, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.elements import text_label
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import napari
 
 PLUGIN = "napari-emgauss"
+WIDTH_PX = 345
+"""Of a dock, where the view needs no more."""
 
 
 def show_widget(viewer: Any, name: str) -> Any:
@@ -93,6 +95,10 @@ class DockedWidget(QWidget):
 
     def leave(self) -> None:
         """Take away what makes no sense without the dock, which is being closed."""
+
+    def sizeHint(self) -> QSize:
+        """Ask for no more width than is needed: the canvas is what one looks at."""
+        return QSize(max(self.minimumSizeHint().width(), WIDTH_PX), super().sizeHint().height())
 
     def show_view(self, view: QWidget) -> None:
         """Show ``view`` as all there is."""

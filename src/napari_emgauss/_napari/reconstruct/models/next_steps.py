@@ -35,7 +35,7 @@ class NextSteps(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        layout = QGridLayout(self)
+        self._grid = layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self._next = QLabel("Next:")
         layout.addWidget(self._next, 0, 0, 1, 2)
@@ -52,6 +52,7 @@ class NextSteps(QWidget):
     def leave_out(self, name: str) -> None:
         """Show no button for a widget that is the next step anyhow, and do not call the others that."""
         self.buttons[name].hide()
+        self._grid.addWidget(self.save_button, 2, 0, 1, 2)
         self._next.setText("More:")
 
     def offer_models(self, *, offered: bool) -> None:
