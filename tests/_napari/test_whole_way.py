@@ -42,7 +42,7 @@ def test_sample_train_pause_resume_scrub_export_reopen(viewer, qtbot, tmp_path):
 
     view.next_steps.buttons["Compare"].click()
     compare = next(w for w in docked(viewer) if type(w).__name__ == "CompareWidget").controller
-    qtbot.waitUntil(lambda: "A harder test" in compare.view.scores.verdict.text(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "at a harder test" in compare.view.scores.verdict.text(), timeout=WAIT_MS)
 
     view.next_steps.buttons["Export isotropic"].click()
     export = next(w for w in docked(viewer) if type(w).__name__ == "ExportWidget").controller
