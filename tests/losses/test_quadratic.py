@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from napari_emgauss.losses import d_ssim, least_squares, quadratic_model
-from napari_emgauss.losses.quadratic import LEAST_DIFFERENCE
+from napari_emgauss.losses import d_ssim, least_squares, quadratic_model, quadratic_models
+from napari_emgauss.losses.quadratic import LEAST_DIFFERENCE, _quadratic_models_at_once
 
 
 def pair(shape=(40, 33), seed=0, noise=0.05):
@@ -55,3 +55,13 @@ def test_least_squares_have_the_weight_for_a_curvature():
     assert torch.equal(curvature, weight)
     torch.testing.assert_close(slope, weight * (target - pred))
     assert torch.equal(least_squares(pred, target)[1], torch.ones_like(pred))
+
+
+@pytest.mark.parametrize("lambda_dssim", [0.0, 0.2, 1.0])
+def test_several_images_at_once_have_the_models_of_each(lambda_dssim):
+    g = torch.Generator().manual_seed(0)
+    pred, target, weight = (torch.rand(3, 14, 19, generator=g) for _ in range(3))
+    each = quadratic_models(pred, target, weight=weight, lambda_dssim=lambda_dssim)
+    on_a_gpu = _quadratic_models_at_once(pred, target, weight, lambda_dssim)
+    for ours, expected in zip(on_a_gpu, each, strict=True):
+        torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-4)

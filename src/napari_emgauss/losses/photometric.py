@@ -52,11 +52,17 @@ def l1(
 
 
 def photometric_torch(
-    pred: Float[Tensor, "h w"], target: Float[Tensor, "h w"], share: Float[Tensor, "h w"], lambda_dssim: float
+    pred: Float[Tensor, "*k h w"],
+    target: Float[Tensor, "*k h w"],
+    share: Float[Tensor, "*k h w"],
+    lambda_dssim: float,
 ) -> Float[Tensor, ""]:
-    """Compute the loss in operations of torch, for any device and dtype; the compiled kernels are tested against it."""
+    """Compute the loss in operations of torch, for any device and dtype; the compiled kernels are tested against it.
+
+    Of several images the sum of their losses.
+    """
     maps = torch.stack([pred, target, pred * pred, target * target, pred * target])
-    mean_p, mean_t, square_p, square_t, product = blurred(maps)
+    mean_p, mean_t, square_p, square_t, product = blurred(maps.flatten(0, -3)).view_as(maps)
     numerator = (2 * mean_p * mean_t + C1) * (2 * (product - mean_p * mean_t) + C2)
     spread = square_p - mean_p * mean_p + square_t - mean_t * mean_t + C2
     ssim = numerator / ((mean_p * mean_p + mean_t * mean_t + C1) * spread)

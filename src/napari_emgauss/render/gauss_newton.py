@@ -9,7 +9,7 @@ projects once. Columns are scaled to unit curvature, which makes of λ a number 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from napari_emgauss.gaussians import conics_from
 from napari_emgauss.render import rules
+from napari_emgauss.render.separate import OneImage, SeveralImages
 from napari_emgauss.render.tangent import SQUARED_NORMS, Tangent
 
 DAMPING = 0.1
@@ -34,13 +35,17 @@ MOST_SHIFT, MOST_STRETCH = 0.7, 0.5
 @torch.no_grad()
 def gauss_newton_step(
     gaussians: Mapping[str, Tensor],
-    slope: Float[Tensor, "h w"],
-    curvature: Float[Tensor, "h w"],
+    slope: Float[Tensor, "*k h w"],
+    curvature: Float[Tensor, "*k h w"],
     *,
     iterations: int,
     weights_only: bool = False,
+    counts: Sequence[int] | None = None,
 ) -> dict[str, Tensor]:
     """Return ``gaussians`` after one step down a loss of the image that they draw as a weighted sum.
+
+    Several images, of which each has Gaussians of its own, are solved side by side: what comes out is what comes out of
+    each alone.
 
     Parameters
     ----------
@@ -54,14 +59,17 @@ def gauss_newton_step(
         Conjugate gradients.
     weights_only
         Solve for the intensities alone, in which the image is linear.
+    counts
+        Of several images, the number of Gaussians of each, as for `splat_several`; one image of all if None.
     """
+    images = OneImage() if counts is None else SeveralImages(counts, slope.device)
     mean_px, intensity = gaussians["mean_px"], gaussians["intensity"]
     conics, _ = conics_from(gaussians["log_scale"], gaussians["angle_rad"])
-    tangent = Tangent(mean_px, conics, (slope.shape[0], slope.shape[1]))
+    tangent = Tangent(mean_px, conics, (slope.shape[-2], slope.shape[-1]), counts=counts)
     area = math.pi * torch.exp(gaussians["log_scale"].sum(-1))
     # A Gaussian's integral is 2 π √det Σ.
     around = tangent.project(curvature)[:, 0] / (2 * area)
-    around = torch.maximum(around, (LEAST_CURVATURE * curvature.mean()).clamp(min=1e-30))
+    around = torch.maximum(around, images.spread((LEAST_CURVATURE * images.mean(curvature)).clamp(min=1e-30)))
     norms = torch.stack([torch.sqrt(area * around * norm) for norm in SQUARED_NORMS], 1)
     trusted = torch.sqrt(intensity**2 + LEAST_WEIGHT**2)
     scales = 1 / norms
@@ -70,7 +78,7 @@ def gauss_newton_step(
     def apply(x: Tensor) -> Tensor:
         return scales * tangent.project(curvature * tangent.draw(scales * x)) + DAMPING * x
 
-    x = conjugate_gradients(apply, scales * tangent.project(slope), iterations)
+    x = conjugate_gradients(apply, scales * tangent.project(slope), iterations, images)
     weights = scales * x
     moved = {"intensity": intensity + weights[:, 0] - 0.5 * (weights[:, 3] + weights[:, 4])}
     if weights_only:
@@ -83,17 +91,23 @@ def gauss_newton_step(
     return {**gaussians, **moved}
 
 
-def conjugate_gradients(apply: Callable[[Tensor], Tensor], b: Tensor, iterations: int) -> Tensor:
-    """Return x after ``iterations`` towards A x = b from 0, A symmetric and positive definite."""
+def conjugate_gradients(
+    apply: Callable[[Tensor], Tensor], b: Tensor, iterations: int, images: OneImage | SeveralImages | None = None
+) -> Tensor:
+    """Return x after ``iterations`` towards A x = b from 0, A symmetric and positive definite.
+
+    ``images`` has the rows of b that are systems of their own; by default all are one.
+    """
+    images = images or OneImage()
     x, residual, direction = torch.zeros_like(b), b.clone(), b.clone()
-    squared = (residual * residual).sum()
+    squared = images.sum(residual * residual)
     for _ in range(iterations):
         image = apply(direction)
-        step = squared / (direction * image).sum().clamp(min=1e-30)
+        step = images.spread(squared / images.sum(direction * image).clamp(min=1e-30), b.ndim)
         x += step * direction
         residual -= step * image
-        before, squared = squared, (residual * residual).sum()
-        direction = residual + (squared / before.clamp(min=1e-30)) * direction
+        before, squared = squared, images.sum(residual * residual)
+        direction = residual + images.spread(squared / before.clamp(min=1e-30), b.ndim) * direction
     return x
 
 

@@ -26,7 +26,7 @@ from napari_emgauss.training import BlockTrainer, loop
 ANCHORED = {"use_teacher": False, "adapt_spacing": False}
 CASES = {
     "balanced": ("balanced", ANCHORED),
-    "fast": ("fast", ANCHORED),
+    "fast": ("fast", {**ANCHORED, "newton_steps": 9}),
     "descent": ("balanced", {**ANCHORED, "newton_steps": 0, "joint": 20, "sections_per_step": 2}),
     "paper": (
         "paper",
@@ -52,8 +52,8 @@ class CopiesCounted(TorchDispatchMode):
 class ShapesOfTangent:
     """Stand-in for `Tangent`."""
 
-    def __init__(self, means_px, conics, shape):
-        self.means_px, self.shape = means_px, shape
+    def __init__(self, means_px, conics, shape, counts=None):
+        self.means_px, self.shape = means_px, shape if counts is None else (len(counts), *shape)
 
     def draw(self, changes):
         return changes.sum() * changes.new_ones(self.shape)
@@ -79,6 +79,7 @@ def walk(preset, settings):
     setup = prepare(phantom((13, 24, 24)).every(6), preset=preset, device="cpu", **settings)
     trainer = BlockTrainer(EmgaussJob(setup, Study()).build(0))
     objective = trainer.objective
+    objective._solved_at_once = 3
     averages = [] if objective.average is None else [objective.average.start()]
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
@@ -105,8 +106,8 @@ def walk(preset, settings):
 
 def main():
     _setup_privateuseone_for_python_backend("fake_gpu")
-    view.splat = newton.splat = shapes_of_splat
-    sections.splat_several = shapes_of_several
+    view.splat = shapes_of_splat
+    sections.splat_several = newton.splat_several = shapes_of_several
     gauss_newton.Tangent = ShapesOfTangent
     loop.READ_EVERY_S = 1e9
     json.dump({name: walk(preset, settings) for name, (preset, settings) in CASES.items()}, sys.stdout)

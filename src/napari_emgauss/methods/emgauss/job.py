@@ -31,7 +31,7 @@ from napari_emgauss.methods.emgauss.model import (
     rounded,
 )
 from napari_emgauss.methods.emgauss.objective import SectionObjective, SectionTarget
-from napari_emgauss.methods.emgauss.schedule import density_rules, sections_per_step
+from napari_emgauss.methods.emgauss.schedule import density_rules, sections_per_step, solved_per_step
 from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.methods.emgauss.study import Study
 from napari_emgauss.methods.emgauss.study.spacing import with_denser_gaussians
@@ -124,6 +124,7 @@ class EmgaussJob:
             to_unit=setup.to_unit,
             density=density_rules(setup.config, (y1 - y0) * (x1 - x0)),
             at_once=sections_per_step(setup.config, setup.device.type),
+            solved_at_once=solved_per_step((y1 - y0) * (x1 - x0), setup.device.type),
             restore=setup.scaling.restore,
             origin_px=(y0, x0),
             seed=setup.seed + block,

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from napari_emgauss._types import FloatArray
-from napari_emgauss.forward import SectionModel, newton_step
+from napari_emgauss.forward import NewtonTarget, SectionModel, newton_step
 from napari_emgauss.gaussians import DensityConfig, DensityControl
 from napari_emgauss.losses import photometric_loss
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
@@ -66,17 +66,12 @@ class SectionSolver(Descent):
         """Make one step; the loss of a Gauss-Newton step is the mean absolute difference before it."""
         if self.objective.schedule.stage(iteration).name != SOLVE:
             return super().step(samples, iteration)
-        return [
-            newton_step(
-                self._model,
-                sample.z,
-                sample.target.image,
-                weight=sample.target.weight,
-                lambda_dssim=None if sample.target.predicted else self._lambda_dssim,
-                first=iteration < self._n_sections,
-            )
-            for sample in samples
+        targets = [
+            NewtonTarget(s.target.image, s.target.weight, None if s.target.predicted else self._lambda_dssim)
+            for s in samples
         ]
+        first = iteration % self._n_sections
+        return newton_step(self._model, first, targets, weights_only=iteration < self._n_sections)
 
 
 class SectionObjective:
@@ -97,7 +92,9 @@ class SectionObjective:
     density
         Rules of densification, or None.
     at_once
-        Sections per step, where the model's Gaussians can be split.
+        Sections per step along gradients, where the model's Gaussians can be split.
+    solved_at_once
+        Sections per Gauss-Newton step.
     restore
         From a rendered tensor to a CPU array in the input's units.
     origin_px
@@ -116,6 +113,7 @@ class SectionObjective:
         to_unit: Callable[[FloatArray], FloatArray] = lambda image: image,
         density: DensityConfig | None = None,
         at_once: int = 1,
+        solved_at_once: int = 1,
         restore: Callable[[Tensor], FloatArray],
         origin_px: tuple[int, int] = (0, 0),
         seed: int = 0,
@@ -135,7 +133,7 @@ class SectionObjective:
             rules = DensityControl(density, extent_px)
             self.hooks.append(DensityHook(rules, model, "gaussians", seed=seed, average=self.average))
         self._z = [target.z for target in observed]
-        self._at_once = at_once
+        self._at_once, self._solved_at_once = at_once, solved_at_once
         self._sets = model.field.split(model.gaussians)
 
     def solver(self) -> SectionSolver:
@@ -154,11 +152,11 @@ class SectionObjective:
     def sample(self, iteration: int, rng: np.random.Generator) -> Sequence[SectionSample]:
         """Choose sections: one where all iterations draw the same Gaussians, which need their steps one by one.
 
-        Gauss-Newton steps go through all sections in turn.
+        Gauss-Newton steps go through all sections in turn, as many side by side as may be at once.
         """
         if self.schedule.stage(iteration).name == SOLVE:
             index = iteration % len(self.observed)
-            return [SectionSample(self._z[index], self.observed[index])]
+            return [SectionSample(target.z, target) for target in self.observed[index : index + self._solved_at_once]]
         if self.average is not None and self.curriculum.bootstraps(iteration):
             self.average.start()
         n = 1 if self._sets is None else self._at_once

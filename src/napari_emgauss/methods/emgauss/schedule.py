@@ -14,8 +14,8 @@ from napari_emgauss.training import Rate, Schedule, Stage
 SOLVE, WARM_UP, JOINT, BOOTSTRAP = "solve", "warm-up", "joint", "bootstrap"
 INTERLEAVED = (0.25, 0.5, 0.75)
 """Positions in a gap once targets leave its middle."""
-GPU_SECTIONS_PER_STEP = 4
-"""A GPU waits for its next small task more than it works, so sections are drawn together; not measured on one."""
+GPU_SECTIONS_PER_STEP, GPU_SOLVED_PX = 4, 2**22
+"""A GPU waits for its next small task more than it works, so sections are drawn together; some GiB of work at most."""
 
 
 def schedule(config: EmgaussConfig, n_sections: int, extent_px: int) -> Schedule:
@@ -51,6 +51,11 @@ def schedule(config: EmgaussConfig, n_sections: int, extent_px: int) -> Schedule
 def sections_per_step(config: EmgaussConfig, device: str) -> int:
     """Return how many sections a step draws where the field allows it."""
     return config.training.sections_per_step or (1 if device == "cpu" else GPU_SECTIONS_PER_STEP)
+
+
+def solved_per_step(n_px: int, device: str) -> int:
+    """Return how many sections of ``n_px`` pixels a Gauss-Newton step solves side by side."""
+    return 1 if device == "cpu" else max(1, GPU_SOLVED_PX // n_px)
 
 
 def density_rules(config: EmgaussConfig, n_px: int) -> DensityConfig | None:

@@ -14,6 +14,7 @@ from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.uncertainty_map import CELL_PX, UncertaintyMap, grid_shape
+from napari_emgauss.runtime.threads import for_each, get_threads
 from napari_emgauss.sections import noise_level
 from napari_emgauss.training import Watch
 
@@ -40,7 +41,7 @@ def measure_uncertainty(job: EmgaussJob, reconstruction: Reconstruction, watch: 
     """Compare a finished reconstruction with plain interpolation in the middle of every gap.
 
     How much a difference means was calibrated on hidden sections before the training. Two sections and the tile
-    in work are in memory.
+    in work are in memory, with a GPU as many times as there are cores.
 
     Returns
     -------
@@ -51,28 +52,42 @@ def measure_uncertainty(job: EmgaussJob, reconstruction: Reconstruction, watch: 
         return None
     shape, observed = (setup.volume.shape[1], setup.volume.shape[2]), setup.observed
     middle = np.empty((len(observed) - 1, *grid_shape(shape)), np.float16)
-    below = setup.scaling.normalise(setup.volume.section(observed[0]))
-    noise = [noise_level(below)]
-    for gap in range(len(middle)):
+    noise = np.empty(len(observed))
+    # What a GPU has trained is drawn by the cores, which work on a gap each; otherwise memory is short.
+    at_once = 1 if setup.device.type == "cpu" else get_threads()
+
+    def read(into: dict[int, FloatArray], wanted: range) -> None:
+        def one(k: int) -> None:
+            into[k] = setup.scaling.normalise(setup.volume.section(observed[k]))
+            noise[k] = noise_level(into[k])
+
+        for_each(one, wanted)
+
+    sections: dict[int, FloatArray] = {}
+    read(sections, range(1))
+    for first in range(0, len(middle), at_once):
         if watch.held():
             return None
-        above = setup.scaling.normalise(setup.volume.section(observed[gap + 1]))
-        noise.append(noise_level(above))
-        z = (observed[gap] + observed[gap + 1]) / 2
-        distance = float(observed[gap + 1] - observed[gap])
-        for tile in _tiles(shape):
-            around, inside = _with_margin(tile, shape)
-            y0, y1, x0, x1 = around
-            pair = np.stack([below[y0:y1, x0:x1], above[y0:y1, x0:x1]])
-            plain = np.stack([Interpolator(pair, name).section(0.5) for name in COMPARED])
-            drawn = setup.scaling.normalise(reconstruction.render(z, region=around))
-            known = GapMiddle(prediction=drawn, plain=plain, sections=pair)
-            expected = calibration.expected(known.differences(), distance)[inside]
-            cells = (slice(tile[0] // CELL_PX, None), slice(tile[2] // CELL_PX, None))
-            pooled = _pooled(expected)
-            middle[gap][cells][: pooled.shape[0], : pooled.shape[1]] = pooled
-        below = above
-        watch.tell(STAGE, gap + 1, len(middle))
+        gaps = range(first, min(first + at_once, len(middle)))
+        sections = {first: sections[first]}
+        read(sections, range(gaps[0] + 1, gaps[-1] + 2))
+
+        def measure(gap: int, found: dict[int, FloatArray] = sections) -> None:
+            z, distance = (observed[gap] + observed[gap + 1]) / 2, float(observed[gap + 1] - observed[gap])
+            for tile in _tiles(shape):
+                around, inside = _with_margin(tile, shape)
+                y0, y1, x0, x1 = around
+                pair = np.stack([found[k][y0:y1, x0:x1] for k in (gap, gap + 1)])
+                plain = np.stack([Interpolator(pair, name).section(0.5) for name in COMPARED])
+                drawn = setup.scaling.normalise(reconstruction.render(z, region=around))
+                known = GapMiddle(prediction=drawn, plain=plain, sections=pair)
+                expected = calibration.expected(known.differences(), distance)[inside]
+                cells = (slice(tile[0] // CELL_PX, None), slice(tile[2] // CELL_PX, None))
+                pooled = _pooled(expected)
+                middle[gap][cells][: pooled.shape[0], : pooled.shape[1]] = pooled
+
+        for_each(measure, gaps)
+        watch.tell(STAGE, gaps[-1] + 1, len(middle))
     # Nowhere can the error against a section be smaller than that section's noise.
     least = MEAN_OF_NORMAL * float(np.median(noise))
     return UncertaintyMap(np.maximum(middle, np.float16(least)), least, calibration)

@@ -16,6 +16,7 @@ from napari_emgauss.interpolation.mixture import HiddenSection
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.model import build_model
 from napari_emgauss.methods.emgauss.objective import SectionObjective, SectionTarget
+from napari_emgauss.methods.emgauss.schedule import sections_per_step, solved_per_step
 from napari_emgauss.training import BlockTrainer
 
 FINER_PX = (2.5, 1.75, 1.25)
@@ -112,6 +113,8 @@ def _redrawn(
         settings,
         model,
         [SectionTarget(i, torch.from_numpy(image).to(device)) for i, image in zip(z, images, strict=True)],
+        at_once=sections_per_step(settings, device.type),
+        solved_at_once=solved_per_step(images[0].size, device.type),
         restore=lambda drawn: np.asarray(drawn.cpu().numpy()),
         seed=seed,
     )

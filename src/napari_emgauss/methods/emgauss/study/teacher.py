@@ -30,8 +30,10 @@ from napari_emgauss.interpolation.mixture import (
 )
 from napari_emgauss.interpolation.mixture.calibration import COMPARED, GapMiddle
 from napari_emgauss.interpolation.mixture.fusion import LATERAL, PLAIN, PRIOR
+from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.interpolation.prior import Contrast, load_prior
 from napari_emgauss.methods.emgauss.setup import Setup
+from napari_emgauss.runtime.threads import for_each, get_threads
 from napari_emgauss.training import Watch
 
 STAGE, HIDING, PREDICTING = "teacher", "evidence", "pseudo-sections"
@@ -61,25 +63,47 @@ class MixtureTeacher:
         images, and how much each pixel is to count: the inverse of the error to expect, over its mean; both
         (n - 1, n_pseudo, Y, X).
         """
-        sections, evidence = stack.sections, self.evidence
-        whole = replace(stack, contrast=self.contrast)
-        source = FusedInterpolator(whole, evidence.shares, self.learned, sharpening=evidence.sharpening)
-        linear, compared = source.plain("linear"), [source.plain(name) for name in COMPARED]
-        out = np.empty((len(sections) - 1, n_pseudo, *sections.shape[1:]), np.float32)
-        confidence = np.ones_like(out)
-        for n, (gap, k) in enumerate(np.ndindex(*out.shape[:2])):
-            z = gap + (k + 1) / (n_pseudo + 1)
-            if watch is not None and watch.held():
-                out[gap, k] = linear.section(z)
-                continue
-            out[gap, k] = source.section(z)
-            plain = np.stack([method.section(z) for method in compared])
-            known = GapMiddle(prediction=out[gap, k], plain=plain, sections=sections[gap : gap + 2])
-            inverse = 1 / (evidence.calibration.expected(known.differences()) + LEAST_ERROR)
-            confidence[gap, k] = inverse / inverse.mean()
-            if watch is not None:
-                watch.tell(PREDICTING, n + 1, out.shape[0] * n_pseudo)
+        n_gaps, total = len(stack.sections) - 1, (len(stack.sections) - 1) * n_pseudo
+        out = np.empty((n_gaps, n_pseudo, *stack.sections.shape[1:]), np.float32)
+        confidence, linear = np.ones_like(out), Interpolator(stack.sections, "linear")
+        # Where networks are on a GPU, the cores work on a gap each; otherwise they share the networks' work.
+        at_once = min(get_threads(), n_gaps) if self._on_a_gpu else 1
+        sources = [self._source(stack) for _ in range(at_once)]
+
+        def predict(gap: int) -> None:
+            for k in range(n_pseudo):
+                z, stopped = gap + (k + 1) / (n_pseudo + 1), False
+                if watch is not None:  # one thread alone waits, and tells
+                    stopped = watch.held() if at_once == 1 else watch.stopped
+                if stopped:
+                    out[gap, k] = linear.section(z)
+                    continue
+                out[gap, k], confidence[gap, k] = self._predicted(sources[gap % at_once], stack, z)
+                if watch is not None and at_once == 1:
+                    watch.tell(PREDICTING, gap * n_pseudo + k + 1, total)
+
+        for first in range(0, n_gaps, at_once):
+            if watch is not None and at_once > 1:
+                watch.held()
+                watch.tell(PREDICTING, first * n_pseudo + 1, total)
+            for_each(predict, range(first, min(first + at_once, n_gaps)))
         return out, confidence
+
+    @property
+    def _on_a_gpu(self) -> bool:
+        return self.learned.prior is not None and next(self.learned.prior.parameters()).device.type != "cpu"
+
+    def _source(self, stack: Stack) -> FusedInterpolator:
+        whole = replace(stack, contrast=self.contrast)
+        return FusedInterpolator(whole, self.evidence.shares, self.learned, sharpening=self.evidence.sharpening)
+
+    def _predicted(self, source: FusedInterpolator, stack: Stack, z: float) -> tuple[FloatArray, FloatArray]:
+        """Prediction at ``z``, and how much each of its pixels is to count."""
+        gap, image = int(z), source.section(z)
+        plain = np.stack([source.plain(name).section(z) for name in COMPARED])
+        known = GapMiddle(prediction=image, plain=plain, sections=stack.sections[gap : gap + 2])
+        inverse = 1 / (self.evidence.calibration.expected(known.differences()) + LEAST_ERROR)
+        return image, inverse / inverse.mean()
 
     def record(self) -> dict[str, Any]:
         """Return what was found, as plain JSON values."""
