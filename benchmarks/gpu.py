@@ -20,7 +20,7 @@ import tyro
 
 from benchmarks.crops import VOXEL_SIZE_NM
 from benchmarks.sizes import BIG, FACTOR, TILE, mirrored
-from napari_emgauss.evaluation.self_test import OPERATIONS_PER_PAIR, Pace, Workload, splat_pace
+from napari_emgauss.evaluation.pace import OPERATIONS_PER_PAIR, Pace, Workload, operations_per_s, splat_pace
 from napari_emgauss.forward.newton import ITERATIONS
 from napari_emgauss.io import read
 from napari_emgauss.methods.emgauss import Reconstruction, preset, reconstruct
@@ -33,12 +33,12 @@ from napari_emgauss.volume import Volume
 PASSES = 3 + 2 * ITERATIONS
 """Times that a Gauss-Newton step goes through all pairs of Gaussians and pixels: it draws once, projects slope and
 curvature, and draws and projects in every conjugate gradient."""
-LANES_PER_MULTIPROCESSOR = 128
 HEAD = """# On a GPU
 
 What `python -m benchmarks.gpu` measures; `napari-emgauss doctor --gpu` tests any machine's GPU.
 
-- **Splatting**: 60,000 Gaussians of 130 px on 500 × 500, `sum`, the shortest of many repeats.
+- **Splatting**: 60,000 Gaussians of 130 px on 500 × 500, `sum`, the shortest of many repeats; launched operation by
+  operation, as a training does, and as one CUDA graph, which leaves out the launches.
 - **Trainings**: 84 sections of 500 × 500, ×6: a phantom mirrored to size, or a volume given. Quality is the subject of
   [Results](results.md); the self-test compares scores on both devices.
 - **Bandwidth**: what a copy within the card's memory reaches, read and written. A splat and its gradient must move 48
@@ -97,22 +97,25 @@ def stack_of(options: Options) -> Volume:
 
 
 def train(stack: Volume, name: str, device: torch.device) -> Training:
-    """Train once."""
+    """Train once, and print what each stage took as soon as it is over."""
     stages: dict[str, float] = {}
-    last = time.perf_counter()
+    last, begun = time.perf_counter(), ""
 
     def note(event: Event) -> None:
-        nonlocal last
+        nonlocal last, begun
         if isinstance(event, Progress):
             now = time.perf_counter()
-            stages[event.stage] = stages.get(event.stage, 0.0) + now - last
+            if event.stage != begun and begun:
+                print(f"{name}, {device}: {begun} {stages[begun]:.2f} s", flush=True)
+            stages[event.stage], begun = stages.get(event.stage, 0.0) + now - last, event.stage
             last = now
 
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     start = time.perf_counter()
-    made = reconstruct(stack, preset=name, device=str(device), on_event=note)
+    # What is mirrored can look damaged.
+    made = reconstruct(stack, preset=name, device=str(device), on_event=note, leave_out_damaged=False)
     seconds = time.perf_counter() - start
     stages["end"] = time.perf_counter() - last
     peak = torch.cuda.max_memory_allocated() / 2**20 if device.type == "cuda" else math.nan
@@ -130,31 +133,24 @@ def bound_s(made: Reconstruction, device: torch.device) -> float:
     return steps * PASSES * (OPERATIONS_PER_PAIR / 2) * pairs / peak
 
 
-def operations_per_s(device: torch.device) -> float:
-    """Peak of float32 operations; NaN where it is not known."""
-    if device.type != "cuda":
-        return math.nan
-    properties = torch.cuda.get_device_properties(device)
-    clock_hz = 1e3 * getattr(properties, "clock_rate", math.nan)
-    return 2 * LANES_PER_MULTIPROCESSOR * properties.multi_processor_count * clock_hz
-
-
 def device_name(device: torch.device) -> str:
     """Name for the tables."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {usable_cores()} cores"
 
 
-def splat_table(paces: dict[str, Pace], peaks: dict[str, float]) -> Iterator[str]:
+def splat_table(paces: dict[str, Pace]) -> Iterator[str]:
     """Lines of the table of splatting."""
     yield "\n## Splatting\n"
-    yield "| device | forward (ms) | backward (ms) | of the bandwidth | of the peak arithmetic | copy (GB/s) |"
-    yield "|---|---|---|---|---|---|"
+    yield (
+        "| device | forward (ms) | backward (ms) | both as a CUDA graph (ms) | bound by arithmetic (ms) "
+        "| bound by bandwidth (ms) | peak (TFLOP/s) | copy (GB/s) |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
     for name, pace in paces.items():
-        share = f"{100 * pace.tflops * 1e12 / peaks[name]:.1f} %" if math.isfinite(peaks[name]) else "–"
-        yield (
-            f"| {name} | {1e3 * pace.forward_s:.3f} | {1e3 * pace.backward_s:.3f} | "
-            f"{100 * pace.share_of_bandwidth:.2g} % | {share} | {pace.copied / 1e9:.0f} |"
-        )
+        times = (pace.forward_s, pace.backward_s, pace.graph_s, pace.arithmetic_bound_s, pace.bandwidth_bound_s)
+        cells = (f"{1e3 * seconds:.4g}" if math.isfinite(seconds) else "–" for seconds in times)
+        peak = f"{pace.peak / 1e12:.0f}" if math.isfinite(pace.peak) else "–"
+        yield f"| {name} | {' | '.join(cells)} | {peak} | {pace.copied / 1e9:.0f} |"
 
 
 def training_table(trainings: list[Training], shape: tuple[int, int, int]) -> Iterator[str]:
@@ -171,14 +167,12 @@ def training_table(trainings: list[Training], shape: tuple[int, int, int]) -> It
         yield f"- `{t.preset}`, {t.device}: {told}"
 
 
-def page(
-    paces: dict[str, Pace], peaks: dict[str, float], trainings: list[Training], shape: tuple[int, int, int]
-) -> str:
+def page(paces: dict[str, Pace], trainings: list[Training], shape: tuple[int, int, int]) -> str:
     """Text of the page."""
     if not paces:
         return HEAD + MISSING
     today = dt.datetime.now(tz=dt.UTC).date()
-    lines = [HEAD, f"Measured on {today} with torch {torch.__version__}.", *splat_table(paces, peaks)]
+    lines = [HEAD, f"Measured on {today} with torch {torch.__version__}.", *splat_table(paces)]
     return "\n".join([*lines, *(training_table(trainings, shape) if trainings else ())]) + "\n"
 
 
@@ -189,17 +183,18 @@ def main() -> None:
     if not devices:
         print("torch finds no GPU: see napari-emgauss doctor --gpu. --cpu measures the CPU.")
     names = [name for name in options.presets.split(",") if name]
+    begun = time.perf_counter()
     stack = stack_of(options) if devices and names else None
-    paces, peaks, trainings = dict[str, Pace](), dict[str, float](), list[Training]()
+    print(f"making the stack took {time.perf_counter() - begun:.1f} s", flush=True)
+    paces, trainings = dict[str, Pace](), list[Training]()
     for device in devices:
         paces[device_name(device)] = splat_pace(device, Workload())
-        peaks[device_name(device)] = operations_per_s(device)
         print(paces[device_name(device)], flush=True)
         for name in names:
             assert stack is not None
             trainings.append(train(stack, name, device))
             print(trainings[-1], flush=True)
-    text = page(paces, peaks, trainings, options.shape)
+    text = page(paces, trainings, options.shape)
     print(text)
     if options.output is not None:
         options.output.write_text(text, encoding="utf-8")

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from napari_emgauss.evaluation import self_test as tested
-from napari_emgauss.evaluation.self_test import Finding, SelfTest, Workload, check_device, self_test
+from napari_emgauss.evaluation.pace import Workload
+from napari_emgauss.evaluation.self_test import Finding, SelfTest, check_device, self_test
 from napari_emgauss.runtime.gpu_parts import GpuPart
 
 LITTLE = Workload(gaussians=200, px_per_gaussian=40, side_px=32, stack=(19, 24, 24), repeats=1, copied_bytes=2**16)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import platform
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,11 +13,11 @@ from torch import Tensor
 from napari_emgauss._version import __version__
 from napari_emgauss.errors import BackendUnavailableError
 from napari_emgauss.evaluation.held_out import score_held_out
-from napari_emgauss.gaussians import conics_from
+from napari_emgauss.evaluation.pace import Splats, Workload, conics_and_weights, random_gaussians, splat_pace
 from napari_emgauss.losses import photometric_loss
 from napari_emgauss.methods.emgauss import Reconstruction, reconstruct
 from napari_emgauss.phantoms import phantom
-from napari_emgauss.render import Mode, gauss_newton_step, rules, splat
+from napari_emgauss.render import Mode, gauss_newton_step, splat
 from napari_emgauss.runtime.device import repeatable
 from napari_emgauss.runtime.gpu_parts import GpuPart, gpu_parts, kernel_parts
 from napari_emgauss.training import Event, Progress
@@ -27,31 +26,10 @@ from napari_emgauss.volume import Volume
 CPU = torch.device("cpu")
 NO_GPU = ""
 """Name of the device where there is none."""
-Splats = tuple[Tensor, Tensor, Tensor]
-"""Means, conics and weights."""
 TOLERANCE = 1e-3
 """Largest difference from the CPU, as a share of the largest value: both round in float32, in another order."""
 TOLERATED_DB = 0.02
 """Largest difference between the scores of trainings on both devices."""
-BYTES_PER_GAUSSIAN, BYTES_PER_PX = 2 * 24, 2 * 4
-"""What drawing and its gradient must move at least: six float32 in and six gradients out, a pixel out and its gradient
-in. Lists of which Gaussian reaches where are not counted: they could stay on the chip."""
-OPERATIONS_PER_PAIR = 12 + 28
-"""Floating-point operations of a Gaussian at a pixel, drawn and differentiated; an exponential counts as one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workload:
-    """Amount of work of a self-test."""
-
-    gaussians: int = 60_000
-    px_per_gaussian: float = 130.0
-    side_px: int = 500
-    """Side of the image that is timed."""
-    stack: tuple[int, int, int] = (61, 192, 192)
-    """Shape of the phantom whose every sixth section is trained on."""
-    repeats: int = 20
-    copied_bytes: int = 2**28
 
 
 @dataclass(frozen=True)
@@ -64,8 +42,8 @@ class Finding:
     remedy: str = ""
 
     def __str__(self) -> str:
-        line = f"{'ok    ' if self.passed else 'FAILED'} {self.subject}: {self.told}"
-        return f"{line} {self.remedy}" if self.remedy else line
+        mark = "FAILED" if not self.passed else "note  " if self.remedy else "ok    "
+        return " ".join(filter(None, (f"{mark} {self.subject}: {self.told}", self.remedy)))
 
 
 @dataclass(frozen=True)
@@ -153,25 +131,6 @@ def check_device(
     return SelfTest(name, tuple(found))
 
 
-def random_gaussians(n: int, side_px: int, px_per_gaussian: float) -> dict[str, Tensor]:
-    """Return Gaussians spread evenly over a square, each drawn on about that many pixels, on the CPU."""
-    g = torch.Generator().manual_seed(0)
-    area = px_per_gaussian / (2 * math.pi * rules.CUTOFF_EXPONENT)
-    stretch = 0.4 * torch.randn(n, generator=g)
-    return {
-        "mean_px": side_px * torch.rand(n, 2, generator=g) - 0.5,
-        "log_scale": 0.5 * math.log(area) + 0.5 * torch.stack([stretch, -stretch], 1),
-        "angle_rad": math.pi * torch.rand(n, generator=g),
-        "intensity": torch.rand(n, generator=g),
-    }
-
-
-def conics_and_weights(gaussians: Mapping[str, Tensor]) -> Splats:
-    """Return what `splat` takes of Gaussians: means, conics and weights."""
-    conics, _ = conics_from(gaussians["log_scale"], gaussians["angle_rad"])
-    return gaussians["mean_px"], conics, gaussians["intensity"]
-
-
 def drawn_with_gradients(
     arguments: Splats, side_px: int, device: torch.device, mode: Mode = "sum"
 ) -> dict[str, Tensor]:
@@ -227,88 +186,18 @@ def _loss(device: torch.device, work: Workload) -> Iterator[Finding]:
     yield _compared("loss and its gradient", measured(device), measured(device), measured(CPU))
 
 
-def seconds_of(work: Callable[[], object], device: torch.device, repeats: int) -> float:
-    """Return the shortest of the times that ``work`` takes, after a first run that compiles."""
-    best = math.inf
-    for k in range(repeats + 1):
-        _wait(device)
-        start = time.perf_counter()
-        work()
-        _wait(device)
-        if k:
-            best = min(best, time.perf_counter() - start)
-    return best
-
-
-def bandwidth(device: torch.device, n_bytes: int, repeats: int = 10) -> float:
-    """Return bytes per second, read and written, of a copy within the device's memory."""
-    source = torch.empty(n_bytes // 4, device=device)
-    target = torch.empty_like(source)
-    return 2 * n_bytes / seconds_of(lambda: target.copy_(source), device, repeats)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """Times of a sum of Gaussians, and what share of the device that is."""
-
-    forward_s: float
-    backward_s: float
-    copied: float
-    """Bytes per second, read and written, that a copy reaches."""
-    bytes_moved: int
-    """What must be moved at least, forward and backward."""
-    operations: float
-    """Floating-point operations, forward and backward."""
-
-    @property
-    def share_of_bandwidth(self) -> float:
-        """What must be moved, in the time taken, over what a copy moves in it."""
-        return self.bytes_moved / (self.forward_s + self.backward_s) / self.copied
-
-    @property
-    def tflops(self) -> float:
-        """Operations per second, in 10¹²."""
-        return self.operations / (self.forward_s + self.backward_s) / 1e12
-
-
-def splat_pace(device: torch.device, work: Workload) -> Pace:
-    """Time the sum of Gaussians and its gradients."""
-    arguments = conics_and_weights(random_gaussians(work.gaussians, work.side_px, work.px_per_gaussian))
-    means, conics, weights = leaves = [tensor.to(device).requires_grad_() for tensor in arguments]
-    upstream = torch.ones(work.side_px, work.side_px, device=device)
-
-    def draw() -> Tensor:
-        return splat(means, conics, weights, (work.side_px, work.side_px))
-
-    def draw_only() -> None:
-        with torch.no_grad():
-            draw()
-
-    both = seconds_of(lambda: torch.autograd.grad(draw(), leaves, upstream), device, work.repeats)
-    forward = seconds_of(draw_only, device, work.repeats)
-    return Pace(
-        forward_s=forward,
-        backward_s=max(both - forward, 1e-9),
-        copied=bandwidth(device, work.copied_bytes),
-        bytes_moved=BYTES_PER_GAUSSIAN * work.gaussians + BYTES_PER_PX * work.side_px**2,
-        operations=OPERATIONS_PER_PAIR * work.gaussians * work.px_per_gaussian,
-    )
-
-
 def _speed(device: torch.device, work: Workload) -> Iterator[Finding]:
     """Time of the sum of Gaussians."""
     pace = splat_pace(device, work)
     told = (
         f"{work.gaussians} Gaussians of {work.px_per_gaussian:g} px on {work.side_px}² px take "
-        f"{1e3 * pace.forward_s:.3f} ms forward and {1e3 * pace.backward_s:.3f} ms backward: "
-        f"{pace.tflops:.3f} TFLOP/s, and {100 * pace.share_of_bandwidth:.2g} % of the "
-        f"{pace.copied / 1e9:.0f} GB/s that a copy reaches"
+        f"{1e3 * pace.forward_s:.3f} ms forward and {1e3 * pace.backward_s:.3f} ms backward"
     )
+    if math.isfinite(pace.graph_s):
+        told += f", {1e3 * pace.graph_s:.3f} ms together as a CUDA graph"
+    told += f"; at least {1e3 * pace.bandwidth_bound_s:.4f} ms at the {pace.copied / 1e9:.0f} GB/s of a copy"
+    if math.isfinite(pace.arithmetic_bound_s):
+        told += f", and {1e3 * pace.arithmetic_bound_s:.4f} ms at {pace.peak / 1e12:.0f} TFLOP/s"
     yield Finding("speed", True, told)
 
 
@@ -366,7 +255,7 @@ def _compositing(device: torch.device, work: Workload) -> Iterator[Finding]:
     try:
         ours = drawn_with_gradients(arguments, side, device, "alpha")
     except BackendUnavailableError as error:
-        yield Finding(subject, True, f"not available: {error}")
+        yield Finding(subject, True, "not available.", str(error))
         return
     cpu = drawn_with_gradients(arguments, side, CPU, "alpha")
     # Its gradients are summed in another order in every run.

@@ -57,11 +57,13 @@ def measure_uncertainty(job: EmgaussJob, reconstruction: Reconstruction, watch: 
     at_once = 1 if setup.device.type == "cpu" else get_threads()
 
     def read(into: dict[int, FloatArray], wanted: range) -> None:
-        def one(k: int) -> None:
+        for k in wanted:  # files are read by one thread
             into[k] = setup.scaling.normalise(setup.volume.section(observed[k]))
+
+        def measure_noise(k: int) -> None:
             noise[k] = noise_level(into[k])
 
-        for_each(one, wanted)
+        for_each(measure_noise, wanted)
 
     sections: dict[int, FloatArray] = {}
     read(sections, range(1))
