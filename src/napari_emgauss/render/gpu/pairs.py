@@ -2,9 +2,9 @@
 
 How many pairs of a Gaussian and a tile there are is known on the device alone, and asking it would hold up both. The
 list therefore has a number of slots that is decided beforehand, from counts of earlier lists for images of that size
-and about as many Gaussians: each list copies its count to the host while work goes on, and a later one looks at what
-has arrived. Where pairs outgrew their slots, kernels see it and go through all Gaussians instead. That draws the same
-image to the last bit, if slowly, so that nothing depends on when a count arrives.
+and about as many Gaussians, or from the last count of any: some lists copy their count to the host while work goes on,
+and a later one looks at what has arrived. Where pairs outgrew their slots, kernels see it and go through all Gaussians
+instead. That draws the same image to the last bit, if slowly, so that nothing depends on when a count arrives.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ TILE_PX = 8, 16
 """Height and width of a tile."""
 BLOCK = 128
 """Gaussians or pairs that one program looks at."""
-PAIRS_PER_GAUSSIAN = 4
-"""Guessed before any were counted."""
-HEADROOM = 1.25
-"""Slots per pair; fewer than `LEAST_HEADROOM` are more than was counted, and the next list has more."""
-LEAST_HEADROOM = 1.1
+PAIRS_PER_GAUSSIAN = 8.0
+"""Guessed before any were counted: those of Gaussians of 300 px."""
+MOST_PAIRS_PER_GAUSSIAN = 32.0
+"""Guessed for many Gaussians after those of a few were counted."""
+HEADROOM, LEAST_HEADROOM = 1.25, 1.1
+"""Slots per pair when a list gets them, and when the next gets more."""
 LISTS_PER_COUNT = 8
+"""After the first of a kind, which is always counted."""
 MOST_SLOTS = 1 << 26
 """Some 2 GiB while they are sorted."""
 
@@ -63,15 +65,18 @@ def _n_tiles(shape: tuple[int, int, int]) -> tuple[int, int]:
 class _Slots:
     """Number of slots for lists of one kind, by the counts that arrived."""
 
-    def __init__(self, guess: int) -> None:
-        self.n = self._rounded(guess)
-        self._n_lists, self._counted, self._arriving = 0, False, False
+    density = PAIRS_PER_GAUSSIAN
+    """Pairs per Gaussian of the last list that was counted, of any kind."""
+
+    def __init__(self, n_gaussians: int) -> None:
+        self.n = self._rounded(HEADROOM * _Slots.density * n_gaussians)
+        self._n_lists, self._n_gaussians, self._counted, self._arriving = 0, 0, False, False
         self._count: Tensor | None = None
         self._event: Any = None
 
     @staticmethod
     def _rounded(n: float) -> int:
-        return min(-(-int(n) // 1024) * 1024, MOST_SLOTS)
+        return min((int(n) // 1024 + 1) * 1024, MOST_SLOTS)
 
     def enough(self) -> int:
         """Return the slots that a list should have, by what is known now."""
@@ -79,6 +84,7 @@ class _Slots:
             self._arriving = False
             # Read as memory of the host, which it is: torch has nothing to wait for.
             pairs = int(self._count.numpy()[0])
+            _Slots.density = min(pairs / self._n_gaussians, MOST_PAIRS_PER_GAUSSIAN)
             if not self._counted or self.n < LEAST_HEADROOM * pairs:
                 self.n, self._counted = self._rounded(HEADROOM * pairs), True
         return self.n
@@ -95,7 +101,7 @@ class _Slots:
         self._count.copy_(ends[-1:], non_blocking=True)
         if self._event is not None:
             self._event.record()
-        self._arriving = True
+        self._arriving, self._n_gaussians = True, len(ends)
 
 
 _slots: dict[tuple[torch.device, tuple[int, int, int], int], _Slots] = {}
@@ -130,7 +136,7 @@ def list_pairs(
     ends = torch.cumsum(n_tiles, 0)
     budget = _slots.get((device, images, n.bit_length()))
     if budget is None:
-        budget = _slots[device, images, n.bit_length()] = _Slots(PAIRS_PER_GAUSSIAN * n + all_tiles)
+        budget = _slots[device, images, n.bit_length()] = _Slots(n)
     # A graph that is being captured can neither ask nor be asked: it keeps the slots that it has.
     captured = device.type == "cuda" and torch.cuda.is_current_stream_capturing()
     slots = budget.n if captured else budget.enough()
