@@ -14,6 +14,7 @@ from rich.console import Console
 
 from napari_emgauss.cli.demo import Demo
 from napari_emgauss.cli.doctor import Doctor
+from napari_emgauss.cli.estimate import EstimateCommand
 from napari_emgauss.cli.evaluate import Evaluate, EvaluateSlices
 from napari_emgauss.cli.export import Export
 from napari_emgauss.cli.gem import GemCommand
@@ -34,6 +35,7 @@ Command = (
     | Annotated[Render, tyro.conf.subcommand("render")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Interpolate, tyro.conf.subcommand("interpolate")]
+    | Annotated[EstimateCommand, tyro.conf.subcommand("estimate")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[EvaluateSlices, tyro.conf.subcommand("evaluate-slices")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]

@@ -40,8 +40,7 @@ class Export:
 
     def run(self) -> int:
         """Write the isotropic volume of a model."""
-        from napari_emgauss.cli.boxes import wants_shards, write_in_boxes
-        from napari_emgauss.cli.outputs import check_outputs, export_volume
+        from napari_emgauss.cli.outputs import check_outputs, export_volume, wants_shards, write_in_boxes
         from napari_emgauss.io.files import fingerprint
         from napari_emgauss.methods.registry import load
 

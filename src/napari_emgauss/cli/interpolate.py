@@ -42,8 +42,13 @@ class Interpolate:
 
     def run(self) -> int:
         """Write the isotropic volume of a stack without a model."""
-        from napari_emgauss.cli.boxes import wants_shards, write_in_boxes
-        from napari_emgauss.cli.outputs import check_outputs, check_writable, export_volume
+        from napari_emgauss.cli.outputs import (
+            check_outputs,
+            check_writable,
+            export_volume,
+            wants_shards,
+            write_in_boxes,
+        )
         from napari_emgauss.io import read
         from napari_emgauss.io.files import fingerprint
         from napari_emgauss.resampling.learned import LEARNED

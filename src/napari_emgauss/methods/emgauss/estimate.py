@@ -17,7 +17,11 @@ from napari_emgauss.interpolation.mixture.evidence import HIDDEN
 from napari_emgauss.interpolation.mixture.fusion import LATERAL, PRIOR
 from napari_emgauss.interpolation.prior import load_prior
 from napari_emgauss.methods.emgauss.job import EmgaussJob
-from napari_emgauss.methods.emgauss.memory import process_peak_bytes
+from napari_emgauss.methods.emgauss.memory import (
+    PACKED_BYTES,
+    n_gaussians_at_most,
+    process_peak_bytes,
+)
 from napari_emgauss.methods.emgauss.setup import Setup, prepare
 from napari_emgauss.methods.emgauss.study import Study
 from napari_emgauss.methods.emgauss.study.findings import studied_shape, studied_stack
@@ -40,6 +44,10 @@ class Estimate:
     """Duration, extrapolated from a piece of the stack in proportion to pixels and iterations."""
     memory_bytes: int
     """What the process will take at its peak: what it takes now, and what training adds by count."""
+    block_bytes: int
+    """What a process takes that trains one block after the other and keeps none of their models."""
+    model_bytes: int
+    """About the size of the model's file."""
     n_iterations: int
     """Iterations of all blocks."""
     n_blocks: int
@@ -80,7 +88,7 @@ def estimate(
         costs = _try(EmgaussJob(piece, Study()), stop)
     if costs is None:
         return None
-    total = sum(_seconds(setup, block, piece, *costs) for block in setup.plan.blocks)
+    total = sum(n * _seconds(setup, block, piece, *costs) for block, n in setup.block_sizes.items())
     if setup.n_pseudo:
         teaching = _try_teacher(setup, piece, stop)
         if teaching is None:
@@ -89,6 +97,8 @@ def estimate(
     return Estimate(
         seconds=total,
         memory_bytes=process_peak_bytes(setup),
+        block_bytes=process_peak_bytes(setup, keeps_models=False),
+        model_bytes=round(PACKED_BYTES * n_gaussians_at_most(setup)),
         n_iterations=setup.n_iterations,
         n_blocks=len(setup.plan.blocks),
         device=str(setup.device),

@@ -12,13 +12,17 @@ from napari_emgauss.runtime.memory import available_bytes
 
 LIBRARIES_BYTES = 190 * 2**20
 """Taken by the first training of a process, whatever its size: the network, and what libraries set up to run it."""
+PARAMETERS_BYTES = 8 * 4
+"""Of a Gaussian."""
+PACKED_BYTES = 3.4
+"""Of a Gaussian in a model file (docs/lab/model-size.md)."""
 GPU_WORK_BYTES = 2**30
 """The same on a GPU, and for what the networks compute on the way to a prediction."""
 
 
-def process_peak_bytes(setup: Setup) -> int:
+def process_peak_bytes(setup: Setup, *, keeps_models: bool = True) -> int:
     """Return what this process will take at the peak of a training: what it takes now, and what that adds."""
-    return int(psutil.Process().memory_info().rss) + estimate_memory_bytes(setup)
+    return int(psutil.Process().memory_info().rss) + estimate_memory_bytes(setup, keeps_models=keeps_models)
 
 
 def estimate_memory_bytes(setup: Setup, *, keeps_models: bool = True) -> int:
@@ -29,7 +33,7 @@ def estimate_memory_bytes(setup: Setup, *, keeps_models: bool = True) -> int:
     A Gaussian has 8 float32 parameters, held 6 times at most (value, gradient, two moments, teacher, working copy); the
     MLP keeps its activations of every Gaussian for the backward pass; finished blocks keep their values once.
     """
-    finished = sum(8 * 4 * _n_gaussians(setup, block) for block in setup.plan.blocks) if keeps_models else 0
+    finished = PARAMETERS_BYTES * n_gaussians_at_most(setup) if keeps_models else 0
     return LIBRARIES_BYTES + _largest_block_bytes(setup) + finished
 
 
@@ -45,7 +49,7 @@ def free_gpu_bytes(device: torch.device) -> int:
 
 
 def _largest_block_bytes(setup: Setup) -> int:
-    return max(_block_bytes(setup, block) for block in setup.plan.blocks)
+    return max(_block_bytes(setup, block) for block in setup.block_sizes)
 
 
 def _block_bytes(setup: Setup, block: Block) -> int:
@@ -53,7 +57,12 @@ def _block_bytes(setup: Setup, block: Block) -> int:
     start, stop = setup.plan.z[block.z]
     n, n_sets = _n_gaussians(setup, block), setup.config.model.n_sets(setup.n_anchors(block))
     activations = 4 * setup.config.model.activations_per_gaussian * n
-    return 6 * 8 * 4 * n + activations + 4 * max(n_sets, stop - start) * (y1 - y0) * (x1 - x0) * 3
+    return 6 * PARAMETERS_BYTES * n + activations + 4 * max(n_sets, stop - start) * (y1 - y0) * (x1 - x0) * 3
+
+
+def n_gaussians_at_most(setup: Setup) -> int:
+    """Return the Gaussians that all blocks may have together."""
+    return sum(n * _n_gaussians(setup, block) for block, n in setup.block_sizes.items())
 
 
 def _n_gaussians(setup: Setup, block: Block) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import numbers
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -168,7 +169,17 @@ class Setup:
     @cached_property
     def n_iterations(self) -> int:
         """Iterations of all blocks."""
-        return sum(self.schedule(block).total for block in self.plan.blocks)
+        return sum(n * self.schedule(block).total for block, n in self.block_sizes.items())
+
+    @cached_property
+    def block_sizes(self) -> dict[Block, int]:
+        """One block of every size, and how many have it: there may be a million blocks, of few sizes."""
+        found: dict[tuple[int, ...], Block] = {}
+        counts: Counter[Block] = Counter()
+        for block in self.plan.blocks:
+            (start, stop), (y0, y1, x0, x1) = self.plan.z[block.z], self.plan.region(block)
+            counts[found.setdefault((stop - start, y1 - y0, x1 - x0), block)] += 1
+        return dict(counts)
 
     @property
     def largest_tile_px(self) -> int:
