@@ -5,15 +5,8 @@ import torch
 
 pytest.importorskip("triton", reason="needs triton, which is for Linux")
 
-from napari_emgauss.render.gpu.pairs import (
-    HEADROOM,
-    LISTS_PER_COUNT,
-    MOST_PAIRS_PER_GAUSSIAN,
-    PAIRS_PER_GAUSSIAN,
-    TILE_PX,
-    _Slots,
-    list_pairs,
-)
+from napari_emgauss.render.gpu import pairs as module
+from napari_emgauss.render.gpu.pairs import HEADROOM, LEAST_HEADROOM, LISTS_PER_COUNT, TILE_PX, _Slots, list_pairs
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -37,12 +30,21 @@ def test_each_tile_lists_in_order_the_gaussians_whose_boxes_touch_it():
     assert pairs.ends[-1] > 30
 
 
-def test_slots_follow_what_was_counted_with_some_room(monkeypatch):
-    monkeypatch.setattr(_Slots, "density", PAIRS_PER_GAUSSIAN)
-    slots = _Slots(500)
-    assert slots.enough() >= 500 * PAIRS_PER_GAUSSIAN
-    for pairs, expected in ((40_000, HEADROOM * 40_000), (41_000, HEADROOM * 40_000), (60_000, HEADROOM * 60_000)):
+def test_slots_follow_what_was_counted_with_some_room():
+    slots, few = _Slots(4.0), 1.001
+    assert 4.0 * HEADROOM * 5000 < slots.enough(5000) <= 4.0 * HEADROOM * 5000 + 1024
+    for density, expected in ((4.0 * HEADROOM / LEAST_HEADROOM / few, 4.0), (6.0, 6.0), (3.0, 6.0)):
         for _ in range(LISTS_PER_COUNT):
-            slots.watch(torch.tensor([5, pairs]))
-        assert expected <= slots.enough() <= expected + 1024
-    assert _Slots(900).enough() >= HEADROOM * 900 * MOST_PAIRS_PER_GAUSSIAN
+            slots.watch(torch.tensor([0, int(1000 * density)] + [0] * 998).cumsum(0))
+        assert expected * HEADROOM * 7000 < slots.enough(7000) <= expected * HEADROOM * 7000 + 1024
+
+
+def test_a_kind_is_counted_when_it_is_new_and_never_waited_for_again(monkeypatch):
+    asked = []
+    monkeypatch.setattr(module, "_slots", {})
+    monkeypatch.setattr(module, "_Slots", lambda density: asked.append(density) or _Slots(density))
+    conics = torch.tensor([[0.15, 0.05, 0.3]], device=DEVICE)
+    for n, expected in ((9, 1), (15, 1), (8, 1), (16, 2)):
+        list_pairs(torch.full((n, 2), 20.0, device=DEVICE), conics.repeat(n, 1), [n], (40, 50))
+        assert len(asked) == expected
+    assert asked[0] == asked[1] > 1

@@ -40,7 +40,7 @@ def test_results_repeat_bit_for_bit():
 def test_pairs_that_outgrow_their_slots_draw_the_same_image_to_the_last_bit(monkeypatch):
     expected, seen = one(*scene()), []
     moments = Tangent(*scene()[:2], SHAPE, backend="triton").draw(torch.ones(12, 6, device=DEVICE))
-    monkeypatch.setattr("napari_emgauss.render.gpu.pairs._Slots.enough", lambda self: seen.append(self) or 3)
+    monkeypatch.setattr("napari_emgauss.render.gpu.pairs._Slots.enough", lambda *_, **__: seen.append(1) or 3)
     assert torch.equal(one(*scene()), expected)
     assert torch.equal(Tangent(*scene()[:2], SHAPE, backend="triton").draw(torch.ones(12, 6, device=DEVICE)), moments)
     assert len(seen) == 2
@@ -83,14 +83,19 @@ class NoWaiting(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-def test_nothing_waits_for_the_device():
+def test_nothing_waits_for_the_device_but_the_first_list_of_a_kind():
     tensors, opacities = scene(), torch.full((12,), 0.5, device=DEVICE)
-    with NoWaiting():
+
+    def step():
         image_and_gradients(
             tensors, lambda *own: splat_several(*own, [7, 5], SHAPE, opacities=opacities, backend="triton")
         )
         tangent = Tangent(*tensors[:2], SHAPE, backend="triton")
         tangent.project(tangent.draw(torch.ones(12, 6, device=DEVICE)))
+
+    step()
+    with NoWaiting():
+        step()
 
 
 def test_the_mode_that_forbids_waiting_notices_it():

@@ -1,10 +1,10 @@
 """Sorted lists of the Gaussians that touch each tile of an image, made without waiting for the GPU.
 
-How many pairs of a Gaussian and a tile there are is known on the device alone, and asking it would hold up both. The
-list therefore has a number of slots that is decided beforehand, from counts of earlier lists for images of that size
-and about as many Gaussians, or from the last count of any: some lists copy their count to the host while work goes on,
-and a later one looks at what has arrived. Where pairs outgrew their slots, kernels see it and go through all Gaussians
-instead. That draws the same image to the last bit, if slowly, so that nothing depends on when a count arrives.
+How many pairs of a Gaussian and a tile there are is known on the device alone, and asking it holds up both. That is
+done once for images of a size and a number of Gaussians, up to a factor of two. Lists after the first have as many
+slots per Gaussian, and some to spare: now and then one copies its count to the host while work goes on, and a later one
+looks at what has arrived. Where pairs outgrew their slots, kernels see it and go through all Gaussians of an image
+instead. That draws the same to the last bit, if slowly, so that nothing depends on when a count arrives.
 """
 
 from __future__ import annotations
@@ -25,13 +25,10 @@ TILE_PX = 8, 16
 BLOCK = 128
 """Gaussians or pairs that one program looks at."""
 PAIRS_PER_GAUSSIAN = 8.0
-"""Guessed before any were counted: those of Gaussians of 300 px."""
-MOST_PAIRS_PER_GAUSSIAN = 32.0
-"""Guessed for many Gaussians after those of a few were counted."""
-HEADROOM, LEAST_HEADROOM = 1.25, 1.1
-"""Slots per pair when a list gets them, and when the next gets more."""
+"""Guessed where a graph is captured before any list was made."""
+HEADROOM, LEAST_HEADROOM = 1.5, 1.2
+"""Slots per pair when lists get them, and when those that follow get more."""
 LISTS_PER_COUNT = 8
-"""After the first of a kind, which is always counted."""
 MOST_SLOTS = 1 << 26
 """Some 2 GiB while they are sorted."""
 
@@ -63,36 +60,28 @@ def _n_tiles(shape: tuple[int, int, int]) -> tuple[int, int]:
 
 
 class _Slots:
-    """Number of slots for lists of one kind, by the counts that arrived."""
+    """Number of slots for lists of one kind, by the counts of those before."""
 
-    density = PAIRS_PER_GAUSSIAN
-    """Pairs per Gaussian of the last list that was counted, of any kind."""
-
-    def __init__(self, n_gaussians: int) -> None:
-        self.n = self._rounded(HEADROOM * _Slots.density * n_gaussians)
-        self._n_lists, self._n_gaussians, self._counted, self._arriving = 0, 0, False, False
+    def __init__(self, pairs_per_gaussian: float) -> None:
+        self._per_gaussian = HEADROOM * pairs_per_gaussian
+        self._n_lists, self._n_gaussians, self._arriving = 0, 0, False
         self._count: Tensor | None = None
         self._event: Any = None
 
-    @staticmethod
-    def _rounded(n: float) -> int:
-        return min((int(n) // 1024 + 1) * 1024, MOST_SLOTS)
-
-    def enough(self) -> int:
-        """Return the slots that a list should have, by what is known now."""
-        if self._arriving and self._count is not None and (self._event is None or self._event.query()):
+    def enough(self, n_gaussians: int, *, look: bool = True) -> int:
+        """Return the slots that a list should have, by what is known now, or without ``look`` was known before."""
+        if look and self._arriving and self._count is not None and (self._event is None or self._event.query()):
             self._arriving = False
             # Read as memory of the host, which it is: torch has nothing to wait for.
-            pairs = int(self._count.numpy()[0])
-            _Slots.density = min(pairs / self._n_gaussians, MOST_PAIRS_PER_GAUSSIAN)
-            if not self._counted or self.n < LEAST_HEADROOM * pairs:
-                self.n, self._counted = self._rounded(HEADROOM * pairs), True
-        return self.n
+            found = int(self._count.numpy()[0]) / self._n_gaussians
+            if self._per_gaussian < LEAST_HEADROOM * found:
+                self._per_gaussian = HEADROOM * found
+        return min((int(self._per_gaussian * n_gaussians) // 1024 + 1) * 1024, MOST_SLOTS)
 
     def watch(self, ends: Int[Tensor, "n"]) -> None:
-        """Have the count of a list copied to the host when the device gets there: of the first, and of some later."""
+        """Have the count of a list, one of several, copied to the host when the device gets there."""
         self._n_lists += 1
-        if self._arriving or (self._counted and self._n_lists % LISTS_PER_COUNT):
+        if self._arriving or self._n_lists % LISTS_PER_COUNT:
             return
         if self._count is None:
             with torch.inference_mode(False):
@@ -134,12 +123,15 @@ def list_pairs(
     measured = firsts, n, len(counts), *shape, records, n_tiles
     kernels.measure((-(-n // BLOCK), 1), means_px, conics, *measured, *TILE_PX, BLOCK)
     ends = torch.cumsum(n_tiles, 0)
-    budget = _slots.get((device, images, n.bit_length()))
-    if budget is None:
-        budget = _slots[device, images, n.bit_length()] = _Slots(n)
     # A graph that is being captured can neither ask nor be asked: it keeps the slots that it has.
     captured = device.type == "cuda" and torch.cuda.is_current_stream_capturing()
-    slots = budget.n if captured else budget.enough()
+    kind = device, images, n.bit_length()
+    budget = _slots.get(kind)
+    if budget is None:
+        budget = _Slots(PAIRS_PER_GAUSSIAN if captured else int(ends[-1]) / n)
+        if not captured:
+            _slots[kind] = budget
+    slots = budget.enough(n, look=not captured)
     # Sorting short numbers takes two thirds of the time.
     short = all_tiles < 1 << 15
     tiles = torch.empty(slots, dtype=torch.int16 if short else torch.int32, device=device)
