@@ -48,3 +48,24 @@ def test_a_kind_is_counted_when_it_is_new_and_never_waited_for_again(monkeypatch
         list_pairs(torch.full((n, 2), 20.0, device=DEVICE), conics.repeat(n, 1), [n], (40, 50))
         assert len(asked) == expected
     assert asked[0] == asked[1] > 1
+
+
+def test_a_count_that_does_not_arrive_is_waited_for_after_as_many_lists_as_lie_between_counts():
+    class Late:
+        waited = 0
+
+        def query(self):
+            return False
+
+        def record(self): ...
+
+        def synchronize(self):
+            self.waited += 1
+
+    slots, late, ends = _Slots(4.0), Late(), torch.tensor([0, 9000])
+    slots._count, slots._event = torch.zeros(1, dtype=torch.int64), late
+    for k in range(2 * LISTS_PER_COUNT):
+        slots.watch(ends)
+        assert late.waited == 0
+        assert slots.enough(2) == 1024 if k < 2 * LISTS_PER_COUNT - 1 else slots.enough(2) > 9000
+    assert late.waited == 1

@@ -3,7 +3,8 @@
 How many pairs of a Gaussian and a tile there are is known on the device alone, and asking it holds up both. That is
 done once for images of a size and a number of Gaussians, up to a factor of two. Lists after the first have as many
 slots per Gaussian, and some to spare: now and then one copies its count to the host while work goes on, and a later one
-looks at what has arrived. Where pairs outgrew their slots, kernels see it and go through all Gaussians of an image
+looks at what has arrived. If nothing has after as many lists again, the host is far ahead of the device, and waits for
+it while it has work. Where pairs outgrew their slots, kernels see it and go through all Gaussians of an image
 instead. That draws the same to the last bit, if slowly, so that nothing depends on when a count arrives.
 """
 
@@ -64,19 +65,28 @@ class _Slots:
 
     def __init__(self, pairs_per_gaussian: float) -> None:
         self._per_gaussian = HEADROOM * pairs_per_gaussian
-        self._n_lists, self._n_gaussians, self._arriving = 0, 0, False
+        self._n_lists, self._n_watched, self._n_gaussians, self._arriving = 0, 0, 0, False
         self._count: Tensor | None = None
         self._event: Any = None
 
     def enough(self, n_gaussians: int, *, look: bool = True) -> int:
         """Return the slots that a list should have, by what is known now, or without ``look`` was known before."""
-        if look and self._arriving and self._count is not None and (self._event is None or self._event.query()):
+        if look and self._arriving and self._count is not None and self._arrived():
             self._arriving = False
             # Read as memory of the host, which it is: torch has nothing to wait for.
             found = int(self._count.numpy()[0]) / self._n_gaussians
             if self._per_gaussian < LEAST_HEADROOM * found:
                 self._per_gaussian = HEADROOM * found
         return min((int(self._per_gaussian * n_gaussians) // 1024 + 1) * 1024, MOST_SLOTS)
+
+    def _arrived(self) -> bool:
+        """Return whether the count that is on its way is there, and see to it that it is before lists pile up."""
+        if self._event is None or self._event.query():
+            return True
+        if self._n_lists - self._n_watched < LISTS_PER_COUNT:
+            return False
+        self._event.synchronize()
+        return True
 
     def watch(self, ends: Int[Tensor, "n"]) -> None:
         """Have the count of a list, one of several, copied to the host when the device gets there."""
@@ -90,7 +100,7 @@ class _Slots:
         self._count.copy_(ends[-1:], non_blocking=True)
         if self._event is not None:
             self._event.record()
-        self._arriving, self._n_gaussians = True, len(ends)
+        self._arriving, self._n_gaussians, self._n_watched = True, len(ends), self._n_lists
 
 
 _slots: dict[tuple[torch.device, tuple[int, int, int], int], _Slots] = {}
