@@ -194,10 +194,16 @@ def main() -> None:
             assert stack is not None
             trainings.append(train(stack, name, device))
             print(trainings[-1], flush=True)
+            write(page(paces, trainings, options.shape), options.output)  # what comes may be cut short
     text = page(paces, trainings, options.shape)
     print(text)
-    if options.output is not None:
-        options.output.write_text(text, encoding="utf-8")
+    write(text, options.output)
+
+
+def write(text: str, output: Path | None) -> None:
+    """Write the page, if it is wanted."""
+    if output is not None:
+        output.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

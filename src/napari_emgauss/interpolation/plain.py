@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -32,6 +33,8 @@ _NAME = re.compile(r"(?P<method>[a-z]+)(?P<blur>\+blur(?P<sigma>\d+(\.\d+)?)?)?"
 _SPLINE_REACH = 12  # a section's weight falls by 0.27 per section, so it is below 1e-6 here
 _FLOW_SAMPLES_PER_SIDE = 512
 _MAX_FLOW_THREADS = 4
+_flow_lock = threading.Lock()
+_flows_under_way: list[int] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,10 +264,21 @@ def _as_bytes(*images: FloatArray) -> list[npt.NDArray[np.uint8]]:
 
 @contextmanager
 def _flow_threads() -> Iterator[None]:
-    """Limit OpenCV's threads for one call: more bring nothing on sections and compete with a training run."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(min(get_threads(), _MAX_FLOW_THREADS))
+    """Limit OpenCV's threads for one call: more bring nothing on sections and compete with a training run.
+
+    The number is the process's: of calls that overlap the first sets it, and the last sets it back.
+    """
+    with _flow_lock:
+        if not _flows_under_way:
+            _flows_under_way.append(cv2.getNumThreads())
+            cv2.setNumThreads(min(get_threads(), _MAX_FLOW_THREADS))
+        else:
+            _flows_under_way.append(0)
     try:
         yield
     finally:
-        cv2.setNumThreads(before)
+        with _flow_lock:
+            before = _flows_under_way[0]
+            _flows_under_way.pop()
+            if not _flows_under_way:
+                cv2.setNumThreads(before)

@@ -20,6 +20,9 @@ Part = TypeVar("Part")
 MAX_DEFAULT_THREADS = 8
 """More gain little for images of usual size, and would starve torch and the user interface."""
 
+MOST_PX_AT_ONCE = 2**25
+"""Pixels of images that are held at a time for the sake of speed."""
+
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 _n_threads: int | None = None
@@ -101,6 +104,11 @@ def for_each(work: Callable[[Part], object], parts: Iterable[Part]) -> None:
         failures = [failure for helper in begun if (failure := helper.exception()) is not None]
     if failures:
         raise failures[0]
+
+
+def at_once(n_px: int) -> int:
+    """Return how many images of ``n_px`` pixels threads should work on at a time: one each, and few large ones."""
+    return max(1, min(get_threads(), MOST_PX_AT_ONCE // max(n_px, 1)))
 
 
 def even_ranges(n: int, parts: int) -> list[tuple[int, int]]:

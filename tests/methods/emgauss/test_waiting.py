@@ -30,7 +30,7 @@ def test_a_step_neither_waits_for_the_gpu_nor_mixes_devices(found, case):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("settings", [{}, {"newton_steps": 0, "joint": 20}], ids=["solve", "descent"])
+@pytest.mark.parametrize("settings", [{"newton_steps": 20}, {"newton_steps": 0, "joint": 20}], ids=["solve", "descent"])
 def test_cuda_is_not_waited_for(monkeypatch, settings):
     monkeypatch.setattr(loop, "READ_EVERY_S", 1e9)
     setup = prepare(phantom((13, 64, 64)).every(6), device="cuda", use_teacher=False, **settings)

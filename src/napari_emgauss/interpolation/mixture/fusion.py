@@ -45,6 +45,11 @@ class Learned:
     """Views that the prior averages; see `PriorInterpolator`."""
 
     @property
+    def on_a_gpu(self) -> bool:
+        """Whether the prior computes on a GPU."""
+        return self.prior is not None and next(self.prior.parameters()).device.type != "cpu"
+
+    @property
     def candidates(self) -> tuple[str, ...]:
         """Names of what can be mixed."""
         prior, lateral = (PRIOR,) if self.prior is not None else (), LATERAL if self.lateral is not None else ()

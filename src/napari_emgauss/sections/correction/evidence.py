@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.metrics import psnr_from_mse
+from napari_emgauss.runtime.threads import at_once, for_each
 from napari_emgauss.sections.correction.corrections import Corrections
 from napari_emgauss.sections.correction.estimation import CorrectionEstimate, estimate_corrections
 from napari_emgauss.sections.correction.registration import half_of
@@ -130,9 +131,17 @@ def improves(
     read = lru_cache(maxsize=4)(lambda index: read_window(volume, index, max_side_px))
     rows = triples_of([index for index in range(volume.n_sections) if index not in set(exclude)])
     chosen = [rows[k] for k in even_choice(len(rows), max_sections)] if rows else []
-    sections, before, after, chance_db = [], [], [], 0.0
+    sections, chance_db = list[int](), 0.0
+    before, after = [0.0] * len(chosen), [0.0] * len(chosen)
     nothing = CorrectionEstimate.none(volume.n_sections)
-    for count, row in enumerate(chosen):
+    waiting: dict[int, tuple[list[FloatArray], float]] = {}
+
+    def score(k: int) -> None:
+        images, data_range = waiting.pop(k)
+        before[k] = _score(nothing, chosen[k], images, data_range)
+        after[k] = before[k] if estimate.whole.is_none else _score(estimate, chosen[k], images, data_range)
+
+    for k, row in enumerate(chosen):
         if stop is not None and stop():
             break
         images = [read(index) for index in (row.below, row.index, row.above)]
@@ -140,15 +149,17 @@ def improves(
             volume.dtype, min(float(i.min()) for i in images), max(float(i.max()) for i in images)
         )
         chance_db = -10 * math.log10(1 - min(CHANCE_PX**2 / images[0].size, 0.9))
-        before.append(_score(nothing, row, images, data_range))
-        after.append(before[-1] if estimate.whole.is_none else _score(estimate, row, images, data_range))
+        waiting[k] = images, data_range
         sections.append(row.index)
+        if len(waiting) == at_once(3 * images[0].size):
+            for_each(score, list(waiting))
         if progress is not None:
-            progress(count + 1, len(chosen))
+            progress(k + 1, len(chosen))
+    for_each(score, list(waiting))
     return CorrectionEvidence(
         sections=tuple(sections),
-        before_db=tuple(before),
-        after_db=tuple(after),
+        before_db=tuple(before[: len(sections)]),
+        after_db=tuple(after[: len(sections)]),
         chance_db=chance_db,
         margin_db=SHIFT_MARGIN_DB if estimate.whole.shifts_px.any() else MARGIN_DB,
     )

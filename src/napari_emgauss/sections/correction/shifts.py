@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.interpolation.plain import blend, both_flows
+from napari_emgauss.runtime.threads import at_once, for_each
 from napari_emgauss.sections.correction.corrections import Corrections
 from napari_emgauss.sections.correction.registration import HALVES, OPPOSITE, FieldHalf, Registration, register
 from napari_emgauss.sections.correction.second_differences import DoubleArray, MeasuredDifference, SectionTriple, solve
@@ -52,7 +53,7 @@ def estimate_shifts(
     Parameters
     ----------
     read
-        Gives a section's image (Y, X) by its index; at most four are kept.
+        Gives a section's image (Y, X) by its index; at most four are kept, and those that threads work on.
     rows
         The sections and their neighbours.
     brightness
@@ -67,16 +68,23 @@ def estimate_shifts(
     n = brightness.n_sections
     none = SectionShifts(np.zeros((n, 2)), {half: np.zeros((n, 2)) for half in HALVES})
     found, shifts = none, np.zeros((n, 2))
+    images: dict[int, tuple[FloatArray, FloatArray, FloatArray]] = {}
     for _ in range(MAX_ROUNDS):
         straightened = lru_cache(maxsize=4)(_straightened(read, brightness, shifts))
-        registered = []
-        for row in rows:
+        registered: list[Registration | None] = [None] * len(rows)
+
+        def register_row(k: int, into: list[Registration | None] = registered) -> None:
+            below, here, above = images.pop(k)
+            # Tissue moves smoothly: flow at half the size will do.
+            prediction = blend(below, above, rows[k].weight_above, both_flows(below, above, halved=True))
+            into[k] = register(here, prediction)
+
+        for k, row in enumerate(rows):
             if stop():
                 return none
-            below, here, above = (straightened(index) for index in (row.below, row.index, row.above))
-            # Tissue moves smoothly: flow at half the size will do.
-            prediction = blend(below, above, row.weight_above, both_flows(below, above, halved=True))
-            registered.append(register(here, prediction))
+            images[k] = straightened(row.below), straightened(row.index), straightened(row.above)
+            if len(images) == at_once(3 * images[k][0].size) or k == len(rows) - 1:
+                for_each(register_row, list(images))
             progress()
 
         solved = {

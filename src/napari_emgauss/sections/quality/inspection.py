@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from napari_emgauss._types import AnyArray
+from napari_emgauss.runtime.threads import at_once, for_each
 from napari_emgauss.sections.quality.alignment import match
 from napari_emgauss.sections.quality.measures import SectionLook, SectionMeasures, look_at, odd_share
 from napari_emgauss.sections.quality.verdicts import BLANK, NO_INTENSITIES, Verdict, judge
@@ -84,7 +86,7 @@ def inspect(
     Parameters
     ----------
     volume
-        The stack; at most three sections are held at a time, as small images.
+        The stack; at most three sections are held at a time, as small images, and those that threads look at.
     max_side_px
         Larger sections are block-averaged to this size; noise and sharpness are measured at full resolution in a
         central window of this size.
@@ -100,17 +102,38 @@ def inspect(
     """
     measured: list[SectionMeasures] = []
     walk = _Walk()
+    group = at_once(volume.shape[1] * volume.shape[2])
+    waiting: dict[int, AnyArray] = {}
+
+    def look_at_them() -> None:
+        for index, look in _looks(waiting, max_side_px).items():
+            if not look.measures.is_blank:
+                walk.add(index, look)
+            measured.append(look.measures)
+            if progress is not None:
+                progress(index + 1, volume.n_sections)
+        waiting.clear()
+
     for index in range(volume.n_sections):
         if stop is not None and stop():
             break
-        look = look_at(volume.recorded(index), max_side_px)
-        if not look.measures.is_blank:
-            walk.add(index, look)
-        measured.append(look.measures)
-        if progress is not None:
-            progress(index + 1, volume.n_sections)
+        waiting[index] = volume.recorded(index)
+        if len(waiting) == group:
+            look_at_them()
+    look_at_them()
     found = judge(measured, walk.kept, walk.similarity, walk.odd)
     return tuple(_quality(index, measured[index], found[index], walk) for index in range(len(measured)))
+
+
+def _looks(sections: Mapping[int, AnyArray], max_side_px: int) -> dict[int, SectionLook]:
+    """Look at sections side by side."""
+    looks: dict[int, SectionLook] = {}
+
+    def look(index: int) -> None:
+        looks[index] = look_at(sections[index], max_side_px)
+
+    for_each(look, sections)
+    return {index: looks[index] for index in sections}
 
 
 def left_out(qualities: Sequence[SectionQuality]) -> tuple[int, ...]:

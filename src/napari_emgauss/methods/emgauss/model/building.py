@@ -14,6 +14,7 @@ from napari_emgauss.forward import AnchoredField, DeformationField, MlpField, Se
 from napari_emgauss.gaussians import Gaussians, anchored_grid, canonical_grid, spacing_for
 from napari_emgauss.interpolation.plain import optical_flow, warp
 from napari_emgauss.methods.emgauss.config import AnchoredModelConfig, EmgaussConfig, MlpModelConfig
+from napari_emgauss.runtime.threads import for_each
 
 CONFIDENCE_NOISE_PX = 1.0
 """Gaussian σ that suppresses noise before two sections are compared."""
@@ -86,11 +87,14 @@ def motion_grids(config: AnchoredModelConfig, sections: FloatArray, *, at_rest: 
     down = np.zeros_like(up)
     if config.motion == "flow" and not at_rest:
         grey = np.clip(sections * 255, 0, 255).astype(np.uint8)
-        for i in range(n - 1):
-            forth, back = optical_flow(grey[i], grey[i + 1]), optical_flow(grey[i + 1], grey[i])
-            trust = motion_confidence(sections[i], sections[i + 1], forth, back)[..., None]
-            up[i] = _on_grid(trust * forth, grid, config.motion_blur_px)
-            down[i] = _on_grid(trust * back, grid, config.motion_blur_px)
+
+        def find(gap: int) -> None:
+            forth, back = optical_flow(grey[gap], grey[gap + 1]), optical_flow(grey[gap + 1], grey[gap])
+            trust = motion_confidence(sections[gap], sections[gap + 1], forth, back)[..., None]
+            up[gap] = _on_grid(trust * forth, grid, config.motion_blur_px)
+            down[gap] = _on_grid(trust * back, grid, config.motion_blur_px)
+
+        for_each(find, range(n - 1))
     return torch.from_numpy(up), torch.from_numpy(down)
 
 

@@ -67,7 +67,7 @@ class MixtureTeacher:
         out = np.empty((n_gaps, n_pseudo, *stack.sections.shape[1:]), np.float32)
         confidence, linear = np.ones_like(out), Interpolator(stack.sections, "linear")
         # Where networks are on a GPU, the cores work on a gap each; otherwise they share the networks' work.
-        at_once = min(get_threads(), n_gaps) if self._on_a_gpu else 1
+        at_once = min(get_threads(), n_gaps) if self.learned.on_a_gpu else 1
         sources = [self._source(stack) for _ in range(at_once)]
 
         def predict(gap: int) -> None:
@@ -88,10 +88,6 @@ class MixtureTeacher:
                 watch.tell(PREDICTING, first * n_pseudo + 1, total)
             for_each(predict, range(first, min(first + at_once, n_gaps)))
         return out, confidence
-
-    @property
-    def _on_a_gpu(self) -> bool:
-        return self.learned.prior is not None and next(self.learned.prior.parameters()).device.type != "cpu"
 
     def _source(self, stack: Stack) -> FusedInterpolator:
         whole = replace(stack, contrast=self.contrast)
