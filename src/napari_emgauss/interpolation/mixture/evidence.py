@@ -25,6 +25,7 @@ from napari_emgauss.interpolation.mixture.fusion import (
 from napari_emgauss.interpolation.mixture.shares import best_shares, error_products, evened
 from napari_emgauss.metrics import psnr_from_mse
 from napari_emgauss.runtime.threads import for_each, get_threads
+from napari_emgauss.runtime.torch_threads import use_one_torch_thread
 
 N_EXAMPLES = 4
 """Hidden sections that are kept as examples."""
@@ -114,15 +115,17 @@ def gather_evidence(
     gram, variance = np.zeros((len(names), len(names))), 0.0
     samples = []
     chosen = np.unique(np.linspace(1, len(sections) - 2, min(len(sections) - 2, wanted)).round().astype(int))
+    # Beside a GPU the cores work on a section each; otherwise they share the networks' work on one.
+    at_once = get_threads() if learned.on_a_gpu else 1
     found: dict[int, dict[str, FloatArray]] = {}
 
     def predict(hidden: int) -> None:
+        if at_once > 1:
+            use_one_torch_thread()
         # Section h is hidden from the stack of the other parity, where it lies at z = (h - start) / 2.
         start = (hidden + 1) % 2
         found[hidden] = halves[start].candidates((hidden - start) / 2)
 
-    # Beside a GPU the cores work on a section each; otherwise they share the networks' work on one.
-    at_once = get_threads() if learned.on_a_gpu else 1
     for k, hidden in enumerate(int(index) for index in chosen):
         if k % at_once == 0:
             for_each(predict, [int(index) for index in chosen[k : k + at_once]])

@@ -34,6 +34,7 @@ from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.interpolation.prior import Contrast, load_prior
 from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.runtime.threads import for_each, get_threads
+from napari_emgauss.runtime.torch_threads import use_one_torch_thread
 from napari_emgauss.training import Watch
 
 STAGE, HIDING, PREDICTING = "teacher", "evidence", "pseudo-sections"
@@ -71,6 +72,8 @@ class MixtureTeacher:
         sources = [self._source(stack) for _ in range(at_once)]
 
         def predict(gap: int) -> None:
+            if at_once > 1:
+                use_one_torch_thread()
             for k in range(n_pseudo):
                 z, stopped = gap + (k + 1) / (n_pseudo + 1), False
                 if watch is not None:  # one thread alone waits, and tells
