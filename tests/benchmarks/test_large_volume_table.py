@@ -25,6 +25,6 @@ def test_a_stack_is_the_phantom_mirrored(tmp_path):
 
 
 def test_a_row_has_every_column():
-    line = row((24, 256, 256), 0, 1, {"seconds": 9.1, "peak_mib": 400.0})
+    line = row((24, 256, 256), 0, 1, {"seconds": 9.1, "cpu_s": 4.5, "peak_mib": 400.0})
     assert line.count("|") == COLUMNS.count("|")
-    assert "| 139 × 256 × 256 | 9.11 MB | – | 1 | 9 | 999 | 400 |" in line
+    assert "| 139 × 256 × 256 | 9.11 MB | – | 1 | 9 | 4 | 494 | 400 |" in line

@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,6 +91,11 @@ def test_the_better_one_that_is_offered_can_be_typed_as_it_stands(folder, capsys
 )
 def test_models_are_named_after_their_stack(name, model, tmp_path):
     assert default_output(tmp_path / name) == tmp_path / model
+
+
+def test_the_model_of_a_stack_behind_a_url_is_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert default_output(Path("https://host/a/stack.ome.zarr")) == tmp_path / "stack.emgauss"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")

@@ -182,8 +182,11 @@ def stopped_output(output: Path) -> Path:
 
 
 def default_output(stack: Path) -> Path:
-    """Return the path of a model beside its stack."""
-    return stack.with_name(f"{without_suffix(stack.name)}.emgauss")
+    """Return the path of a model beside its stack; in the current folder, if that is behind a URL."""
+    from napari_emgauss.io.location import Url, place_of
+
+    name = f"{without_suffix(stack.name)}.emgauss"
+    return Path.cwd() / name if isinstance(place_of(stack), Url) else stack.with_name(name)
 
 
 def without_suffix(name: str) -> str:
