@@ -2,7 +2,9 @@
 
 ``python -m benchmarks.gem DATA --output docs/lab/gem.md``, where DATA holds ``metadata/empiar10076_20k.npz`` (poses,
 shifts, CTFs and noise spectrum), ``structures/8zpm.cif`` and ``relion_convention/rib64.mrc``. Particles are simulated
-from them. Each result is kept in ``--cache``.
+from them. Each result is kept in ``--cache`` under the state of the code that it was measured with, so that a run that
+was broken off goes on where it was and a page is of one state; ``--only TABLE`` measures one of its tables, and
+``--known`` writes the page of what is there.
 """
 
 from __future__ import annotations
@@ -12,15 +14,17 @@ import json
 import math
 import resource
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import gemmi
 import numpy as np
 import tyro
 
+import napari_emgauss
 from napari_emgauss.forward.simulation import projections_of, simulate_particles
 from napari_emgauss.io.particles.density_map import read_map
 from napari_emgauss.methods.gem import GaussianMap, reconstruct_particles
@@ -30,7 +34,9 @@ from napari_emgauss.metrics import fourier_shell_correlation
 from napari_emgauss.particles import CtfParameters, Particles
 from napari_emgauss.phantoms import Molecule
 
-BOX, PIXEL = 64, 6.55
+BOX, SMALL_BOX, PIXEL = 64, 40, 6.55
+Table = Literal["reported", "tuned", "changes", "views"]
+TABLES: tuple[Table, ...] = get_args(Table)
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,11 @@ class GemCase:
     coloured: bool = True
     seed: int = 0
     pixel_size_angstrom: float = PIXEL
+    box_px: int = BOX
+    turned_deg: float = 0.0
+    """Error of the poses, root mean square."""
+    shifted_px: float = 0.0
+    """Error of the shifts, root mean square."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -66,17 +77,29 @@ REPORTED = [
     GemCase("70S", 2000, 0.1, seed=7),
 ]
 """What they were not chosen on."""
-KNOWN: dict[tuple[str, int], tuple[Particles, np.ndarray]] = {}
+KNOWN: dict[GemCase, tuple[Particles, np.ndarray]] = {}
 """Particles that were simulated last."""
-ABLATIONS: dict[str, dict[str, Any]] = {
+CHANGED = GemCase("atoms", 600, 0.05, seed=3, box_px=SMALL_BOX)
+"""What one thing is changed on at a time."""
+CHANGES: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "Gaussians alone, no voxels": {"mix_voxels": False},
+    "start: no blur": {"start_smoothing_px": 0.0},
+    "start: Gaussians twice as wide": {"start_px": 2.4},
     "no amplitude at the start": {"scale_start": False},
-    "scales and rotations frozen": {"train_shapes": False},
-    "no prior": {"prior_weight": 0.0},
     "the other sign": {"amplitudes": "other"},
+    "scales and rotations frozen": {"train_shapes": False},
+    "batches of images instead of their sums": {"likelihood_iterations": 0, "image_passes": 1.0},
     "no whitening": {"whiten": False},
+    "mask as wide as the box": {"mask_radius": 1.0},
+    "no prior": {"prior_weight": 0.0},
+    "Gaussians alone, no voxels": {"mix_voxels": False},
 }
+VIEWS = [
+    GemCase("70S", 600, 0.1, seed=5, turned_deg=turned, shifted_px=shifted, settings={"refine": refine})
+    for turned, shifted in ((3.0, 1.0), (0.0, 0.0))
+    for refine in ("off", "auto")
+]
+"""Views that are wrong by a little, and right ones, with and without refinement."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +112,8 @@ class Options:
     """Page to write; printed if not given."""
     cache: Path = Path("benchmark_output/gem")
     """Folder of the single results."""
-    ablations: bool = True
-    """Change one setting at a time, too."""
+    only: tuple[Table, ...] = TABLES
+    """Tables to measure: cases that settings were not chosen on, or were; one thing changed at a time; wrong views."""
     known: bool = False
     """Write the page of what the cache has, and measure nothing."""
 
@@ -112,26 +135,34 @@ def particles_of(case: GemCase, data: Path) -> tuple[Particles, np.ndarray]:
     pixel = case.pixel_size_angstrom
     if case.molecule == "atoms":
         molecule = atoms(data / "structures/8zpm.cif", case.width_angstrom)
-        truth = molecule.map(BOX, pixel)
+        truth = molecule.map(case.box_px, pixel)
 
         def project(rotations: np.ndarray) -> np.ndarray:
-            return molecule.project(rotations, BOX, pixel)
+            return molecule.project(rotations, case.box_px, pixel)
     else:
         truth = read_map(data / "relion_convention/rib64.mrc").values
         truth = truth / truth.std()
         project = projections_of(truth)
     particles = simulate_particles(
         project,
-        box_px=BOX,
+        box_px=case.box_px,
         pixel_size_angstrom=pixel,
         rotations=u @ v,
-        shifts_angstrom=table["translation_frac"][chosen].astype(np.float64) * BOX * pixel,
+        shifts_angstrom=table["translation_frac"][chosen].astype(np.float64) * BOX * PIXEL,
         parameters=parameters,
         snr=case.snr,
         rng=np.random.default_rng(case.seed + 1),
         noise_power=table["noise_psd_129"].astype(np.float64) if case.coloured else None,
     )
-    return particles, truth
+    return particles.with_changed_views(mistakes(case)), truth
+
+
+def mistakes(case: GemCase) -> np.ndarray:
+    """Return errors (n, 6) of the views."""
+    rng, changes = np.random.default_rng(case.seed + 2), np.zeros((case.n_images, 6))
+    changes[:, :3] = np.deg2rad(case.turned_deg) / np.sqrt(3) * rng.standard_normal((case.n_images, 3))
+    changes[:, 3:5] = case.shifted_px / np.sqrt(2) * rng.standard_normal((case.n_images, 2))
+    return changes
 
 
 def atoms(path: Path, width_angstrom: float) -> Molecule:
@@ -154,14 +185,14 @@ def measure(case: GemCase, data: Path, cache: Path) -> dict[str, Any]:
     if path.exists():
         known: dict[str, Any] = json.loads(path.read_text())
         return known
-    plain = replace(case, settings={})
-    if (key_of := (plain.title, plain.n_images)) not in KNOWN:
+    plain = replace(case, settings=())
+    if plain not in KNOWN:
         KNOWN.clear()
-        KNOWN[key_of] = particles_of(plain, data)
-    particles, truth = KNOWN[key_of]
+        KNOWN[plain] = particles_of(plain, data)
+    particles, truth = KNOWN[plain]
     pixel = case.pixel_size_angstrom
     rival: dict[str, Any] = {}
-    if not case.settings:
+    if not case.settings or case.turned_deg or "refine" in case.settings:
         found = study(prepare(particles))
         assert found is not None
         rival["plain"] = scores(found.wiener, truth, pixel)
@@ -176,6 +207,7 @@ def measure(case: GemCase, data: Path, cache: Path) -> dict[str, Any]:
         **rival,
         "gaussians": scores(result.map().values, truth, pixel),
         "claimed": result.resolution().angstrom,
+        "views": result.record["views"],
         "halves_of_gaussians": result.resolution().at("gaussians", 0.143),
         "n_gaussians": result.n_gaussians,
         "sign": result.record["amplitudes"],
@@ -197,8 +229,18 @@ def voxel_share(result: GaussianMap) -> float:
 
 def path_of(case: GemCase, cache: Path) -> Path:
     """Return where the result of a case is kept."""
-    text = json.dumps(asdict(case), sort_keys=True)
+    text = json.dumps([asdict(case), state_of_code()], sort_keys=True)
     return cache / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+
+@cache
+def state_of_code() -> str:
+    """Return a hash of the package's source: results of different states are never mixed."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(napari_emgauss.__file__).parent.rglob("*.py")):
+        if path.parts[-2] not in ("_napari", "cli"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def table(cases: Sequence[GemCase], options: Options) -> list[str]:
@@ -220,17 +262,38 @@ def table(cases: Sequence[GemCase], options: Options) -> list[str]:
     return lines
 
 
-def ablation_table(options: Options) -> list[str]:
+def table_of_changes(options: Options) -> list[str]:
     """Return a table with one setting changed at a time."""
     lines = ["| changed | FSC₀.₅ / corr. | claimed | s |", "|---|---|---|---|"]
-    for name, settings in ABLATIONS.items():
-        case = GemCase("atoms", 1000, 0.03, settings=settings)
+    for name, settings in CHANGES.items():
+        case = replace(CHANGED, settings=settings)
         if options.known and not path_of(case, options.cache).exists():
             continue
         made = measure(case, options.data, options.cache)
         resolution, correlation = made["gaussians"]
         lines.append(
             f"| {name} | {resolution:.2f} / {correlation:.4f} | {made['claimed']:.2f} | {made['seconds']:.0f} |"
+        )
+    return lines
+
+
+def table_of_views(options: Options) -> list[str]:
+    """Return a table of views that are wrong and right, refined or not."""
+    lines = [
+        "| error of the views | refine | plain FSC₀.₅ / corr. | Gaussians | refined by | hidden images gain | s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for case in VIEWS:
+        if options.known and not path_of(case, options.cache).exists():
+            continue
+        made = measure(case, options.data, options.cache)
+        plain, gaussians = (f"{made[name][0]:.2f} / {made[name][1]:.4f}" for name in ("plain", "gaussians"))
+        views = made["views"]
+        taken, gain = views.get("taken"), views.get("gain_of_hidden_images")
+        sizes = f"{views['turned_deg']:.1f}°, {views['shifted_angstrom']:.1f} Å" if taken else "–"
+        lines.append(
+            f"| {case.turned_deg:g}°, {case.shifted_px:g} px | {case.settings['refine']} | {plain} | {gaussians} "
+            f"| {sizes} | {'–' if gain is None else f'{gain[0]:.2f} ± {gain[1]:.2f}'} | {made['seconds']:.0f} |"
         )
     return lines
 
@@ -246,16 +309,26 @@ correlation with the truth over the whole box.
 *Plain* is a back-projection with a Wiener filter per shell, from the correlation of half maps within the same sphere;
 *clipped* is the same without what is negative. *Claimed* is what `resolution()` says without knowing the truth.
 *Voxels* is the mean share of the plain map in the result, as the images of the other half asked for it.
-`python -m benchmarks.gem` makes this page.
+`python -m benchmarks.gem` makes this page; all of it was measured with one state of the code, STATE.
+"""
+OF_CHANGES = f"""{CHANGED.n_images} images of {CHANGED.box_px}² px of atoms, 6 Å, at SNR {CHANGED.snr:g}.
+"""
+OF_VIEWS = f"""{VIEWS[0].n_images} images of the 70S at SNR {VIEWS[0].snr:g}, with poses and shifts changed at random by
+as much as is said (root mean square). *Plain* is the map with the views as they are given.
 """
 
 
 def page(options: Options) -> str:
     """Return the page."""
-    parts = [PAGE, "## Cases that settings were not chosen on\n", *table(REPORTED, options), ""]
-    parts += ["## Cases that settings were chosen on\n", *table(TUNED, options), ""]
-    if options.ablations:
-        parts += ["## One thing changed at a time\n", "The first of the cases above.\n", *ablation_table(options), ""]
+    made: dict[Table, Callable[[], list[str]]] = {
+        "reported": lambda: ["## Cases that settings were not chosen on\n", *table(REPORTED, options)],
+        "tuned": lambda: ["## Cases that settings were chosen on\n", *table(TUNED, options)],
+        "changes": lambda: ["## One thing changed at a time\n", OF_CHANGES, *table_of_changes(options)],
+        "views": lambda: ["## Views that are wrong\n", OF_VIEWS, *table_of_views(options)],
+    }
+    parts = [PAGE.replace("STATE", state_of_code())]
+    for name in options.only:
+        parts += [*made[name](), ""]
     return "\n".join(parts)
 
 

@@ -117,18 +117,19 @@ def directional_correlation(
 ) -> list[FourierCorrelation]:
     """Return the shell correlation within a double cone around each direction (z, y, x)."""
     n = first.shape[0]
-    a, b = fft.fftn(first), fft.fftn(second)
-    axis = fft.fftfreq(n, 1 / n)
-    z, y, x = np.meshgrid(axis, axis, axis, indexing="ij", sparse=True)
+    a, b = fft.rfftn(first), fft.rfftn(second)
+    axis, half = np.asarray(fft.fftfreq(n, 1 / n), np.float32), np.arange(n // 2 + 1, dtype=np.float32)
+    z, y, x = axis[:, None, None], axis[:, None], half
     radius = np.sqrt(z**2 + y**2 + x**2)
-    shell = np.rint(radius).astype(np.intp)
-    cross, power = (a * b.conj()).real, (np.abs(a) ** 2, np.abs(b) ** 2)
+    shell = np.rint(radius).astype(np.int32)
+    # A double cone is its own mirror image: half of the coefficients stand for two each.
+    pairs = np.broadcast_to(np.where((half > 0) & (half < n / 2), np.float32(2), np.float32(1)), a.shape)
+    terms = (a * b.conj()).real * pairs, np.abs(a) ** 2 * pairs, np.abs(b) ** 2 * pairs, pairs
     found = []
     for direction in directions:
-        dz, dy, dx = np.asarray(direction) / np.linalg.norm(direction)
-        along = np.abs(z * dz + y * dy + x * dx)
-        inside = (along >= np.cos(np.deg2rad(cone_deg)) * radius) & (shell <= n // 2)
-        sums = [np.bincount(shell[inside], part[inside], n // 2 + 1) for part in (cross, *power, np.ones_like(cross))]
+        dz, dy, dx = np.asarray(direction, np.float32) / np.float32(np.linalg.norm(direction))
+        inside = (np.abs(z * dz + y * dy + x * dx) >= np.cos(np.deg2rad(cone_deg)) * radius) & (shell <= n // 2)
+        sums = [np.bincount(shell[inside], term[inside], n // 2 + 1) for term in terms]
         norm = np.sqrt(sums[1] * sums[2])
         values = np.divide(sums[0], norm, out=np.zeros_like(norm), where=norm > 0)
         found.append(FourierCorrelation(np.arange(n // 2 + 1) / n, values, np.rint(sums[3]).astype(np.int64)))

@@ -227,7 +227,7 @@ class GaussianMap:
 
     @cached_property
     def _resolution(self) -> MapResolution:
-        return map_resolution(self._half_values, self.plain, self.pixel_size_angstrom)
+        return map_resolution(self._half_values, self.plain, self.pixel_size_angstrom, directional=True)
 
     def _as_map(self, values: FloatArray) -> DensityMap:
         return DensityMap(values, self.pixel_size_angstrom, metadata={"method": METHOD, "record": dict(self.record)})

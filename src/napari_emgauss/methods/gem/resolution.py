@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.metrics.fourier import FourierCorrelation
-from napari_emgauss.metrics.maps import MaskedCorrelation, masked_correlation, soft_mask
+from napari_emgauss.metrics.maps import MaskedCorrelation, directional_correlation, masked_correlation, soft_mask
 
 CROSS, GOLD, PLAIN = "cross", "gaussians", "plain"
 THRESHOLDS = (0.143, 0.5)
@@ -27,6 +27,20 @@ WARNING = (
     "correlation is no measure of resolution. The cross-correlation is."
 )
 
+AXES = {"x": (0.0, 0.0, 1.0), "y": (0.0, 1.0, 0.0), "z": (1.0, 0.0, 0.0)}
+DIAGONALS = {
+    "y+x": (0.0, 1.0, 1.0),
+    "y-x": (0.0, 1.0, -1.0),
+    "z+x": (1.0, 0.0, 1.0),
+    "z-x": (1.0, 0.0, -1.0),
+    "z+y": (1.0, 1.0, 0.0),
+    "z-y": (1.0, -1.0, 0.0),
+}
+CORNERS = {"z+y+x": (1.0, 1.0, 1.0), "z+y-x": (1.0, 1.0, -1.0), "z-y+x": (1.0, -1.0, 1.0), "z-y-x": (1.0, -1.0, -1.0)}
+DIRECTIONS = {**AXES, **DIAGONALS, **CORNERS}
+"""Directions (z, y, x) that the resolution is measured along: to the faces, edges and corners of a cube."""
+ALONG = 0.5
+"""Correlation at the resolution along a direction: cones hold too few coefficients for less."""
 UNMEASURED = (
     "No resolution could be measured: the halves do not agree. Check the poses, the sign and the pixel size; too few "
     "particles do not agree either."
@@ -51,6 +65,13 @@ class MapResolution:
     pixel_size_angstrom: float
     curves: Mapping[str, MaskedCorrelation]
     mask: FloatArray
+    directions: Mapping[str, FourierCorrelation] = field(default_factory=dict)
+    """The cross-correlation within cones around `DIRECTIONS`, masked; empty where it was not asked for."""
+
+    @property
+    def along_angstrom(self) -> dict[str, float]:
+        """Resolution in Å along every direction, where the masked cross-correlation in its cone falls to 0.5."""
+        return {name: own.resolution(ALONG) * self.pixel_size_angstrom for name, own in self.directions.items()}
 
     @property
     def angstrom(self) -> float:
@@ -93,8 +114,16 @@ class MapResolution:
         for curve, label in self.labels.items():
             pairs = [" ".join(_in_table(self.at(curve, t, masked=kind)) for t in THRESHOLDS) for kind in KINDS]
             lines.append(f"{label:52} " + " ".join(f"{pair:>16}" for pair in pairs))
+        if self.directions:
+            lines.append(self._directions_line())
         lines.append(f"resolution: {self.angstrom:.2f} Å" if np.isfinite(self.angstrom) else UNMEASURED)
         return "\n".join([*lines, WARNING])
+
+    def _directions_line(self) -> str:
+        along = self.along_angstrom
+        axes = ", ".join(f"{name} {_in_table(along[name]).strip()}" for name in AXES)
+        least, most = (_in_table(end(along.values())).strip() for end in (min, max))
+        return f"along directions, masked, at {ALONG:g}: {axes}; of all from {least} to {most}"
 
     def figure(self, path: str | Path) -> Path:
         """Draw the corrected curves into an image file."""
@@ -106,6 +135,10 @@ class MapResolution:
             shown = self.curves[curve].corrected
             style = {"lw": 2.2} if curve == CROSS else {"lw": 1.2, "ls": "--"}
             axes.plot(shown.frequency / self.pixel_size_angstrom, shown.correlation, label=label, **style)
+        if self.directions:
+            cones = np.array([own.correlation for own in self.directions.values()])
+            frequency = next(iter(self.directions.values())).frequency / self.pixel_size_angstrom
+            axes.fill_between(frequency, cones.min(0), cones.max(0), color="C0", alpha=0.15, label="along directions")
         for threshold in THRESHOLDS:
             axes.axhline(threshold, color="0.6", lw=0.8)
         axes.set(xlabel="spatial frequency (1/Å)", ylabel="Fourier shell correlation", ylim=(-0.1, 1.02))
@@ -126,8 +159,12 @@ def map_resolution(
     pixel_size_angstrom: float,
     *,
     seed: int = 0,
+    directional: bool = False,
 ) -> MapResolution:
-    """Compare half maps of Gaussians, as far as there are, with plain back-projections of the halves."""
+    """Compare half maps of Gaussians, as far as there are, with plain back-projections of the halves.
+
+    With ``directional`` also along directions, which takes about as long again.
+    """
     rng = np.random.default_rng(seed)
     first, second = gaussians
     known = [own for own in gaussians if own is not None] or list(plain)
@@ -143,18 +180,26 @@ def map_resolution(
     if first is not None and second is not None:
         curves[GOLD] = masked_correlation(first, second, mask, rng)
     curves[PLAIN] = masked_correlation(*plain, mask, rng)
-    return MapResolution(pixel_size_angstrom, curves, mask)
+    directions = {}
+    if directional and first is not None and second is not None:
+        cones = (
+            directional_correlation(own * mask, other * mask, list(DIRECTIONS.values()))
+            for own, other in ((first, plain[1]), (second, plain[0]))
+        )
+        directions = dict(zip(DIRECTIONS, map(mean_curve, *cones), strict=True))
+    return MapResolution(pixel_size_angstrom, curves, mask, directions)
 
 
 def mean_of(first: MaskedCorrelation, second: MaskedCorrelation) -> MaskedCorrelation:
     """Return the mean of two correlations, curve by curve."""
-
-    def mean(a: FourierCorrelation, b: FourierCorrelation) -> FourierCorrelation:
-        return FourierCorrelation(a.frequency, 0.5 * (a.correlation + b.correlation), a.n_coefficients)
-
     return MaskedCorrelation(
-        mean(first.unmasked, second.unmasked),
-        mean(first.masked, second.masked),
-        mean(first.corrected, second.corrected),
+        mean_curve(first.unmasked, second.unmasked),
+        mean_curve(first.masked, second.masked),
+        mean_curve(first.corrected, second.corrected),
         min(first.random_from, second.random_from),
     )
+
+
+def mean_curve(a: FourierCorrelation, b: FourierCorrelation) -> FourierCorrelation:
+    """Return the mean of two curves."""
+    return FourierCorrelation(a.frequency, 0.5 * (a.correlation + b.correlation), a.n_coefficients)
