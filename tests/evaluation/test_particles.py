@@ -37,11 +37,13 @@ def test_an_image_agrees_with_the_map_of_the_others_at_its_own_pose_only(simulat
 
 @needs(REAL)
 def test_real_particles_agree_at_their_poses_and_hardly_at_any_others():
-    own = read_particles(REAL / "real_particles/sample_particles_relion30.star", box_px=48)
-    others = Rotation.random(17, rng=0).as_matrix()
+    own = read_particles(REAL / "real_particles/sample_particles_relion30.star", box_px=32)
     true = leave_one_out_correlation(own, lowest_angstrom=20.0).mean()
-    wrong = leave_one_out_correlation(dataclasses.replace(own, rotations=others), lowest_angstrom=20.0).mean()
     inverse = own.rotations.transpose(0, 2, 1)
+    others = [Rotation.random(17, rng=seed).as_matrix() for seed in range(5)]
+    wrong = [
+        leave_one_out_correlation(dataclasses.replace(own, rotations=rotations), lowest_angstrom=20.0).mean()
+        for rotations in (*others, inverse)
+    ]
     assert true >= 0.23
-    assert wrong <= 0.06
-    assert leave_one_out_correlation(dataclasses.replace(own, rotations=inverse), lowest_angstrom=20.0).mean() < 0.12
+    assert max(wrong) <= 0.06

@@ -10,12 +10,12 @@ from napari_emgauss._types import FloatArray
 from napari_emgauss.forward.backprojection.gridding import ComplexArray
 from napari_emgauss.forward.backprojection.noise import noise_power, noise_weights
 from napari_emgauss.forward.backprojection.sums import (
-    Accumulators,
     FourierSums,
+    PlainSums,
     coefficients,
     kept_frequencies,
 )
-from napari_emgauss.forward.backprojection.wiener import mean_weight, regularised_map
+from napari_emgauss.forward.backprojection.wiener import regularised_map, shell_means
 from napari_emgauss.forward.simulation import projections_of
 from napari_emgauss.metrics.maps import soft_sphere
 from napari_emgauss.particles import Particles
@@ -29,8 +29,9 @@ MASK_RADIUS = 0.8
 def leave_one_out_correlation(particles: Particles, *, lowest_angstrom: float | None = None) -> npt.NDArray[np.float64]:
     """Return, for every particle (n,), the correlation of its image with the projection of a map of all the others.
 
-    The map is a plain back-projection, and its projection goes through the particle's CTF. Around 0 the poses or their
-    convention are wrong. A flipped hand cannot be told: mirrored particles agree with a mirrored map as well.
+    The map is a plain back-projection, and its projection goes through the particle's CTF. What both images have of
+    rings about their centre is left out: all particles have it in common, whatever their poses. Around 0 the poses or
+    their convention are wrong. A flipped hand cannot be told: mirrored particles agree with a mirrored map as well.
 
     Parameters
     ----------
@@ -51,24 +52,35 @@ def leave_one_out_correlation(particles: Particles, *, lowest_angstrom: float | 
     kept, xy = kept_frequencies(box)
     low = np.hypot(*xy.T) <= highest
     axis = np.arange(box) - box // 2
-    inside = np.hypot(axis[:, None], axis) < MASK_RADIUS * box / 2
+    distance = np.hypot(axis[:, None], axis)
+    inside = distance < MASK_RADIUS * box / 2
+    ring = np.rint(distance[inside]).astype(np.intp)
     sphere = soft_sphere(box, MASK_RADIUS * box / 2)
     found = []
     for i in range(n):
         others = FourierSums(total.values - sums[i].values, total.weights - sums[i].weights, total.kernel)
-        prior = np.full(box // 2 + 1, REGULARISATION * mean_weight(others).max())
+        prior = np.full(box // 2 + 1, REGULARISATION * shell_means(others.weights).max())
         projection = projections_of(regularised_map(others, prior) * sphere, padding=2)(particles.rotations[i : i + 1])
         expected = fft.rfft2(fft.ifftshift(projection[0]))[kept] * images.transfer[i]
-        drawn, seen = (_filtered(values * low, kept, box)[inside] for values in (expected, images.values[i]))
+        drawn, seen = (
+            _without_ring_means(_filtered(values * low, kept, box)[inside], ring)
+            for values in (expected, images.values[i])
+        )
         found.append(float(np.corrcoef(drawn, seen)[0, 1]))
     return np.array(found)
 
 
 def _sums(particles: Particles, indices: npt.NDArray[np.int64], weights: FloatArray) -> FourierSums:
-    accumulators = Accumulators(particles.box_px)
-    images = coefficients(particles, indices.tolist())
-    accumulators.add(images, particles.rotations[indices], weights[indices])
-    return accumulators.linear()
+    plain = PlainSums(particles.box_px)
+    plain.add(coefficients(particles, indices.tolist()), particles.rotations[indices], weights[indices])
+    return plain.sums
+
+
+def _without_ring_means(values: FloatArray, ring: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """What is left of pixels without the mean of their ring."""
+    means = np.bincount(ring, values) / np.maximum(np.bincount(ring), 1)
+    left: npt.NDArray[np.float64] = values - means[ring]
+    return left
 
 
 def _filtered(values: ComplexArray, kept: npt.NDArray[np.bool_], box_px: int) -> FloatArray:

@@ -10,12 +10,11 @@ from napari_emgauss.forward.backprojection.map_estimate import (
     scaled_shells,
     scaled_to,
     shell_factors,
-    shell_means,
     with_prior,
 )
 from napari_emgauss.forward.backprojection.noise import found_sign, noise_power, noise_weights
-from napari_emgauss.forward.backprojection.sums import Accumulators, coefficients
-from napari_emgauss.forward.backprojection.wiener import signal_to_noise, wiener_maps
+from napari_emgauss.forward.backprojection.sums import LikelihoodSums, PlainSums, coefficients
+from napari_emgauss.forward.backprojection.wiener import shell_means, signal_to_noise, wiener_maps
 from napari_emgauss.forward.simulation import simulate_particles
 from napari_emgauss.metrics.maps import soft_sphere
 from napari_emgauss.particles import CtfParameters
@@ -55,10 +54,11 @@ def particles(snr, seed=0):
 def sums_of(own, weight=1.0):
     halves = []
     for half in (0, 1):
-        sums = Accumulators(BOX)
+        sums = LikelihoodSums(BOX), PlainSums(BOX)
         images = coefficients(own, range(half, N, 2))
-        sums.add(images, own.rotations[images.indices], np.full(images.values.shape, weight, np.float32))
-        halves.append(sums)
+        for kind in sums:
+            kind.add(images, own.rotations[images.indices], np.full(images.values.shape, weight, np.float32))
+        halves.append((sums[0].equations(), sums[1].sums))
     return halves
 
 
@@ -74,8 +74,8 @@ def noisy():
 
 def test_both_maps_show_the_molecule(noisy):
     _, halves = noisy
-    plain = wiener_maps(halves[0].linear(), halves[1].linear(), MASK)
-    first, second = (half.equations() for half in halves)
+    plain = wiener_maps(halves[0][1], halves[1][1], MASK)
+    first, second = (half[0] for half in halves)
     inverse_tau, _ = inverse_tau_of(first, second, MASK)
     likely = most_likely_map(with_prior(first + second, 0.25 * inverse_tau), MASK)
     assert correlation(plain.filtered, TRUTH) > 0.9
@@ -84,7 +84,7 @@ def test_both_maps_show_the_molecule(noisy):
 
 
 def test_the_most_likely_map_cannot_be_improved(noisy):
-    posterior = with_prior(noisy[1][0].equations(), np.full(13, 50.0))
+    posterior = with_prior(noisy[1][0][0], np.full(13, 50.0))
     best = most_likely_map(posterior, MASK, steps=60)
     least = posterior.loss(best)
     for seed in range(3):
@@ -93,7 +93,7 @@ def test_the_most_likely_map_cannot_be_improved(noisy):
 
 
 def test_a_map_is_scaled_to_what_explains_the_images_best(noisy):
-    equations = noisy[1][0].equations()
+    equations = noisy[1][0][0]
     factor = scaled_to(TRUTH, equations)
     losses = [equations.loss((part * factor * TRUTH).astype(np.float32)) for part in (0.9, 1.0, 1.1)]
     assert min(losses) == losses[1]
@@ -101,7 +101,7 @@ def test_a_map_is_scaled_to_what_explains_the_images_best(noisy):
 
 
 def test_shells_that_hold_only_noise_are_taken_out(noisy):
-    halves = noisy[1][0].equations(), noisy[1][1].equations()
+    halves = noisy[1][0][0], noisy[1][1][0]
     scale = scaled_to(TRUTH, halves[0] + halves[1])
     noise = np.random.default_rng(5).standard_normal(TRUTH.shape).astype(np.float32)
     low = np.arange(13) <= 5
@@ -112,7 +112,7 @@ def test_shells_that_hold_only_noise_are_taken_out(noisy):
 
 
 def test_of_two_maps_the_one_that_explains_other_images_is_taken(noisy):
-    halves = noisy[1][0].equations(), noisy[1][1].equations()
+    halves = noisy[1][0][0], noisy[1][1][0]
     noise = np.random.default_rng(6).standard_normal(TRUTH.shape).astype(np.float32) * MASK * TRUTH.std()
     sources = [TRUTH * np.float32(scaled_to(TRUTH, halves[0] + halves[1])), noise]
     good, bad = shell_factors(sources, sources, halves)
@@ -125,9 +125,9 @@ def test_scaling_every_shell_alike_scales_the_map():
 
 
 def test_a_prior_is_added_to_every_shell(noisy):
-    equations = noisy[1][0].equations()
+    equations = noisy[1][0][0]
     posterior = with_prior(equations, np.full(13, 7.0))
-    assert (shell_means(posterior) - shell_means(equations))[1:12] == pytest.approx(7, rel=0.01)
+    assert (shell_means(posterior.spectrum) - shell_means(equations.spectrum))[1:12] == pytest.approx(7, rel=0.01)
 
 
 def test_nothing_is_trusted_beyond_the_first_shell_without_correlation():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from napari_emgauss.forward.backprojection.sums import Accumulators, Coefficients, kept_frequencies
+from napari_emgauss.forward.backprojection.sums import Coefficients, LikelihoodSums, kept_frequencies
 from napari_emgauss.metrics.maps import soft_sphere
 
 BOX, N = 16, 5
@@ -29,7 +29,7 @@ def waves(rotation):
 
 @pytest.fixture(scope="module")
 def equations():
-    sums = Accumulators(BOX)
+    sums = LikelihoodSums(BOX)
     sums.add(IMAGES, ROTATIONS, WEIGHTS)
     return sums.equations()
 
@@ -55,7 +55,7 @@ def test_the_back_projection_is_the_adjoint_of_projecting(equations):
 def test_halves_add_up_to_the_whole(equations):
     halves = []
     for chosen in (slice(0, 2), slice(2, N)):
-        sums = Accumulators(BOX)
+        sums = LikelihoodSums(BOX)
         part = Coefficients(np.arange(N)[chosen], XY, VALUES[chosen], TRANSFER[chosen])
         sums.add(part, ROTATIONS[chosen], WEIGHTS[chosen])
         halves.append(sums.equations())
@@ -65,7 +65,7 @@ def test_halves_add_up_to_the_whole(equations):
 
 def test_symmetry_inserts_every_image_once_for_each_operator():
     operators = Rotation.from_euler("z", [[0], [180]], degrees=True).as_matrix()
-    sums = Accumulators(BOX, operators)
+    sums = LikelihoodSums(BOX, operators)
     sums.add(IMAGES, ROTATIONS, WEIGHTS)
     b = sums.equations().b[1:, 1:, 1:]
     assert np.allclose(b, b[:, ::-1, ::-1], atol=1e-4 * np.abs(b).max())

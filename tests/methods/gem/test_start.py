@@ -16,7 +16,7 @@ def start(found, **settings):
     config = GemConfig().with_settings(**settings)
     rng = np.random.default_rng(0)
     return start_model(
-        config, found.targets[0], found.mask, found.posterior[0], found.setup.operators, rng, positive=True
+        config, found.targets[0], found.mask, found.posterior(0), found.setup.operators, rng, positive=True
     )
 
 
@@ -29,7 +29,7 @@ def test_gaussians_lie_where_the_back_projection_is_dense(found, truth):
 
 def test_the_one_density_explains_the_images_better_than_half_or_double_of_it(found):
     density = start(found, n_gaussians=300).map()
-    losses = [found.posterior[0].loss((factor * density).astype(np.float32)) for factor in (0.5, 1, 2)]
+    losses = [found.posterior(0).loss((factor * density).astype(np.float32)) for factor in (0.5, 1, 2)]
     assert min(losses) == losses[1]
 
 

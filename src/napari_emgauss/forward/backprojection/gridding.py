@@ -21,6 +21,8 @@ from napari_emgauss.runtime.jit import njit_nogil
 ComplexArray = npt.NDArray[np.complex64]
 TABLE_STEPS = 512
 """Steps per node of the table of a kernel."""
+COLUMNS = 16
+"""Columns of a grid that are transformed at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,17 +163,22 @@ def gather(
 
 
 def to_real_space(grid: npt.NDArray[np.generic], kernel: SpreadingKernel, side_px: int) -> FloatArray:
-    """Return Σ v exp(2πi k·x) (side, side, side) of what was spread on a half grid, x = 0 at side // 2."""
-    m = grid.shape[0]
-    whole = fft.irfftn(grid, s=(m, m, m), workers=1)
+    """Return Σ v exp(2πi k·x) (side, side, side) of what was spread on a half grid, x = 0 at side // 2.
+
+    Axis after axis is transformed and cut, some columns at a time: no grid of the whole size is made.
+    """
+    m, half = grid.shape[0], grid.shape[2]
     inner = (np.arange(side_px) - side_px // 2) % m
-    cut = whole[np.ix_(inner, inner, inner)] * float(m) ** 3
-    envelope = kernel.transform(np.arange(side_px, dtype=np.float64) - side_px // 2, m)
-    for axis in range(3):
-        shape = [1, 1, 1]
-        shape[axis] = side_px
-        cut = cut / envelope.reshape(shape)
-    return np.asarray(cut, np.float32)
+    envelope = (kernel.transform(np.arange(side_px, dtype=np.float64) - side_px // 2, m) / m).astype(np.float32)
+    rows = np.empty((side_px, side_px, half), np.complex64)
+    for start in range(0, half, COLUMNS):
+        part = fft.ifft(grid[:, :, start : start + COLUMNS], axis=0, workers=1)[inner]
+        rows[:, :, start : start + COLUMNS] = fft.ifft(part, axis=1, overwrite_x=True, workers=1)[:, inner]
+    found = np.empty((side_px,) * 3, np.float32)
+    for z in range(side_px):
+        plane = fft.irfft(rows[z], n=m, axis=1, workers=1)[:, inner]
+        found[z] = plane / (envelope[z] * envelope[:, None] * envelope)
+    return found
 
 
 def to_fourier_space(volume: FloatArray, kernel: SpreadingKernel, m: int) -> ComplexArray:

@@ -11,8 +11,9 @@ from scipy import fft
 from scipy.optimize import nnls
 
 from napari_emgauss._types import FloatArray
+from napari_emgauss.forward.backprojection.gridding import ComplexArray
 from napari_emgauss.forward.backprojection.sums import NormalEquations
-from napari_emgauss.forward.backprojection.wiener import shells, signal_to_noise
+from napari_emgauss.forward.backprojection.wiener import shell_means, shell_planes, signal_to_noise
 from napari_emgauss.metrics import fourier_shell_correlation
 from napari_emgauss.metrics.maps import half_shells
 
@@ -22,28 +23,21 @@ STEPS = 12
 WEAK_PRIOR = 0.1
 """1/τ² of maps that are only compared with each other, as a part of the mean weight of their shells."""
 LARGEST_GAIN = 2.0
-KNOT_EVERY = 2
-"""Shells between two knots of a filter."""
-
-
-def shell_means(equations: NormalEquations) -> Numbers:
-    """Return the mean of K's spectrum on shells 0 .. n / 2 of the box."""
-    m = equations.spectrum.shape[0]
-    shell = np.rint(shells(m)).astype(np.intp)
-    inside = shell <= m // 4
-    return np.asarray(np.bincount(shell[inside], equations.spectrum[inside]) / np.bincount(shell[inside]))
+KNOT_EVERY, MOST_KNOTS = 2, 32
+"""Shells between two knots of a filter; more in large boxes, so that there are about half of the second at most."""
 
 
 def with_prior(equations: NormalEquations, inverse_tau: Numbers) -> NormalEquations:
     """Return the equations of the posterior: K and 1/τ² (shells 0 .. n / 2), which alone rules beyond."""
-    radius = shells(equations.spectrum.shape[0])
-    prior = np.interp(radius, np.arange(len(inverse_tau)), inverse_tau)
-    return replace(equations, spectrum=(equations.spectrum + prior).astype(np.float32))
+    spectrum, numbers = np.empty_like(equations.spectrum), np.arange(len(inverse_tau))
+    for plane, own, radius in zip(spectrum, equations.spectrum, shell_planes(len(spectrum)), strict=True):
+        plane[:] = own + np.interp(radius, numbers, inverse_tau)
+    return replace(equations, spectrum=spectrum)
 
 
 def most_likely_map(equations: NormalEquations, mask: FloatArray, *, steps: int = STEPS) -> FloatArray:
     """Return the map within ``mask`` that minimises the equations, by preconditioned conjugate gradients."""
-    means = shell_means(equations)
+    means = shell_means(equations.spectrum)
     inverse = 1 / np.interp(half_shells(len(mask)), np.arange(len(means)), np.maximum(means, 1e-4 * means.max()))
 
     def precondition(volume: FloatArray) -> FloatArray:
@@ -68,7 +62,7 @@ def most_likely_map(equations: NormalEquations, mask: FloatArray, *, steps: int 
 
 def inverse_tau_of(first: NormalEquations, second: NormalEquations, mask: FloatArray) -> tuple[Numbers, Numbers]:
     """Return 1/τ² per shell for each of two halves, from how far their maps agree, and the correlation of these."""
-    means = 0.5 * (shell_means(first) + shell_means(second))
+    means = 0.5 * (shell_means(first.spectrum) + shell_means(second.spectrum))
     weak = WEAK_PRIOR * means + 1e-3 * means.max()
     maps = [most_likely_map(with_prior(half, weak), mask) for half in (first, second)]
     correlation = fourier_shell_correlation(*maps).correlation
@@ -93,27 +87,45 @@ def shell_factors(
     not be negative).
     """
     n = first[0].shape[0]
-    knots = np.arange(0, n // 2 + KNOT_EVERY, KNOT_EVERY)
+    step = max(KNOT_EVERY, n // MOST_KNOTS)
     numbers = np.arange(n // 2 + 1)
-    hats = [np.clip(1 - np.abs(numbers - knot) / KNOT_EVERY, 0, 1) for knot in knots]
+    hats = [np.clip(1 - np.abs(numbers - knot) / step, 0, 1) for knot in range(0, n // 2 + step, step)]
     hats = [hat for hat in hats if hat.any()]
-    whole = halves[0] + halves[1]
-    parts, right = [], []
-    for own, other in zip(first, second, strict=True):
+    whole, filters = halves[0] + halves[1], np.array(hats)
+    seen = [fft.rfftn(half.b) for half in halves]
+    spectra = [(fft.rfftn(own), fft.rfftn(other)) for own, other in zip(first, second, strict=True)]
+    right = np.concatenate(
+        [filters @ (_shell_products(a, seen[1], n) + _shell_products(b, seen[0], n)) for a, b in spectra]
+    )
+    means, columns = [0.5 * (a + b) for a, b in spectra], []
+    for mean in means:
         for hat in hats:
-            a, b = scaled_shells(own, hat), scaled_shells(other, hat)
-            parts.append(0.5 * (a + b))
-            right.append(float(np.vdot(a, halves[1].b)) + float(np.vdot(b, halves[0].b)))
-    applied = [whole.apply(part) for part in parts]
-    matrix = np.array([[float(np.vdot(part, other)) for other in applied] for part in parts])
+            gains = np.interp(half_shells(n), numbers, hat)
+            applied = fft.rfftn(whole.apply(np.asarray(fft.irfftn(mean * gains, s=(n,) * 3), np.float32)))
+            columns.append(np.concatenate([filters @ _shell_products(own, applied, n) for own in means]))
+    matrix = np.array(columns)
     # Shells differ in power by orders of magnitude: each part is scaled to 1, so that the ridge is as small for all.
     unit = 1 / np.sqrt(np.maximum(np.diag(matrix), 1e-30))
     scaled = 0.5 * (matrix + matrix.T) * unit * unit[:, None] + 1e-6 * np.eye(len(matrix))
     values, vectors = np.linalg.eigh(scaled)
     root = np.sqrt(np.maximum(values, 1e-9 * values.max()))
-    found, _ = nnls(root[:, None] * vectors.T, vectors.T @ (unit * np.array(right)) / root)
+    found, _ = nnls(root[:, None] * vectors.T, vectors.T @ (unit * right) / root)
     limited = np.minimum(found * unit, LARGEST_GAIN).reshape(len(first), len(hats))
-    return np.asarray(limited @ np.array(hats))
+    return np.asarray(limited @ filters)
+
+
+def _shell_products(first: ComplexArray, second: ComplexArray, n: int) -> Numbers:
+    """⟨h(first), second⟩ = Σ h[s] p[s] of two spectra (n, n, n // 2 + 1), for any filter h linear between shells: p."""
+    radius: Numbers = half_shells(n)
+    pairs = np.full(n // 2 + 1, 2.0)
+    pairs[[0, -1]] = 1
+    products = (first.conj() * second).real * pairs / n**3
+    below = np.minimum(radius.astype(np.intp), n // 2)
+    part = np.where(below < n // 2, radius - below, 0)  # what lies beyond the last shell goes with it
+    total = np.zeros(n // 2 + 2)
+    for shell, share in ((below, 1 - part), (below + 1, part)):
+        total += np.bincount(shell.ravel(), (products * share).ravel(), len(total))
+    return total[: n // 2 + 1]
 
 
 def scaled_to(volume: FloatArray, equations: NormalEquations) -> float:

@@ -16,6 +16,7 @@ from scipy import fft
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.forward.backprojection.gridding import (
+    COLUMNS,
     EXACT,
     LINEAR,
     ComplexArray,
@@ -103,8 +104,8 @@ def batches(indices: Sequence[int], size: int = BATCH) -> Iterator[Sequence[int]
         yield indices[start : start + size]
 
 
-class Accumulators:
-    """Weighted sums over images, inserted into 3D Fourier space.
+class LikelihoodSums:
+    """Weighted sums over images, inserted into 3D Fourier space, that a map's likelihood depends on.
 
     Parameters
     ----------
@@ -115,43 +116,62 @@ class Accumulators:
     """
 
     def __init__(self, box_px: int, operators: npt.NDArray[np.float64] | None = None) -> None:
-        self.box_px = box_px
-        self.operators = np.eye(3)[None] if operators is None else operators
+        self.box_px, self.operators = box_px, _operators(operators)
         self.n_images = 0
         self.power = 0.0
         """Σ w |y|² of all coefficients, both of each conjugate pair."""
-        m, wide = 2 * box_px, 3 * box_px
-        self._values = np.zeros((m, m, m // 2 + 1), np.complex64)
-        self._linear_values = np.zeros_like(self._values)
-        self._linear_weights = np.zeros(self._values.shape, np.float32)
+        self._values = np.zeros((2 * box_px, 2 * box_px, box_px + 1), np.complex64)
+        wide = 3 * box_px
         self._weights = np.zeros((wide, wide, wide // 2 + 1), np.float32)
 
     def add(self, images: Coefficients, rotations: npt.NDArray[np.float64], weights: FloatArray) -> None:
         """Add a batch with its ``rotations`` (k, 3, 3) and weights (k, f), one over the variance of a coefficient."""
-        xy, box = images.xy.astype(np.float64), self.box_px
-        for value, transfer_, rotation, weight in zip(images.values, images.transfer, rotations, weights, strict=True):
-            self.power += 2 * float((weight * np.abs(value) ** 2).sum())
-            y = np.asarray(weight * transfer_ * value / len(self.operators), np.complex64)
-            w = np.asarray(weight * transfer_**2 / len(self.operators), np.float32)
-            for operator in self.operators:
-                # Row vectors: k in the map's frame is (R S)ᵀ (kx, ky, 0).
-                points = (xy @ (rotation @ operator)[:2])[:, ::-1] / box
-                spread(2 * box * points, y, EXACT.table, EXACT.reach, self._values)
-                spread(3 * box * points, w, EXACT.table, EXACT.reach, self._weights)
-                spread(2 * box * points, y, LINEAR.table, LINEAR.reach, self._linear_values)
-                spread(2 * box * points, w, LINEAR.table, LINEAR.reach, self._linear_weights)
+        self.power += 2 * float((weights * np.abs(images.values) ** 2).sum(dtype=np.float64))
+        for points, y, w in _insertions(images, rotations, weights, self.operators):
+            spread(2 * points, y, EXACT.table, EXACT.reach, self._values)
+            spread(3 * points, w, EXACT.table, EXACT.reach, self._weights)
         self.n_images += len(images.values)
 
     def equations(self) -> NormalEquations:
         """Return what the likelihood of a map depends on."""
-        box = self.box_px
-        b = to_real_space(self._values, EXACT, box)
-        kernel = to_real_space(self._weights, EXACT, 2 * box)
-        return NormalEquations(b, kernel_spectrum(kernel), self.power, self.n_images)
+        b = to_real_space(self._values, EXACT, self.box_px)
+        spectrum = kernel_spectrum(to_real_space(self._weights, EXACT, 2 * self.box_px))
+        return NormalEquations(b, spectrum, self.power, self.n_images)
 
-    def linear(self) -> FourierSums:
-        """Return the sums on the grid of a plain back-projection."""
-        return FourierSums(self._linear_values, self._linear_weights, LINEAR)
+
+class PlainSums:
+    """Weighted sums over images on the grid of a plain back-projection; see `LikelihoodSums`."""
+
+    def __init__(self, box_px: int, operators: npt.NDArray[np.float64] | None = None) -> None:
+        self.operators = _operators(operators)
+        shape = 2 * box_px, 2 * box_px, box_px + 1
+        self.sums = FourierSums(np.zeros(shape, np.complex64), np.zeros(shape, np.float32), LINEAR)
+
+    def add(self, images: Coefficients, rotations: npt.NDArray[np.float64], weights: FloatArray) -> None:
+        """Add a batch."""
+        for points, y, w in _insertions(images, rotations, weights, self.operators):
+            spread(2 * points, y, LINEAR.table, LINEAR.reach, self.sums.values)
+            spread(2 * points, w, LINEAR.table, LINEAR.reach, self.sums.weights)
+
+
+def _operators(operators: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64]:
+    return np.eye(3)[None] if operators is None else operators
+
+
+def _insertions(
+    images: Coefficients,
+    rotations: npt.NDArray[np.float64],
+    weights: FloatArray,
+    operators: npt.NDArray[np.float64],
+) -> Iterator[tuple[npt.NDArray[np.float64], ComplexArray, FloatArray]]:
+    """Frequencies (f, 3), z y x in cycles per box, with w c y and w c² of every image under every operator."""
+    xy = images.xy.astype(np.float64)
+    for value, transfer_, rotation, weight in zip(images.values, images.transfer, rotations, weights, strict=True):
+        y = np.asarray(weight * transfer_ * value / len(operators), np.complex64)
+        w = np.asarray(weight * transfer_**2 / len(operators), np.float32)
+        for operator in operators:
+            # Row vectors: k in the map's frame is (R S)ᵀ (kx, ky, 0).
+            yield (xy @ (rotation @ operator)[:2])[:, ::-1], y, w
 
 
 def kernel_spectrum(kernel: FloatArray) -> FloatArray:
@@ -198,11 +218,17 @@ class NormalEquations:
         )
 
     def apply(self, volume: FloatArray) -> FloatArray:
-        """Return K ∗ V."""
+        """Return K ∗ V, axis after axis of which only what is not 0, or is wanted, is transformed."""
         n = volume.shape[0]
-        padded = fft.rfftn(volume, s=(2 * n,) * 3, workers=1)
-        padded *= self.spectrum
-        return np.asarray(fft.irfftn(padded, s=(2 * n,) * 3, workers=1)[:n, :n, :n], np.float32)
+        rows = fft.rfft(volume, 2 * n, axis=2, workers=1)
+        for start in range(0, n + 1, COLUMNS):
+            columns = slice(start, start + COLUMNS)
+            part = fft.fft(rows[:, :, columns], 2 * n, axis=1, workers=1)
+            part = fft.fft(part, 2 * n, axis=0, workers=1)
+            part *= self.spectrum[:, :, columns]
+            part = fft.ifft(part, axis=0, overwrite_x=True, workers=1)[:n]
+            rows[:, :, columns] = fft.ifft(part, axis=1, workers=1)[:, :n]
+        return np.asarray(fft.irfft(rows, 2 * n, axis=2, workers=1)[:, :, :n], np.float32)
 
     def loss(self, volume: FloatArray, applied: FloatArray | None = None) -> float:
         """Return the weighted squared difference, per image."""

@@ -5,6 +5,7 @@ Scheres 2012 (doi:10.1016/j.jsb.2012.09.006): Σ w c y / (Σ w c² + 1/τ²), τ
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,30 +23,33 @@ FLOOR = 1e-2
 """Regularisation of maps whose τ² is not known yet, as a part of the mean weight of a shell."""
 
 
-def shells(grid_px: int) -> npt.NDArray[np.float64]:
-    """Return the radius, in cycles per box of half the size, of every node of a half grid."""
-    axis = fft.fftfreq(grid_px, 1 / grid_px)
-    x = np.arange(grid_px // 2 + 1)
-    radius: npt.NDArray[np.float64] = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + x**2) / 2
-    return radius
+def shell_planes(grid_px: int) -> Iterator[Numbers]:
+    """Yield the radius of every node of a half grid, plane by plane, in cycles per box of half the size."""
+    axis, x = fft.fftfreq(grid_px, 1 / grid_px), np.arange(grid_px // 2 + 1)
+    for z in axis:
+        yield np.sqrt(z**2 + axis[:, None] ** 2 + x**2) / 2
 
 
-def mean_weight(sums: FourierSums) -> Numbers:
-    """Return the mean of Σ w c² on every shell 0 .. box / 2."""
-    m = sums.weights.shape[0]
-    shell = np.rint(shells(m)).astype(np.intp)
-    inside = shell <= m // 4
-    total = np.bincount(shell[inside], weights=sums.weights[inside])
-    return np.asarray(total / np.bincount(shell[inside]))
+def shell_means(values: FloatArray) -> Numbers:
+    """Return the mean of a half grid on every shell 0 .. box / 2; it is read plane by plane."""
+    m = values.shape[0]
+    totals, counts = np.zeros(m // 4 + 1), np.zeros(m // 4 + 1)
+    for plane, radius in zip(values, shell_planes(m), strict=True):
+        shell = np.rint(radius).astype(np.intp)
+        inside = shell <= m // 4
+        totals += np.bincount(shell[inside], plane[inside], m // 4 + 1)
+        counts += np.bincount(shell[inside], minlength=m // 4 + 1)
+    return totals / counts
 
 
 def regularised_map(sums: FourierSums, inverse_tau: Numbers) -> FloatArray:
     """Return Σ w c y / (Σ w c² + 1/τ²) as a map (z, y, x); ``inverse_tau`` is 1/τ² on every shell 0 .. box / 2."""
     m = sums.weights.shape[0]
-    radius = shells(m)
-    prior = np.interp(radius, np.arange(len(inverse_tau)), inverse_tau)
-    estimate = np.where(radius <= m // 4, sums.values / np.maximum(sums.weights + prior, 1e-30), 0)
-    return to_real_space(estimate.astype(np.complex64), sums.kernel, m // 2) / np.float32(m) ** 3
+    estimate, numbers = np.empty_like(sums.values), np.arange(len(inverse_tau))
+    for plane, values, weights, radius in zip(estimate, sums.values, sums.weights, shell_planes(m), strict=True):
+        prior = np.interp(radius, numbers, inverse_tau)
+        plane[:] = np.where(radius <= m // 4, values / np.maximum(weights + prior, 1e-30), 0)
+    return to_real_space(estimate, sums.kernel, m // 2) / np.float32(m) ** 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +71,7 @@ def wiener_maps(first: FourierSums, second: FourierSums, mask: FloatArray) -> Wi
 
     1/τ² is the mean weight of a shell divided by the signal-to-noise ratio of a half.
     """
-    weights = [mean_weight(half) for half in (first, second)]
+    weights = [shell_means(half.weights) for half in (first, second)]
     maps = [
         regularised_map(half, FLOOR * (weight + weight.max()))
         for half, weight in zip((first, second), weights, strict=True)

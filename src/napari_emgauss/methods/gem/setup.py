@@ -19,8 +19,9 @@ from napari_emgauss.particles import Particles
 
 SMALLEST_HALF = 4
 """Particles that each half must have."""
-BYTES_PER_VOXEL = 560
-"""Memory per voxel of the map while images are summed: grids of twice and three times the box, for two halves."""
+BYTES_PER_VOXEL, WHILE_REFINING = 310, 380
+"""Memory per voxel of the map while images are summed: grids of twice and three times the box, beside the sums of the
+other half; and while they are summed again with refined views, beside what was found without."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,7 @@ def prepare(particles: Particles, *, seed: int = 0, device: str = "auto", **sett
     _ = setup.operators, setup.halves
     box = particles.box_px
     check_room_in_memory(
-        BYTES_PER_VOXEL * box**3,
+        (BYTES_PER_VOXEL if setup.config.refine == "off" else WHILE_REFINING) * box**3,
         what=f"a map of {box}³ voxels while its images are summed",
         remedy="Use a smaller box: box_px (--box-px).",
     )

@@ -13,9 +13,10 @@ from napari_emgauss.forward.backprojection.map_estimate import inverse_tau_of, m
 from napari_emgauss.forward.backprojection.noise import found_sign, noise_power, noise_weights
 from napari_emgauss.forward.backprojection.sums import (
     BATCH,
-    Accumulators,
     FourierSums,
+    LikelihoodSums,
     NormalEquations,
+    PlainSums,
     batches,
     coefficients,
 )
@@ -45,8 +46,8 @@ class ParticleStudy:
         One over the variance of every coefficient, per optics group (groups, f).
     equations
         Normal equations of each half.
-    posterior
-        The same with the prior.
+    prior
+        1/τ² on shells 0 .. n / 2.
     targets
         Most probable maps of voxels of each half.
     wiener
@@ -60,11 +61,15 @@ class ParticleStudy:
     setup: GemSetup
     weights: FloatArray
     equations: tuple[NormalEquations, NormalEquations]
-    posterior: tuple[NormalEquations, NormalEquations]
+    prior: npt.NDArray[np.float64]
     targets: tuple[FloatArray, FloatArray]
     wiener: FloatArray
     plain_halves: tuple[FloatArray, FloatArray]
     correlation: npt.NDArray[np.float64]
+
+    def posterior(self, half: int) -> NormalEquations:
+        """Return the normal equations of a half with the prior."""
+        return with_prior(self.equations[half], self.prior)
 
     @property
     def mask(self) -> FloatArray:
@@ -95,24 +100,26 @@ def summed_halves(
     setup: GemSetup, weights: FloatArray, watch: Watch | None = None, *, stage: str = SUMMING
 ) -> tuple[HalfSums, HalfSums] | None:
     """Read all images once and return the sums of both halves; None after a stop."""
-    particles, sums = setup.particles, []
+    particles, found = setup.particles, []
     done, total = 0, len(particles)
     if watch is not None:
         watch.tell(stage, done, total)
     for half in setup.halves:
-        accumulators = Accumulators(setup.box_px, setup.operators)
+        likelihood = LikelihoodSums(setup.box_px, setup.operators)
+        plain = PlainSums(setup.box_px, setup.operators)
         for batch in batches(half.tolist(), images_at_a_time(setup.box_px)):
             if watch is not None and watch.held():
                 return None
             images = coefficients(particles, batch)
-            accumulators.add(images, particles.rotations[images.indices], weights[particles.optics_group[batch]])
+            for sums in (likelihood, plain):
+                sums.add(images, particles.rotations[images.indices], weights[particles.optics_group[batch]])
             done += len(batch)
             if watch is not None and done < total:
                 watch.tell(stage, done, total)
         # Grids of sums are large: those of the first half are gone before the second's are made.
-        sums.append((accumulators.equations(), accumulators.linear()))
-        del accumulators
-    return sums[0], sums[1]
+        found.append((likelihood.equations(), plain.sums))
+        del likelihood, plain, sums
+    return found[0], found[1]
 
 
 def images_at_a_time(box_px: int) -> int:
@@ -126,14 +133,13 @@ def from_sums(setup: GemSetup, weights: FloatArray, sums: tuple[HalfSums, HalfSu
     (first, first_linear), (second, second_linear) = sums
     inverse_tau, correlation = inverse_tau_of(first, second, mask)
     prior = setup.config.prior_weight * inverse_tau
-    posterior = with_prior(first, prior), with_prior(second, prior)
     plain = wiener_maps(first_linear, second_linear, mask)
     return ParticleStudy(
         setup=setup,
         weights=weights,
         equations=(first, second),
-        posterior=posterior,
-        targets=(most_likely_map(posterior[0], mask), most_likely_map(posterior[1], mask)),
+        prior=prior,
+        targets=(most_likely_map(with_prior(first, prior), mask), most_likely_map(with_prior(second, prior), mask)),
         wiener=plain.filtered,
         plain_halves=(plain.first, plain.second),
         correlation=correlation,

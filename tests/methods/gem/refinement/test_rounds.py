@@ -43,7 +43,7 @@ LARGE = phantom_molecule(400, radius_angstrom=80, width_angstrom=5.0)
 @pytest.fixture(scope="module")
 def clear(simulated):
     """Of a molecule that is wide enough for a turn by 3° to be seen."""
-    return simulated(snr=2.0, n=200, box=32, molecule=LARGE)
+    return simulated(snr=2.0, n=140, box=32, molecule=LARGE)
 
 
 @pytest.fixture(scope="module")

@@ -71,19 +71,29 @@ class Judges:
 
         Without a spread views stay as they are given. None after a stop.
         """
-        particles, weights, values = self.found.setup.particles, self.found.weights, []
         rng = np.random.default_rng((self.found.setup.seed, 3))  # the same frequencies judge every time
+        values = []
         for target, images in zip(targets, reversed(list(self._images())), strict=True):
-            slices = CentralSlices(target)
-            for batch in batches(images):
-                if self.watch.held():
-                    return None
-                own, changes = weights[particles.optics_group[batch]], np.zeros((len(batch), N_PARAMETERS))
-                judged = rng.random(own.shape) < 0.5
-                if spread is not None:
-                    changes = fit_views(slices, particles, batch, own * ~judged, changes, spread, highest=self.highest)
-                values.append(misfit(slices, particles, batch, own * judged, changes, highest=self.highest))
+            own = self._misfits(target, images, spread, rng)
+            if own is None:
+                return None
+            values += own
         return np.concatenate(values)
+
+    def _misfits(
+        self, target: FloatArray, images: list[int], spread: Spread | None, rng: np.random.Generator
+    ) -> list[Numbers] | None:
+        """Those of the images of one half with the map of the other; its slices go when they are done."""
+        particles, slices, values = self.found.setup.particles, CentralSlices(target), []
+        for batch in batches(images):
+            if self.watch.held():
+                return None
+            weights = self.found.weights[particles.optics_group[batch]]
+            changes, judged = np.zeros((len(batch), N_PARAMETERS)), rng.random(weights.shape) < 0.5
+            if spread is not None:
+                changes = fit_views(slices, particles, batch, weights * ~judged, changes, spread, highest=self.highest)
+            values.append(misfit(slices, particles, batch, weights * judged, changes, highest=self.highest))
+        return values
 
     def _images(self) -> Iterator[list[int]]:
         rng = np.random.default_rng((self.found.setup.seed, 2))

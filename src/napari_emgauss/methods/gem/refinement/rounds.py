@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from napari_emgauss._types import FloatArray
 from napari_emgauss.forward.backprojection.sums import batches
 from napari_emgauss.forward.central_slices import CentralSlices
 from napari_emgauss.methods.gem.refinement.evidence import WIDEST, Judges, found_spread, gain_of_hidden_images
@@ -86,24 +87,45 @@ def highest_of(found: ParticleStudy) -> int:
 
 def _fitted(found: ParticleStudy, spread: Spread, watch: Watch) -> tuple[ParticleStudy, Numbers] | None:
     """What the images say after all rounds, and the changes of the views; None after a stop."""
-    particles, now = found.setup.particles, found
-    changes, done = np.zeros((len(particles), N_PARAMETERS)), 0
-    for _ in range(ROUNDS):
-        for target, indices in zip(now.targets, found.setup.halves, strict=True):
-            slices, highest = CentralSlices(target), highest_of(now)
-            for batch in batches(indices.tolist()):
-                if watch.held():
-                    return None
-                watch.tell(REFINING, done, ROUNDS * len(particles))
-                weights = found.weights[particles.optics_group[batch]]
-                changes[batch] = fit_views(slices, particles, batch, weights, changes[batch], spread, highest=highest)
-                done += len(batch)
-            changes[indices] = without_drift(changes[indices], particles.rotations[indices])
+    halves, after = found.setup.halves, found
+    changes = np.zeros((sum(map(len, halves)), N_PARAMETERS))
+    for number in range(ROUNDS):
+        targets, highest = after.targets, highest_of(after)
+        # Sums are large: those of a round are gone before new ones are made.
+        after = found
+        for half, target in enumerate(targets):
+            done = number * len(changes) + half * len(halves[0])
+            if not _fit_half(found, half, target, changes, spread, highest, done, watch):
+                return None
         summed = _summed(found, changes, watch)
         if summed is None:
             return None
-        now = summed
-    return now, changes
+        after = summed
+        del summed
+    return after, changes
+
+
+def _fit_half(
+    found: ParticleStudy,
+    half: int,
+    target: FloatArray,
+    changes: Numbers,
+    spread: Spread,
+    highest: float,
+    done: int,
+    watch: Watch,
+) -> bool:
+    """Fit the views of a half to its map, in place; return whether it came to its end."""
+    particles, indices, slices = found.setup.particles, found.setup.halves[half], CentralSlices(target)
+    for batch in batches(indices.tolist()):
+        if watch.held():
+            return False
+        watch.tell(REFINING, done, ROUNDS * len(changes))
+        weights = found.weights[particles.optics_group[batch]]
+        changes[batch] = fit_views(slices, particles, batch, weights, changes[batch], spread, highest=highest)
+        done += len(batch)
+    changes[indices] = without_drift(changes[indices], particles.rotations[indices])
+    return True
 
 
 def _summed(found: ParticleStudy, changes: Numbers, watch: Watch) -> ParticleStudy | None:
