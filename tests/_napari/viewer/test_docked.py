@@ -1,5 +1,6 @@
 """Widgets are filled when what they need is loaded, and end with their docks."""
 
+import gc
 import sys
 import threading
 
@@ -61,3 +62,15 @@ def test_it_opens_at_once_and_is_filled_when_torch_is_loaded_elsewhere(qtbot, do
     qtbot.waitUntil(lambda: widget.is_filled, timeout=WAIT_MS)
     assert threads == [("napari_emgauss.units", "emgauss-loading")]
     assert [widget.layout().itemAt(i).widget() for i in range(widget.layout().count())] == [widget.view]
+
+
+def test_a_widget_that_nobody_keeps_ends_without_the_collector(qtbot):
+    gc.disable()
+    try:
+        ended = []
+        widget = Sample(None)
+        widget.view.destroyed.connect(lambda: ended.append(1))
+        del widget
+        assert ended == [1]
+    finally:
+        gc.enable()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from qtpy.QtCore import QEvent, QObject, QSize, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QEvent, QObject, QSize
 from qtpy.QtWidgets import QMainWindow, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.elements import text_label
@@ -70,7 +69,7 @@ class DockedWidget(QWidget):
         self.viewer: Any = getattr(viewer, "__wrapped__", viewer)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        EndsWithDock(self, self.may_end).taken_out.connect(lambda: self.leave())
+        EndsWithDock(self)
         if "torch" in sys.modules:
             self.fill()
             return
@@ -121,23 +120,25 @@ class EndsWithDock(QObject):
     """Destroys a widget once it is taken out of its dock.
 
     napari's × button destroys the dock but only lets go of the widget, which would live on unseen with its threads,
-    timers and connections, kept by the slots it is connected to. ``taken_out`` tells just before, while the widget and
-    the viewer are still whole.
+    timers and connections, kept by the slots it is connected to. The widget's ``leave`` is called just before, while it
+    and the viewer are still whole; its ``may_end`` is asked when a person closes the dock or the window.
+
+    It knows the widget as its parent only: a reference would close a circle, and Python's collector takes circles apart
+    before Qt's objects in them are destroyed.
 
     Parameters
     ----------
     widget
         What is docked.
-    may_end
-        Asked when a person closes the dock or the window; False keeps them open.
     """
 
-    taken_out = Signal()
-
-    def __init__(self, widget: QWidget, may_end: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, widget: DockedWidget) -> None:
         super().__init__(widget)
-        self._may_end = may_end
         widget.installEventFilter(self)
+
+    def _may_end(self) -> bool:
+        widget: Any = self.parent()
+        return widget is None or bool(widget.may_end())
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Wait for the widget to gain or lose its parent, and for the window to be closed."""
@@ -149,8 +150,9 @@ class EndsWithDock(QObject):
             if watched is not self.parent():
                 self._attend_to_window(watched)
             elif watched.parent() is None:
-                self.taken_out.emit()
-                watched.deleteLater()
+                widget: Any = watched
+                widget.leave()
+                widget.deleteLater()
             else:
                 self._attend_to_dock(watched.parent())
         return False
