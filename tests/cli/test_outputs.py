@@ -4,10 +4,18 @@ import errno
 import os
 
 import pytest
+import torch
 
 from napari_emgauss.cli.display import plain_console
-from napari_emgauss.cli.outputs import check_outputs, check_results_folder, check_writable, save_model
+from napari_emgauss.cli.outputs import (
+    check_outputs,
+    check_results_folder,
+    check_writable,
+    save_model,
+    tell_of_checkpoints,
+)
 from napari_emgauss.errors import FileFormatError
+from napari_emgauss.io.store import JobFolder
 
 
 def test_an_existing_output_is_refused_unless_it_may_be_replaced(tmp_path):
@@ -26,6 +34,19 @@ def test_an_input_is_never_an_output_by_whatever_name(tmp_path):
     for name in ("a.tif", "link.tif", "hard.tif"):
         with pytest.raises(FileExistsError, match="is the input"):
             check_outputs([tmp_path / name], inputs=[tmp_path / "a.tif"], overwrite=True)
+
+
+def test_a_training_goes_on_only_from_a_folder_that_holds_one(tmp_path, capsys):
+    tell_of_checkpoints(None, plain_console())
+    tell_of_checkpoints(tmp_path / "new", plain_console())
+    (tmp_path / "notes.txt").touch()
+    tell_of_checkpoints(tmp_path, plain_console())
+    assert capsys.readouterr().out == ""
+    JobFolder(tmp_path, "a").save_state(0, {"x": torch.zeros(1)}, {})
+    tell_of_checkpoints(tmp_path, plain_console())
+    assert "Continuing from the checkpoints in" in capsys.readouterr().out
+    with pytest.raises(NotADirectoryError, match=r"notes\.txt is a file; checkpoints are kept in a folder"):
+        tell_of_checkpoints(tmp_path / "notes.txt", plain_console())
 
 
 def test_two_outputs_need_two_names(tmp_path):

@@ -73,6 +73,15 @@ def test_outputs_are_tried_before_any_work(brain, capsys, monkeypatch):
     assert "saved as .emgauss" in capsys.readouterr().err
 
 
+def test_masks_in_another_order_than_their_stacks_are_refused(brain, capsys):
+    folder, _, _, arguments = brain
+    swapped = [*arguments[:4], arguments[5], arguments[4], arguments[6]]
+    assert main(["svr", *swapped, "-o", str(folder / "swapped.nii")]) == 1
+    error = " ".join(capsys.readouterr().err.split())
+    assert "coronal_mask.nii.gz, which is on the grid of coronal.nii.gz" in error
+    assert "in the order of their stacks" in error
+
+
 def test_a_thickness_that_is_not_known_is_said(brain, capsys):
     folder, _, _, arguments = brain
     assert main(["svr", *arguments, "motion=false", "-o", str(folder / "guessed.nii")]) == 0

@@ -123,6 +123,13 @@ def test_foreign_headers_are_refused(tmp_path, metadata, message):
         Container(tmp_path / "m.emgauss")
 
 
+@pytest.mark.parametrize("name", ["stack.tif", "brain.nii.gz", "weights.pt"])
+def test_files_of_other_kinds_are_refused_with_what_reads_them(tmp_path, name):
+    (tmp_path / name).write_bytes(b"II*\0 and what is no header" * 9)
+    with pytest.raises(ModelFileError, match=rf"{name} is no model: a model is a \.emgauss file.* read_particles"):
+        Container(tmp_path / name)
+
+
 @pytest.mark.parametrize("content", [b"", b"abc", struct.pack("<Q", 2**40) + b"{}", bytes(200)])
 def test_damaged_files_are_refused_with_their_name(tmp_path, content):
     (tmp_path / "m.emgauss").write_bytes(content)

@@ -82,7 +82,7 @@ class GemCommand:
     def run(self) -> int:
         """Reconstruct a map and write it; 130 when the user stopped it."""
         from napari_emgauss.cli.display import TrainingDisplay, plain_console, stop_on_interrupt
-        from napari_emgauss.cli.outputs import check_not_inputs, check_outputs
+        from napari_emgauss.cli.outputs import check_not_inputs, check_outputs, tell_of_checkpoints
         from napari_emgauss.cli.settings import parse_settings
         from napari_emgauss.io.container import check_model_name
         from napari_emgauss.io.particles import image_files
@@ -103,8 +103,7 @@ class GemCommand:
         inputs += image_files(particles)
         check_not_inputs([*self._outputs(), *map(stopped_output, self._outputs())], inputs)
         console.print(particles.describe())
-        if self.checkpoint is not None and self.checkpoint.is_dir() and any(self.checkpoint.iterdir()):
-            console.print(f"Continuing from the checkpoints in {self.checkpoint}.")
+        tell_of_checkpoints(self.checkpoint, console)
         control = Control()
         end: list[Finished] = []
         with TrainingDisplay(console) as display, stop_on_interrupt(control, console):

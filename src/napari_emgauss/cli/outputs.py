@@ -86,6 +86,25 @@ def save_model(model: Any, path: Path, console: Console, *, otherwise: Sequence[
         raise
 
 
+def tell_of_checkpoints(folder: Path | None, console: Console) -> None:
+    """Say that a training goes on, if a folder for checkpoints holds anything that was learned.
+
+    Raises
+    ------
+    NotADirectoryError
+        It is a file.
+    FileFormatError
+        It holds a training of a version that this one cannot continue.
+    """
+    from napari_emgauss.io.store import JobFolder, check_folder
+
+    if folder is None:
+        return
+    check_folder(folder)
+    if JobFolder(folder, "").exists():
+        console.print(f"Continuing from the checkpoints in {folder}.")
+
+
 def check_writable(path: Path) -> None:
     """Raise `FileFormatError` before any work is done, unless the volume can be written under this name."""
     if not path.name.lower().endswith(tuple(WRITABLE_SUFFIXES)):

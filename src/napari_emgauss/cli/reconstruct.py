@@ -70,7 +70,13 @@ class Reconstruct:
         from napari_emgauss.cli.display import TrainingDisplay, plain_console, stop_on_interrupt
         from napari_emgauss.cli.jobs.display import JobDisplay
         from napari_emgauss.cli.jobs.workers import workers
-        from napari_emgauss.cli.outputs import check_outputs, check_writable, export_volume, save_model
+        from napari_emgauss.cli.outputs import (
+            check_outputs,
+            check_writable,
+            export_volume,
+            save_model,
+            tell_of_checkpoints,
+        )
         from napari_emgauss.cli.settings import parse_settings
         from napari_emgauss.io import read
         from napari_emgauss.io.container import check_model_name
@@ -89,8 +95,7 @@ class Reconstruct:
         settings = parse_settings(self.set)
         volume = read(self.stack, voxel_size_nm=self.voxel_size_nm, dataset=self.dataset)
         console.print(volume.describe())
-        if self.checkpoint is not None and self.checkpoint.is_dir() and any(self.checkpoint.iterdir()):
-            console.print(f"Continuing from the checkpoints in {self.checkpoint}.")
+        tell_of_checkpoints(self.checkpoint, console)
         control = Control()
         end: list[Finished] = []
         shares = not (self.workers is None and self.scheduler is None and self.cluster is None)

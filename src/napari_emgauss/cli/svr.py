@@ -63,7 +63,7 @@ class SvrCommand:
     def run(self) -> int:
         """Reconstruct a volume and write it; 130 when the user stopped it."""
         from napari_emgauss.cli.display import TrainingDisplay, plain_console, stop_on_interrupt
-        from napari_emgauss.cli.outputs import check_outputs, save_model
+        from napari_emgauss.cli.outputs import check_outputs, save_model, tell_of_checkpoints
         from napari_emgauss.cli.reconstruct import stopped_output
         from napari_emgauss.cli.settings import parse_settings
         from napari_emgauss.io.container import check_model_name
@@ -82,8 +82,7 @@ class SvrCommand:
         settings = parse_settings(self.set, fields=fields_of(SvrConfig), options=OPTIONS)
         stacks = self._read(console)
         size = self.voxel_size_mm or float(stacks[0].spacing_mm[1:].min())
-        if self.checkpoint is not None and self.checkpoint.is_dir() and any(self.checkpoint.iterdir()):
-            console.print(f"Continuing from the checkpoints in {self.checkpoint}.")
+        tell_of_checkpoints(self.checkpoint, console)
         control = Control()
         end: list[Finished] = []
         with TrainingDisplay(console) as display, stop_on_interrupt(control, console):
@@ -121,7 +120,7 @@ class SvrCommand:
 
     def _read(self, console: Console) -> list[SliceStack]:
         """Read the stacks with their masks, and say what they are."""
-        from napari_emgauss.io.stacks import read_stack
+        from napari_emgauss.io.stacks import check_order_of_masks, read_stack
 
         if not self.stacks:
             raise ConfigError(
@@ -134,6 +133,8 @@ class SvrCommand:
             with said_as_notes(console):
                 stacks.append(read_stack(path, mask=mask, thickness_mm=thickness_mm))
             console.print(stacks[-1].describe())
+        if len(self.masks) > 1:
+            check_order_of_masks(stacks, self.masks)
         return stacks
 
 

@@ -80,7 +80,9 @@ class Container:
         except (ValueError, TypeError, KeyError, OSError, RecursionError) as error:
             raise ModelFileError(f"{self.path} is not a usable model: {error}") from error
         if header is None:
-            raise ModelFileError(f"{self.path} is a safetensors file but no napari-emgauss model.")
+            raise ModelFileError(
+                f"{self.path} is a safetensors file but no napari-emgauss model. Give one that this program has saved."
+            )
         if not isinstance(header, dict):
             raise ModelFileError(f"{self.path} is not a usable model: its header is no object.")
         self.header: dict[str, Any] = header
@@ -214,6 +216,11 @@ def _read_header(file: RawIOBase, path: Path) -> tuple[dict[str, Any], int]:
         raise ModelFileError(f"{path} is truncated: {n_read} bytes; a model has at least a header.")
     (n_bytes,) = struct.unpack("<Q", start)
     if n_bytes > min(MAX_HEADER_BYTES, path.stat().st_size - 8):
+        if path.suffix.lower() != SUFFIX:
+            raise ModelFileError(
+                f"{path} is no model: a model is a {SUFFIX} file, as save writes it. Volumes are read with read, "
+                "stacks of slices with read_stack, particles with read_particles."
+            )
         raise ModelFileError(
             f"{path} is no model, or truncated: it declares a header of {n_bytes} bytes; at most "
             f"{MAX_HEADER_BYTES} and the file's own size are possible."

@@ -324,6 +324,12 @@ def _check_digest(tensors: Mapping[str, Tensor], values: Mapping[str, Any], head
         raise ValueError("it is damaged: its contents are not what was written")
 
 
+def check_folder(folder: str | Path) -> None:
+    """Raise ``NotADirectoryError`` where checkpoints cannot be kept in ``folder`` because it is a file."""
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise NotADirectoryError(f"{folder} is a file; checkpoints are kept in a folder. Give one, which may be new.")
+
+
 @contextmanager
 def opened_store(
     folder: str | Path | None, fingerprint: Callable[[], str], *, warn: Callable[[str], None]
@@ -343,10 +349,13 @@ def opened_store(
     ------
     FolderInUseError
         Another process works in the folder.
+    NotADirectoryError
+        It is a file.
     """
     if folder is None:
         yield JobMemory()
         return
+    check_folder(folder)
     store = JobFolder(folder, fingerprint(), warn=warn)
     with store.locked():
         yield store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 
@@ -82,6 +82,25 @@ def stack_of_array(
         raise VolumeError(f"{name}: a stack has three axes, got {np.ndim(values)}. Pick one channel or time point.")
     images = np.ascontiguousarray(np.transpose(values, axes), np.float32)
     return SliceStack(images, check_affine(affine, name)[:, [*axes, 3]], thickness_mm, name=name)
+
+
+def is_grid_of(stack: SliceStack, shape: Sequence[int], affine: AnyArray) -> bool:
+    """Tell whether the voxels of an array are the pixels of a stack, whatever the order of its axes.
+
+    Parameters
+    ----------
+    stack
+        The stack.
+    shape
+        Of the array (a, b, c).
+    affine
+        4 × 4; maps an index of the array to world millimetres (RAS).
+    """
+    own, other = (list(product(*((0, n - 1) for n in lengths))) for lengths in (stack.images.shape, shape))
+    at = transform(np.linalg.inv(affine), stack.world(np.array(own, np.float64)))
+    nearest = np.rint(at)
+    on_voxels = np.abs(at - nearest).max() < _ONE_GRID_WITHIN
+    return bool(on_voxels) and {tuple(corner) for corner in nearest.astype(int).tolist()} == set(other)
 
 
 def mask_on(stack: SliceStack, values: AnyArray, affine: AnyArray, name: str) -> AnyArray:

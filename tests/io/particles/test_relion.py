@@ -66,8 +66,15 @@ def test_optics_may_come_after_the_particles(tmp_path):
 def test_missing_columns_are_named_all_at_once(tmp_path):
     write_stack(tmp_path / "s.mrcs", n=2)
     without = PARTICLES.replace("_rlnDefocusU", "_rlnOther").replace("_rlnDefocusV", "_rlnAnother")
-    with pytest.raises(ParticlesError, match="_rlnDefocusU, _rlnDefocusV"):
+    with pytest.raises(ParticlesError, match=r"_rlnDefocusU, _rlnDefocusV, .*CtfFind"):
         read_particles(star(tmp_path, particles=without))
+
+
+@pytest.mark.parametrize(("column", "remedy"), [("_rlnAngleTilt", "Refine3D"), ("_rlnOriginYAngst", "add the column")])
+def test_a_missing_column_is_told_with_its_remedy(tmp_path, column, remedy):
+    write_stack(tmp_path / "s.mrcs", n=2)
+    with pytest.raises(ParticlesError, match=f"has no column {column}, .*{remedy}"):
+        read_particles(star(tmp_path, particles=PARTICLES.replace(column, "_rlnOther")))
 
 
 def test_a_missing_pixel_size_is_told_with_its_remedy(tmp_path):

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_emgauss.methods.gem import reconstruct_particles
 from napari_emgauss.methods.registry import load
+from napari_emgauss.particles import Particles
 from napari_emgauss.training import Control, Finished, FinishReason, Improved, Preview, Progress, RunConfig
 
 
@@ -95,6 +98,20 @@ def test_a_stop_before_anything_was_learned_says_so(particles, quick):
     with pytest.raises(RuntimeError, match="nothing was learned"):
         reconstruct_particles(particles, control=control, on_event=events.append, **quick)
     assert [type(event) for event in events] == [Finished]
+
+
+def test_a_stop_while_the_sign_is_found_reads_no_more_images(particles, quick, monkeypatch):
+    control, reads, read = Control(), [], Particles.read
+
+    def stopping(self, indices):
+        reads.append(len(indices))
+        control.stop()
+        return read(self, indices)
+
+    monkeypatch.setattr(Particles, "read", stopping)
+    with pytest.raises(RuntimeError, match="nothing was learned"):
+        reconstruct_particles(replace(particles, data_sign=0), control=control, **quick)
+    assert len(reads) == 1
 
 
 def test_passes_over_the_images_go_on_from_their_sums(particles, quick, truth):

@@ -144,6 +144,13 @@ def test_the_intensities_are_those_of_the_first_stack(moving):
     assert values[1] == pytest.approx(7 * values[0], rel=1e-3)
 
 
+def test_of_one_stack_it_is_said_what_it_does_not_show(moving):
+    events: list = []
+    settings = {"solve_steps": 2, "spacing": 3.0, "hide_every": 0}
+    reconstruct_slices(moving.stacks[:1], **settings, on_event=events.append)
+    assert any("one stack only" in event.message for event in events if isinstance(event, Notice))
+
+
 def test_stacks_of_another_type_are_refused(moving):
     with pytest.raises(eg.errors.VolumeError, match="SliceStack"):
         reconstruct_slices([moving.truth])  # type: ignore[list-item]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,10 +22,13 @@ LOW_PASS = 0.25
 """Part of Nyquist that the sign is found at."""
 
 
-def noise_power(particles: Particles, indices: npt.NDArray[np.int64]) -> Numbers:
+def noise_power(
+    particles: Particles, indices: npt.NDArray[np.int64], *, stop: Callable[[], bool] = lambda: False
+) -> Numbers:
     """Return the mean |n(k)|² of the noise on shells 1 .. box / 2, per optics group: (groups, box / 2 + 1).
 
-    It is that of what lies outside of the particle. A shell that nothing is known of has that of its neighbour.
+    It is that of what lies outside of the particle. A shell that nothing is known of has that of its neighbour. Once
+    ``stop`` returns True, no further images are read.
     """
     box = particles.box_px
     kept, xy = kept_frequencies(box)
@@ -34,6 +39,8 @@ def noise_power(particles: Particles, indices: npt.NDArray[np.int64]) -> Numbers
     power = np.zeros((len(particles.optics_names), box // 2 + 1))
     counts = np.zeros(len(power))
     for batch in batches(indices.tolist()):
+        if stop():
+            break
         squares = np.abs(centred_spectrum(particles.read(batch) * outside.astype(np.float32))[:, kept]) ** 2
         for group in np.unique(particles.optics_group[batch]):
             own = particles.optics_group[batch] == group
@@ -59,17 +66,21 @@ def noise_weights(power: Numbers, box_px: int, *, whiten: bool = True) -> FloatA
     return np.stack([1 / np.interp(radius, shells, own) for own in power]).astype(np.float32)
 
 
-def found_sign(particles: Particles, indices: npt.NDArray[np.int64]) -> int:
+def found_sign(
+    particles: Particles, indices: npt.NDArray[np.int64], *, stop: Callable[[], bool] = lambda: False
+) -> int:
     """Return 1 if the particles are white, -1 if they are black.
 
     What all images have in common, once each is centred and multiplied by its CTF, is a blurred particle: it is seen
-    whether its middle is brighter than what is around it.
+    whether its middle is brighter than what is around it. Once ``stop`` returns True, no further images are read.
     """
     box = particles.box_px
     kept, xy = kept_frequencies(box)
     low = np.exp(-0.5 * (np.hypot(*xy.T) / (LOW_PASS * box / 2)) ** 2)
     total = np.zeros(len(xy), np.complex128)
     for batch in batches(indices.tolist()):
+        if stop():
+            break
         chosen = np.asarray(batch)
         phase = np.exp(-2j * np.pi * (particles.shifts_px[chosen] @ xy.T) / box)
         spectrum = centred_spectrum(particles.read(batch))[:, kept]

@@ -18,6 +18,14 @@ from napari_emgauss.particles import CtfParameters, Particles
 Numbers = npt.NDArray[np.float64]
 
 ANGLES = ("rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi")
+CTF_COLUMNS = {
+    "defocus_u_angstrom": "rlnDefocusU",
+    "defocus_v_angstrom": "rlnDefocusV",
+    "defocus_angle_deg": "rlnDefocusAngle",
+    "voltage_kv": "rlnVoltage",
+    "cs_mm": "rlnSphericalAberration",
+    "amplitude_contrast": "rlnAmplitudeContrast",
+}
 _NOT_APPLIED = {
     "rlnBeamTiltX": 0.0,
     "rlnBeamTiltY": 0.0,
@@ -30,6 +38,15 @@ _NOT_APPLIED = {
 """What a table may ask for and is not applied, with the value that asks for nothing."""
 _ZERNIKE = ("rlnOddZernike", "rlnEvenZernike")
 PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
+
+
+def remedy_for(missing: Sequence[str]) -> str:
+    """Return what to do about columns that a table does not have."""
+    if set(missing) & set(ANGLES):
+        return "Poses must be known: take the run_data.star of a refinement (Refine3D), not that of an extraction."
+    if set(missing) & set(CTF_COLUMNS.values()):
+        return "CTFs must be known: take a table from after the estimation of the CTF (CtfFind, CtfRefine)."
+    return "Take the table that the refinement has written, or add the column."
 
 
 def rotations_of(angles_deg: Numbers) -> Numbers:
@@ -88,7 +105,12 @@ class RelionTable:
 
     def require(self, *names: str) -> None:
         """Raise `ParticlesError` naming all columns that neither table has."""
-        self.particles.require(*(name for name in names if name not in self))
+        missing = [name for name in names if name not in self]
+        if missing:
+            raise ParticlesError(
+                f"{self.particles.path} has no column {', '.join(f'_{name}' for name in missing)}, neither among its "
+                f"particles nor among its optics groups. {remedy_for(missing)}"
+            )
 
     def pixel_size(self) -> float:
         """Return the pixel size in Å; raises `ParticlesError` where there is none or several."""
@@ -118,17 +140,9 @@ class RelionTable:
 
     def ctf(self) -> CtfParameters:
         """Return the parameters of the CTFs; raises `ParticlesError` naming the columns that are missing."""
-        needed = {
-            "defocus_u_angstrom": "rlnDefocusU",
-            "defocus_v_angstrom": "rlnDefocusV",
-            "defocus_angle_deg": "rlnDefocusAngle",
-            "voltage_kv": "rlnVoltage",
-            "cs_mm": "rlnSphericalAberration",
-            "amplitude_contrast": "rlnAmplitudeContrast",
-        }
-        self.require(*needed.values())
+        self.require(*CTF_COLUMNS.values())
         return CtfParameters(
-            **{name: self.numbers(column) for name, column in needed.items()},
+            **{name: self.numbers(column) for name, column in CTF_COLUMNS.items()},
             phase_shift_deg=self.numbers("rlnPhaseShift", 0.0),
             b_factor=self.numbers("rlnCtfBfactor", 0.0),
         )

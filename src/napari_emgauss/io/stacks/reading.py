@@ -19,7 +19,7 @@ from napari_emgauss.io.guard import MAX_METADATA_BYTES
 from napari_emgauss.io.stacks.nifti import NIFTI_SUFFIXES, is_nifti, read_nifti
 from napari_emgauss.slices import SliceStack
 from napari_emgauss.slices.affine import Orientation, check_affine, placed_affine, spacing_of
-from napari_emgauss.slices.arrays import mask_on, slice_axis_of
+from napari_emgauss.slices.arrays import is_grid_of, mask_on, slice_axis_of
 
 StackPath = str | os.PathLike[str]
 
@@ -189,6 +189,29 @@ def stated_thickness(path: Path) -> float | None:
         return float(value) if float(value) > 0 else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def check_order_of_masks(stacks: Sequence[SliceStack], masks: Sequence[StackPath]) -> None:
+    """Raise `VolumeError` where masks lie on the grids of other stacks than those that they are given for.
+
+    Parameters
+    ----------
+    stacks, masks
+        In the same order. A mask on a grid of its own may be of any stack.
+    """
+    swapped = []
+    for k, path in enumerate(map(Path, masks)):
+        image = read_nifti(path) if is_nifti(path) else None
+        if image is None or image.affine is None:
+            continue
+        fits = [is_grid_of(stack, image.values.shape, image.affine) for stack in stacks]
+        if any(fits) and not fits[k]:
+            swapped.append(f"{path.name}, which is on the grid of {stacks[fits.index(True)].name}")
+    if len(swapped) > 1:
+        raise VolumeError(
+            f"masks are given in the order of the stacks, but others come first: {'; '.join(swapped)}. Name them in "
+            "the order of their stacks."
+        )
 
 
 def _mask_of(stack: SliceStack, mask: Any, slice_axis: int | None) -> AnyArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,20 +78,21 @@ class ParticleStudy:
         return molecule_sphere(self.setup.config, self.setup.box_px)
 
 
-def with_sign(setup: GemSetup) -> GemSetup:
+def with_sign(setup: GemSetup, stop: Callable[[], bool] = lambda: False) -> GemSetup:
     """Return the setup with the sign of the particles, found out where it is not known."""
     particles = setup.particles
     if particles.data_sign:
         return setup
-    sign = found_sign(particles, _spread(np.arange(len(particles)), N_FOR_SIGN))
+    sign = found_sign(particles, _spread(np.arange(len(particles)), N_FOR_SIGN), stop=stop)
     return replace(setup, particles=replace(particles, data_sign=sign))
 
 
 def study(setup: GemSetup, watch: Watch | None = None) -> ParticleStudy | None:
     """Read all images once and return what they say; None after a stop."""
-    setup = with_sign(setup)
+    stop = watch.held if watch is not None else lambda: False
+    setup = with_sign(setup, stop)
     particles = setup.particles
-    power = noise_power(particles, _spread(np.arange(len(particles)), N_FOR_NOISE))
+    power = noise_power(particles, _spread(np.arange(len(particles)), N_FOR_NOISE), stop=stop)
     weights = noise_weights(power, setup.box_px, whiten=setup.config.whiten)
     sums = summed_halves(setup, weights, watch)
     return None if sums is None else from_sums(setup, weights, sums)

@@ -35,6 +35,10 @@ from napari_emgauss.training import (
 )
 
 PLACEMENTS = "placements"
+ONE_STACK = (
+    "There is one stack only: nothing was measured across its slices, so the volume is no sharper there than they are "
+    "thick, and how they moved can hardly be told. Add stacks of other orientations."
+)
 """Name of the record of where stacks were placed, and of the stage in which they are."""
 PLACED_BETTER_BY = 0.92
 """Share of the misfit of stacks as their headers place them that is left where a registration of them is believed."""
@@ -184,7 +188,8 @@ def _record(
     job: SliceJob, store: Store, evidence: MotionEvidence | None, weights: AnyArray, rows: AnyArray
 ) -> Mapping[str, Any]:
     """How it was made, and what a person should know of it."""
-    setup, notices = job.setup, []
+    setup = job.setup
+    notices = [ONE_STACK] if len(setup.stacks) == 1 else []
     excluded = [
         f"{setup.stacks[own.stack].name} {own.index}"
         for own, row in zip(job.measured.slices, rows, strict=True)
