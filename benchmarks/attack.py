@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +38,7 @@ OURS = (
     errors.OutOfMemoryError, errors.UncertaintyUnavailableError, OSError,
 )  # fmt: skip
 MOST_EXPORTED_BYTES = 2**24
+TOLD_EVERY = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +156,10 @@ def _answer(reading: int, child: int) -> bytes | None:
         answer += part
 
 
-def attack(n_inputs: int, seed: int, folder: Path, only: tuple[str, ...] = ()) -> list[Outcome]:
-    """Damage and use so many files; the same seed damages them alike."""
+def attack(
+    n_inputs: int, seed: int, folder: Path, only: tuple[str, ...] = (), told: Callable[[list[Outcome]], object] = len
+) -> list[Outcome]:
+    """Damage and use so many files; the same seed damages them alike. What came of them so far is told now and then."""
     good = folder / "good"
     good.mkdir()
     files = {name: path for name, path in make_files(good).items() if not only or name in only}
@@ -171,6 +175,8 @@ def attack(n_inputs: int, seed: int, folder: Path, only: tuple[str, ...] = ()) -
         result, told = attempt(path, work)
         outcomes.append(Outcome(kind=name, damage=damage, result=result, told=told))
         shutil.rmtree(work)
+        if len(outcomes) % TOLD_EVERY == 0 or outcomes[-1].result == FINDING:
+            told(outcomes)
     return outcomes
 
 
@@ -198,22 +204,27 @@ class Attack:
     only: tuple[str, ...] = ()
     """Names of files, as the table has them; all if there are none."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
-    """Markdown file for the table."""
+    """Markdown file for the table; it grows with the inputs."""
 
 
 def main(arguments: Any = None) -> int:
     """Attack, print the table, and return 1 if there are findings."""
     options = tyro.cli(Attack, args=arguments)
     start = time.monotonic()
+
+    def report(outcomes: list[Outcome]) -> str:
+        minutes = (time.monotonic() - start) / 60
+        text = (
+            f"{len(outcomes)} damaged files, seed {options.seed}, {minutes:.0f} minutes; each had {LIMIT_S:g} s and "
+            f"{LIMIT_BYTES / 2**30:g} GiB beyond what the program itself takes.\n\n{table(outcomes)}"
+        )
+        if options.output is not None:
+            options.output.write_text(text, encoding="utf-8")
+        return text
+
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = attack(options.inputs, options.seed, Path(folder), options.only)
-    text = (
-        f"{options.inputs} damaged files, seed {options.seed}, {(time.monotonic() - start) / 60:.0f} minutes; each had "
-        f"{LIMIT_S:g} s and {LIMIT_BYTES / 2**30:g} GiB beyond what the program itself takes.\n\n{table(outcomes)}"
-    )
-    sys.stdout.write(text)
-    if options.output is not None:
-        options.output.write_text(text, encoding="utf-8")
+        outcomes = attack(options.inputs, options.seed, Path(folder), options.only, report)
+    sys.stdout.write(report(outcomes))
     return int(any(o.result == FINDING for o in outcomes))
 
 

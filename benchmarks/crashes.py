@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +28,11 @@ import numpy as np
 import tyro
 
 import napari_emgauss as eg
-from napari_emgauss.phantoms import phantom
+from napari_emgauss.forward.simulation import phantom_particles
+from napari_emgauss.io.particles import write_particles
+from napari_emgauss.io.stacks import read_world_volume, write_stack
+from napari_emgauss.io.stacks.world import write_mask
+from napari_emgauss.phantoms import Acquisition, brain_phantom, phantom, simulate_stacks
 
 PATIENCE_S = 60.0
 """Longest that a process may take to end."""
@@ -43,8 +47,11 @@ class Work:
     name: str
     arguments: tuple[str, ...]
     output: Path
+    """What is compared."""
     keeps: Path | None = None
     """Folder from which it goes on when it is given again."""
+    beside: tuple[str, ...] = ()
+    """Names of what else it writes."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +121,16 @@ def run(arguments: tuple[str, ...], way: str | None = None, after_s: float = 0.0
 
 def fingerprint(path: Path) -> np.ndarray:
     """Return what a result holds, without times, which differ from run to run; raises if it is broken."""
-    if path.suffix == ".emgauss":
-        model = eg.load(path)
-        return np.stack([model.render(z) for z in np.linspace(0.0, model.z_range[1], 5)])
-    return np.asarray(eg.read(path).data)
+    if path.name.endswith(".nii.gz"):
+        return read_world_volume(path).values
+    if path.suffix != ".emgauss":
+        return np.asarray(eg.read(path).data)
+    model = eg.load(path)
+    if isinstance(model, eg.SliceReconstruction):
+        return np.concatenate([model.volume().values.ravel(), model.motion.ravel(), model.weights])
+    if isinstance(model, eg.GaussianMap):
+        return np.stack([model.map().values, *(half.values for half in model.half_maps())])
+    return np.stack([model.render(z) for z in np.linspace(0.0, model.z_range[1], 5)])
 
 
 def training(folder: Path) -> Work:
@@ -128,12 +141,44 @@ def training(folder: Path) -> Work:
     return Work("reconstruct", (*arguments, "--set", "tile_px=96"), output, kept)
 
 
-def writing(folder: Path, stack: Path, model: Path) -> list[Work]:
-    """Return an export and an interpolation."""
-    zarr, mrc = folder / "out" / "iso.ome.zarr", folder / "out" / "iso.mrc"
+def slices(folder: Path, settings: tuple[str, ...] = ()) -> Work:
+    """Make stacks of a head that moves, and return their reconstruction, which keeps checkpoints."""
+    out, kept = folder / "out", folder / "kept-svr"
+    stacks, masks = [], []
+    for stack in simulate_stacks(*brain_phantom((36, 40, 36)), Acquisition(thickness_mm=3.0), seed=1).stacks:
+        stacks.append(str(write_stack(stack, folder / f"{stack.name}.nii.gz")))
+        masks.append(str(write_mask(stack, folder / f"{stack.name}_mask.nii.gz")))
+    outputs = ("-o", str(out / "brain.nii.gz"), "--model", str(out / "brain.emgauss"), "--checkpoint", str(kept))
+    arguments = ("svr", *stacks, "--masks", *masks, "--thickness-mm", "3", *outputs, "--overwrite")
+    more = ("--set", *settings) if settings else ()
+    return Work("svr", (*arguments, *more), out / "brain.emgauss", kept, ("brain.nii.gz",))
+
+
+def particles(folder: Path, settings: tuple[str, ...] = ("n_gaussians=1000",)) -> Work:
+    """Make particles, and return the reconstruction of their map, which keeps checkpoints."""
+    out, kept = folder / "out", folder / "kept-gem"
+    table = write_particles(phantom_particles(400, box_px=32, pixel_size_angstrom=5.0, snr=0.2), folder / "p.star")
+    outputs = ("-o", str(out / "map.mrc"), "--model", str(out / "map.emgauss"), "--checkpoint", str(kept))
+    arguments = ("gem", str(table), *outputs, "--overwrite", "--set", *settings)
+    return Work("gem", arguments, out / "map.emgauss", kept, ("map.mrc",))
+
+
+def writing(folder: Path, stack: Path, models: Mapping[str, Path]) -> list[Work]:
+    """Return an export of each method's model, and an interpolation."""
+    out = folder / "out"
+    names = {"reconstruct": "iso.ome.zarr", "svr": "finer.nii.gz", "gem": "again.mrc"}
+    size = {"svr": ("--voxel-size-mm", "0.5")}
+    interpolation = ("interpolate", str(stack), str(out / "iso.mrc"), "--method", "learned", "--overwrite")
     return [
-        Work("export", ("export", str(model), str(zarr), "--overwrite"), zarr),
-        Work("interpolate", ("interpolate", str(stack), str(mrc), "--method", "learned", "--overwrite"), mrc),
+        *(
+            Work(
+                f"export {name}",
+                ("export", str(model), str(out / names[name]), *size.get(name, ()), "--overwrite"),
+                out / names[name],
+            )
+            for name, model in models.items()
+        ),
+        Work("interpolate", interpolation, out / "iso.mrc"),
     ]
 
 
@@ -168,9 +213,9 @@ def after_the_end(work: Work, ended: Run, reference: np.ndarray) -> str:
     if ended.code not in (0, 130, -signal.SIGKILL, -signal.SIGHUP, -signal.SIGINT, -signal.SIGTERM):
         return f"ended with {ended.code}: {ended.text[-800:]}"
     names = {path.name for path in work.output.parent.iterdir() if not path.name.startswith(".")}
-    if names - {work.output.name}:
+    if names - {work.output.name, *work.beside}:
         return f"left {sorted(names)}"
-    if not names:
+    if work.output.name not in names:
         return "done, and no output" if ended.code == 0 else ""
     try:
         found = fingerprint(work.output)
@@ -191,20 +236,27 @@ def _given_again(work: Work, reference: np.ndarray) -> str:
     return ""
 
 
-def crash(n_ends: int, seed: int, folder: Path) -> list[Trial]:
-    """End commands ``n_ends`` times, at moments and in ways that follow from ``seed``."""
+def crash(n_ends: int, seed: int, folder: Path, told: Callable[[list[Trial]], object]) -> list[Trial]:
+    """End commands ``n_ends`` times, at moments and in ways that follow from ``seed``; each is told, with those before.
+
+    What is ended is a training of each method, an export of each model, and an interpolation.
+    """
     rng = np.random.default_rng(seed)
-    train = training(folder)
-    results = {train.name: undisturbed(train)}
-    model = Path(shutil.copy(train.output, folder / "finished.emgauss"))
-    everything = [train, *writing(folder, folder / "stack.tif", model)]
-    results |= {work.name: undisturbed(work) for work in everything[1:]}
+    trainings = [training(folder), slices(folder), particles(folder)]
+    results, models = {}, {}
+    for train in trainings:
+        results[train.name] = undisturbed(train)
+        models[train.name] = Path(shutil.copy(train.output, folder / f"finished-{train.name}.emgauss"))
+    writings = writing(folder, folder / "stack.tif", models)
+    results |= {work.name: undisturbed(work) for work in writings}
+    everything = [*trainings, *trainings, *writings]  # trainings have most to lose
     trials = []
     for number in range(n_ends):
-        work = everything[(0, 0, 1, 2)[number % 4]]  # trainings have most to lose
+        work = everything[number % len(everything)]
         way = list(WAYS)[int(rng.integers(len(WAYS)))]
         reference, seconds = results[work.name]
         trials.append(trial(work, reference, way, float(rng.uniform(0.0, 1.05 * seconds))))
+        told(trials)
     return trials
 
 
@@ -221,27 +273,31 @@ def table(trials: list[Trial]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Crashes:
-    """End trainings, exports and interpolations at random moments, and see what is left."""
+    """End trainings, exports and interpolations of all methods at random moments, and see what is left."""
 
     ends: int = 200
     """How often."""
     seed: int = 0
     """Seed of the moments and ways."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
-    """Markdown file for the table."""
+    """Markdown file for the table; it grows with every end."""
 
 
 def main(arguments: Any = None) -> int:
     """Crash, print the table, and return 1 if there are findings."""
     options = tyro.cli(Crashes, args=arguments)
     start = time.monotonic()
+
+    def report(trials: list[Trial]) -> str:
+        minutes = (time.monotonic() - start) / 60
+        text = f"{len(trials)} ends, seed {options.seed}, {minutes:.0f} minutes.\n\n{table(trials)}"
+        if options.output is not None:
+            options.output.write_text(text, encoding="utf-8")
+        return text
+
     with tempfile.TemporaryDirectory() as folder:
-        trials = crash(options.ends, options.seed, Path(folder))
-    minutes = (time.monotonic() - start) / 60
-    text = f"{options.ends} ends, seed {options.seed}, {minutes:.0f} minutes.\n\n{table(trials)}"
-    sys.stdout.write(text)
-    if options.output is not None:
-        options.output.write_text(text, encoding="utf-8")
+        trials = crash(options.ends, options.seed, Path(folder), report)
+    sys.stdout.write(report(trials))
     return int(any(t.finding for t in trials))
 
 

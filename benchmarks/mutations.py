@@ -70,6 +70,7 @@ def make_files(folder: Path) -> dict[str, Path]:
     with h5py.File(folder / "a.h5", "w") as file:
         file.create_dataset("raw", data=sections, chunks=(1, 32, 36), compression="gzip")
     _old_zarr(folder / "v04.ome.zarr", sections)
+    _sharded_zarr(folder / "sharded.ome.zarr", sections)
     for suffix in ("png", "tif"):
         images = folder / f"images-{suffix}"
         images.mkdir()
@@ -184,6 +185,14 @@ def _old_zarr(path: Path, sections: np.ndarray) -> None:
     scale = [{"type": "scale", "scale": list(VOXEL_NM)}]
     image = {"version": "0.4", "axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
     group.attrs["multiscales"] = [image]
+
+
+def _sharded_zarr(path: Path, sections: np.ndarray) -> None:
+    axes = [{"name": a, "type": "space", "unit": "nanometer"} for a in "zyx"]
+    scale = [{"type": "scale", "scale": list(VOXEL_NM)}]
+    image = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
+    group = zarr.create_group(path, attributes={"ome": {"version": "0.5", "multiscales": [image]}})
+    group.create_array("0", data=sections, shards=(4, 32, 36), chunks=(1, 16, 12))
 
 
 def mutated(good: Path, into: Path, rng: np.random.Generator) -> tuple[Path, str]:
