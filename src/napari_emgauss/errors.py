@@ -53,6 +53,10 @@ class BlocksFailedError(RuntimeError):
     """Blocks of a job that could not be trained, while all others were."""
 
 
+class JobPausedError(RuntimeError):
+    """A job that was stopped before its end, and goes on when it is started again."""
+
+
 class WorkersLostError(ConnectionError):
     """The workers of a job, or their scheduler, that can no longer be reached."""
 

@@ -6,12 +6,13 @@ import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from tyro.conf import Positional
 
 from napari_emgauss.cli.terminal import INTERRUPTED
+from napari_emgauss.errors import ConfigError, JobPausedError
 from napari_emgauss.methods.emgauss.presets import PRESET_NOTES, PresetName
 from napari_emgauss.runtime.device import DeviceName
 from napari_emgauss.units import format_duration
@@ -58,6 +59,9 @@ class Reconstruct:
     """Queueing system to submit --workers to by dask-jobqueue: slurm, pbs, sge, lsf, htcondor, oar or moab."""
     export: Path | None = None
     """Also write the isotropic volume: .ome.tif, .ome.zarr or .mrc."""
+    keep_models: Literal["yes", "no"] = "yes"
+    """no: with --workers and --export to .ome.zarr, write no model. Shards of the volume are drawn as their blocks
+    come, and models are dropped that no shard needs any more: for volumes whose models would fill the disk."""
     set: tuple[str, ...] = ()
     """Other settings as name=value, like spacing_px=3 joint=40; docs/guide/settings.md lists those that matter most."""
     overwrite: bool = False
@@ -81,13 +85,18 @@ class Reconstruct:
         from napari_emgauss.io import read
         from napari_emgauss.io.container import check_model_name
         from napari_emgauss.methods.emgauss import describe_evidence, describe_sections, reconstruct
+        from napari_emgauss.methods.emgauss.train import reconstruct_volume
         from napari_emgauss.training import Control, Event, Finished, FinishReason
 
         console = plain_console()
         output = self.output or default_output(self.stack)
         if self.export is not None:
             check_writable(self.export)
-        outputs = [path for path in (output, self.export) if path is not None]
+        shares = not (self.workers is None and self.scheduler is None and self.cluster is None)
+        only_volume = self.keep_models == "no"
+        if only_volume:
+            self._check_only_volume(shares=shares)
+        outputs = [path for path in (None if only_volume else output, self.export) if path is not None]
         check_outputs(outputs, inputs=[self.stack], overwrite=self.overwrite)
         if output.is_dir():
             raise IsADirectoryError(f"{output} is a folder; a model is a file. Choose another name.")
@@ -98,7 +107,6 @@ class Reconstruct:
         tell_of_checkpoints(self.checkpoint, console)
         control = Control()
         end: list[Finished] = []
-        shares = not (self.workers is None and self.scheduler is None and self.cluster is None)
         sharing = workers(
             self.workers,
             scheduler=self.scheduler,
@@ -114,19 +122,30 @@ class Reconstruct:
                 if isinstance(event, Finished):
                     end.append(event)
 
-            result = reconstruct(
-                volume,
-                preset=self.preset,
-                device=self.device,
-                seed=self.seed,
-                on_event=on_event,
-                control=control,
-                checkpoint=self.checkpoint,
-                make_engine=make_engine,
-                hold_out=self.hold_out,
-                leave_out=self.leave_out,
+            options: dict[str, Any] = {
+                "preset": self.preset,
+                "device": self.device,
+                "seed": self.seed,
+                "on_event": on_event,
+                "control": control,
+                "checkpoint": self.checkpoint,
+                "make_engine": make_engine,
+                "hold_out": self.hold_out,
+                "leave_out": self.leave_out,
                 **settings,
-            )
+            }
+            try:
+                if only_volume:
+                    assert self.export is not None
+                    reconstruct_volume(volume, self.export, overwrite=self.overwrite, **options)
+                else:
+                    result = reconstruct(volume, **options)
+            except JobPausedError as paused:
+                console.print(str(paused))
+                return INTERRUPTED
+        if only_volume:
+            console.print(f"done after {format_duration(end[-1].seconds)}: {self.export}")
+            return 0
         stopped = end[-1].reason is FinishReason.STOPPED
         if stopped and not result.record["iterations"]:
             console.print(f"Stopped before anything was learned: no model was written.{self._hint()}")
@@ -147,6 +166,16 @@ class Reconstruct:
         if stopped:
             return INTERRUPTED
         return 0 if saved == output else 1
+
+    def _check_only_volume(self, *, shares: bool) -> None:
+        """Raise `ConfigError` unless there are workers to draw the volume, and a volume to draw."""
+        if not shares or self.export is None or self.export.suffix.lower() != ".zarr":
+            raise ConfigError(
+                "--keep-models no draws the volume on workers: add --workers 2 --checkpoint FOLDER and --export "
+                "NAME.ome.zarr."
+            )
+        if self.output is not None:
+            raise ConfigError(f"--keep-models no writes no model, got --output {self.output}. Leave one of them out.")
 
     def _hint(self) -> str:
         return "" if self.checkpoint is None else f" What was found on the sections is in {self.checkpoint}."

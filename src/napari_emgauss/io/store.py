@@ -30,10 +30,12 @@ VERSION = 3
 ABOUT = "about"
 """Name of the record that tells a person what the job is."""
 KEY, DIGEST = "napari-emgauss-job", "sha256"
+DROPPED = "dropped"
+"""Mark of a block whose model is no longer kept."""
 _BLOCKS = ("block-[0-9]*/state", "block-[0-9]*/done")
 _OLDER = ("current.safetensors", "teacher.safetensors", "block-*.safetensors")
 """Files of development versions that kept everything in one folder."""
-_OF_THE_WORK = (NAME, LOG, "lock", "stop", "pause", "block-[0-9]*/claim", "block-[0-9]*/failed")
+_OF_THE_WORK = (NAME, LOG, "lock", "stop", "pause", *(f"block-[0-9]*/{name}" for name in ("claim", "failed", DROPPED)))
 _LEFT_OVER = ("block-[0-9]*/.*.part", "record/.*.part", ".*.part")
 """Files in writing when a process was killed."""
 _State = tuple[dict[str, Tensor], dict[str, Any]]
@@ -187,9 +189,20 @@ class JobFolder:
             (self._block(block) / "state").unlink(missing_ok=True)
             self._unwritten.release(block)
 
+    def drop(self, block: int) -> None:
+        """Remove the model of a finished block, which is drawn wherever it shows; the block stays finished."""
+        (self._block(block) / DROPPED).touch()
+        (self._block(block) / "done").unlink(missing_ok=True)
+
+    def is_dropped(self, block: int) -> bool:
+        """Whether a block is finished and its model gone."""
+        return (self._block(block) / DROPPED).exists()
+
     def load_done(self, block: int) -> _State | None:
         """Return the model of a finished block, or None."""
         path = self._block(block) / "done"
+        if self.is_dropped(block):
+            raise FileFormatError(f"the model of block {block + 1} was dropped from {self.folder} after it was drawn.")
         return self._unwritten.load_done(block) or (self._read(path) if path.exists() else None)
 
     def release(self, block: int) -> None:
@@ -199,7 +212,7 @@ class JobFolder:
     def is_done(self, block: int) -> bool:
         """Whether a block is finished; raises as `load_done`, but reads no tensors."""
         path = self._block(block) / "done"
-        if self._unwritten.is_done(block):
+        if self._unwritten.is_done(block) or self.is_dropped(block):
             return True
         if not path.exists():
             return False

@@ -21,7 +21,9 @@ from napari_emgauss.training.events import (
 )
 from napari_emgauss.training.loop import BlockTrainer, model_of
 from napari_emgauss.training.protocol import (
+    BoxDrawing,
     Descended,
+    DrawingEngine,
     Emit,
     Engine,
     Hook,
@@ -40,9 +42,11 @@ __all__ = [
     "ArrivingPreview",
     "BlockSpec",
     "BlockTrainer",
+    "BoxDrawing",
     "Control",
     "Descended",
     "Descent",
+    "DrawingEngine",
     "Emit",
     "Engine",
     "Event",

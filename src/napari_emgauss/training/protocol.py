@@ -6,7 +6,7 @@ what is learned in a `Store`, and tells what happens by events.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -184,6 +184,27 @@ class SharedJob(Job, Protocol):
         ...
 
 
+class BoxDrawing(Protocol):
+    """What is drawn from the models of a job, box by box, while other blocks are still being trained."""
+
+    @property
+    def n_boxes(self) -> int:
+        """Number of boxes."""
+        ...
+
+    def needs(self, box: int) -> Sequence[int]:
+        """Return the blocks that a box shows."""
+        ...
+
+    def is_drawn(self, box: int) -> bool:
+        """Tell whether a box was drawn."""
+        ...
+
+    def draw(self, box: int) -> None:
+        """Draw a box whose blocks are trained; the same at every call."""
+        ...
+
+
 class Store(Protocol):
     """Keeper of what a training has found and learned; a folder, or memory."""
 
@@ -235,6 +256,10 @@ class Store(Protocol):
         """Give back the memory that a block takes, where it takes any: its model was rebuilt."""
         ...
 
+    def is_dropped(self, block: int) -> bool:
+        """Tell whether a block is finished and its model no longer kept."""
+        ...
+
     def is_done(self, block: int) -> bool:
         """Tell whether a block is finished, without reading it."""
         ...
@@ -266,4 +291,15 @@ class Engine(Protocol):
         OutOfMemoryError
             The device ran out of memory; `Finished` carries the message too.
         """
+        ...
+
+
+class DrawingEngine(Engine, Protocol):
+    """An engine whose workers also draw what is made of the models, and drop those that were drawn."""
+
+    drawing: BoxDrawing | None
+    """What they draw while the job runs; set before that."""
+
+    def each(self, function: Callable[[Any], Any], things: Sequence[Any]) -> Iterator[Any]:
+        """Call a function that can be pickled for each of ``things`` on the workers; yield once for each."""
         ...

@@ -29,7 +29,9 @@ class Watch:
         self.n_iterations = n_iterations
         self.last: Progress | None = None
         """Latest progress that counted iterations."""
-        self._control, self._emit = control, emit
+        self.control = control
+        """Pause and stop, for what does not ask the watch."""
+        self._emit = emit
         self._begun = time.monotonic()
         self._told = self._paused = 0.0
         self._stage, self._stage_begun = "", 0.0
@@ -37,12 +39,12 @@ class Watch:
     @property
     def stopped(self) -> bool:
         """Whether a stop is asked for."""
-        return self._control.stopped
+        return self.control.stopped
 
     @property
     def stopped_at_once(self) -> bool:
         """Whether a stop is asked for that takes no time for what was not trained."""
-        return self._control.stopped_at_once
+        return self.control.stopped_at_once
 
     @property
     def seconds(self) -> float:
@@ -57,7 +59,7 @@ class Watch:
     def held(self) -> bool:
         """Wait while paused; return whether a stop is asked for."""
         start = time.monotonic()
-        self._control.wait_while_paused()
+        self.control.wait_while_paused()
         self._paused += time.monotonic() - start
         return self.stopped
 

@@ -2,9 +2,11 @@
 
 import sys
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+import napari_emgauss as eg
 from napari_emgauss.cli import main
 from napari_emgauss.cli.jobs.display import JobDisplay, line, table
 from napari_emgauss.cli.jobs.workers import workers
@@ -77,3 +79,15 @@ def test_the_state_of_a_job_is_a_line_or_a_table(tmp_path):
     assert "1/4" in text
     with JobDisplay(console, tmp_path) as display:
         display(object())
+
+
+@pytest.mark.xdist_group("cluster")
+def test_a_volume_can_be_drawn_without_a_model_ever_being_whole(cluster, shared_settings, undisturbed, tmp_path):
+    volume, job = tmp_path / "iso.ome.zarr", tmp_path / "job"
+    options = ["--export", str(volume), "--keep-models", "no", "--checkpoint", str(job)]
+    assert main([*shared_settings, *options]) == 1  # it takes workers
+    assert main([*shared_settings, *options, "--scheduler", cluster.scheduler.address]) == 0
+    model = eg.load(undisturbed / "model.emgauss")
+    assert np.array_equal(eg.read(volume).data, model.resample().data)
+    assert not list(job.glob("block-*/done"))
+    assert not list(tmp_path.glob("*.emgauss"))

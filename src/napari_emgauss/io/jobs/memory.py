@@ -71,6 +71,10 @@ class JobMemory:
         """Return the model of a finished block, or None."""
         return self._done.get(block)
 
+    def is_dropped(self, block: int) -> bool:
+        """Return False: models are kept."""
+        return False
+
     def release(self, block: int) -> None:
         """Forget a block."""
         self._done.pop(block, None)

@@ -132,4 +132,4 @@ def block_folder(job: Path, block: int) -> Path:
 
 
 def _is_done(job: Path, block: int) -> bool:
-    return (block_folder(job, block) / "done").exists()
+    return any((block_folder(job, block) / name).exists() for name in ("done", "dropped"))

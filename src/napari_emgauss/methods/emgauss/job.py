@@ -65,7 +65,7 @@ class EmgaussJob:
     study: Study
     watch: Watch | None = None
 
-    opener: ClassVar[str] = "napari_emgauss.methods.emgauss.shared:open_job"
+    opener: ClassVar[str] = "napari_emgauss.methods.emgauss.shared.opening:open_job"
     """What opens it in other processes."""
 
     @classmethod
@@ -141,7 +141,7 @@ class EmgaussJob:
             return MemoryModels(rounded(self._model(block, store, left), config) for block in blocks)
 
         def read(block: int) -> SectionModel:
-            return rounded(self._model(block, store, ()), config)
+            return rounded(self.trained_model(block, store), config)
 
         counts, values = [], []
         for block in blocks:
@@ -161,6 +161,10 @@ class EmgaussJob:
     def _short_iterations(self, block: int) -> int:
         per_section = self.setup.config.model.iterations_per_section
         return STOPPING_ITERATIONS * self.setup.n_anchors(self.blocks[block]) if per_section else 0
+
+    def trained_model(self, block: int, store: Store) -> SectionModel:
+        """Return the model of a block that was trained, not rounded yet."""
+        return self._model(block, store, ())
 
     def _model(self, block: int, store: Store, left: Sequence[int]) -> SectionModel:
         if block in left:

@@ -5,27 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from napari_emgauss._version import __version__
-from napari_emgauss.errors import OutOfMemoryError
+from napari_emgauss.errors import JobPausedError, OutOfMemoryError
 from napari_emgauss.io.store import opened_store
 from napari_emgauss.methods.emgauss.draft import Draft
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.memory import check_memory, fits_gpu
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.setup import Setup, prepare
-from napari_emgauss.methods.emgauss.shared import TILES, as_begun, check_shareable, describe
-from napari_emgauss.methods.emgauss.study import Study, examine, study
+from napari_emgauss.methods.emgauss.shared import TILES, VolumeInBoxes, as_begun, check_shareable, describe
+from napari_emgauss.methods.emgauss.study import Examined, Study, examine, study
 from napari_emgauss.methods.emgauss.study.recognition import recognise
 from napari_emgauss.methods.emgauss.uncertainty import with_uncertainty
 from napari_emgauss.training import (
     Control,
+    DrawingEngine,
     Engine,
     Event,
+    FinishReason,
     Improved,
     LocalEngine,
     Progress,
@@ -37,6 +39,7 @@ from napari_emgauss.training import (
 )
 from napari_emgauss.volume import Volume
 
+Result = TypeVar("Result")
 MakeEngine = Callable[[RunConfig | None, Progress | None], Engine]
 """Makes an engine of the intervals of its reports, and the progress of what was done before the blocks."""
 
@@ -85,6 +88,8 @@ def reconstruct(
 
     Raises
     ------
+    JobPausedError
+        It was stopped while other processes trained the blocks; the same call goes on.
     VolumeError, ConfigError, BackendUnavailableError, OutOfMemoryError
         With the value received, the rule and the remedy.
     """
@@ -120,9 +125,88 @@ def train(
             check_shareable(setup)
         check_memory(setup, keeps_models=not elsewhere)
         with opened_store(checkpoint, lambda: setup.fingerprint, warn=noted(emit)) as store:
-            return _steps(
-                setup, control or Control(), emit, on_draft or (lambda draft: None), store, run_config, make_engine
-            )
+
+            def to_model(job: EmgaussJob, examined: Examined, watch: Watch) -> Reconstruction | None:
+                reason = make_engine(run_config, watch.so_far()).run(job, store, watch.control, watch.pass_on)
+                if elsewhere and reason is FinishReason.STOPPED:
+                    return None  # blocks that were not begun may be too many to be made in short
+                dtype, found = setup.volume.dtype, examined.found
+                result = assemble(job, store, dtype=dtype, found=found, in_memory=not elsewhere)
+                return with_uncertainty(job, result, watch)
+
+            result = _steps(setup, control or Control(), emit, on_draft or (lambda draft: None), store, to_model)
+    if result is None:
+        raise _paused(checkpoint)
+    return result
+
+
+def reconstruct_volume(
+    volume: Volume,
+    path: str | Path,
+    *,
+    checkpoint: str | Path,
+    make_engine: Callable[[RunConfig | None, Progress | None], DrawingEngine],
+    overwrite: bool = False,
+    preset: str = "balanced",
+    device: str = "auto",
+    seed: int = 0,
+    on_event: Callable[[Event], None] | None = None,
+    control: Control | None = None,
+    run_config: RunConfig | None = None,
+    **overrides: Any,
+) -> Path:
+    """Train on the observed sections of ``volume`` and draw its isotropic volume as it comes; no model is kept.
+
+    Each shard is drawn by a worker when the blocks that it shows are trained, and models are dropped that no other
+    shard needs. The volume holds what an export of the model would.
+
+    Parameters
+    ----------
+    volume, checkpoint, preset, device, seed, on_event, control, run_config, **overrides
+        As for `reconstruct`.
+    path
+        The volume, ``.ome.zarr``.
+    make_engine
+        Makes the engine, as `training.engines.dask.DaskEngine`.
+    overwrite
+        Replace an existing volume, once the new one is whole.
+
+    Returns
+    -------
+    ``path``.
+
+    Raises
+    ------
+    JobPausedError
+        It was stopped; the same call goes on.
+    VolumeError, ConfigError, BackendUnavailableError, OutOfMemoryError, BlocksFailedError, OSError
+        With the value received, the rule and the remedy.
+    """
+    setup = prepare(volume, preset=preset, device=device, seed=seed, **overrides)
+    check_shareable(setup)
+    check_memory(setup, keeps_models=False)
+    with (
+        told_last(on_event) as emit,
+        opened_store(checkpoint, lambda: setup.fingerprint, warn=noted(emit)) as store,
+    ):
+
+        def to_volume(job: EmgaussJob, examined: Examined, watch: Watch) -> Path | None:
+            engine = make_engine(run_config, watch.so_far())
+            if watch.stopped:
+                return None
+            drawing = VolumeInBoxes.begin(job, store, Path(path), found=examined.found, overwrite=overwrite)
+            engine.drawing = drawing
+            reason = engine.run(job, store, watch.control, watch.pass_on)
+            return drawing.finish(engine.each, overwrite=overwrite) if reason is FinishReason.COMPLETED else None
+
+        result = _steps(setup, control or Control(), emit, lambda draft: None, store, to_volume)
+    if result is None:
+        raise _paused(checkpoint)
+    return result
+
+
+def _paused(folder: str | Path | None) -> JobPausedError:
+    return JobPausedError(f"Stopped: what is done is kept in {folder}. The same command goes on.")
 
 
 def _steps(
@@ -131,9 +215,8 @@ def _steps(
     emit: Callable[[Event], None],
     on_draft: Callable[[Draft], None],
     store: Store,
-    run_config: RunConfig | None,
-    make_engine: MakeEngine,
-) -> Reconstruction:
+    train_blocks: Callable[[EmgaussJob, Examined, Watch], Result],
+) -> Result:
     """Step by step; the blocks once more with smaller tiles where a GPU has no room for them."""
     describe(setup, store)
     draft = Draft(setup, store)
@@ -153,7 +236,7 @@ def _steps(
         tell(Improved())
         watch.n_iterations = examined.setup.n_iterations
         learned = _studied(examined.setup, watch, store, noted(tell))
-        ready, earlier = as_begun(examined.setup, store), watch.so_far()
+        ready = as_begun(examined.setup, store)
         while not fits_gpu(EmgaussJob.of(ready, learned).setup):
             smaller = _with_smaller_tiles(ready, store, noted(tell))
             if smaller is None:
@@ -166,10 +249,7 @@ def _steps(
             draft.planned(job.setup)
             tell(Improved())
             try:
-                make_engine(run_config, earlier).run(job, store, control, watch.pass_on)
-                in_memory = make_engine is LocalEngine
-                result = assemble(job, store, dtype=setup.volume.dtype, found=examined.found, in_memory=in_memory)
-                return with_uncertainty(job, result, watch)
+                return train_blocks(job, examined, watch)
             except OutOfMemoryError:
                 smaller = _with_smaller_tiles(ready, store, noted(tell))
                 if smaller is None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from distributed import Client, Future, as_completed
 
@@ -16,22 +18,24 @@ from napari_emgauss.errors import BlocksFailedError, ConfigError, WorkersLostErr
 from napari_emgauss.io.jobs import Request, ask, withdraw
 from napari_emgauss.io.store import JobFolder
 from napari_emgauss.training.control import Control
+from napari_emgauss.training.engines.boxes import BoxesToDraw
 from napari_emgauss.training.engines.local import BlockEnd, RunConfig
-from napari_emgauss.training.engines.tasks import BlockOutcome, BlockSpec, run_block
+from napari_emgauss.training.engines.tasks import BlockOutcome, BlockSpec, draw_box, run_block, wait_until_seen
 from napari_emgauss.training.events import Finished, FinishReason, Improved, Notice, Progress
-from napari_emgauss.training.protocol import Emit, Job, Store
+from napari_emgauss.training.protocol import BoxDrawing, Emit, Job, Store
 
+T = TypeVar("T")
 STAGE = "blocks"
 LOOK_EVERY_S = 0.05
 PROGRESS_EVERY_S = 1.0
 ASK_AGAIN_S = 2.0
 """Time after which a block that another process has claimed is asked for again."""
+MOST_AT_ONCE = 1000
+"""Things that are handed to the scheduler together."""
 TRIES = 3
 """Times that a job is opened for a block, where that fails."""
 ALONE_S = 30.0
 """Time without any worker after which that is told."""
-VISIBLE_S = 90.0
-"""Longest time that a file takes to be seen from another machine: caches of shared disks forget within a minute."""
 
 
 class DaskEngine:
@@ -49,6 +53,9 @@ class DaskEngine:
         What a worker must offer to be given a block, like ``{"GPU": 1}``.
     """
 
+    drawing: BoxDrawing | None = None
+    """What is drawn from the models, which are then dropped; workers find it in the job's folder."""
+
     def __init__(
         self,
         client: Client,
@@ -64,7 +71,8 @@ class DaskEngine:
         """Have every block trained that ``store``, a `JobFolder`, does not hold yet.
 
         A block that fails does not keep the others from being trained. After a stop, blocks in training are kept as
-        they are.
+        they are. Where the engine has a drawing, each box is drawn by a worker when the blocks that it shows are
+        trained, and models are dropped that no box needs any more.
 
         Raises
         ------
@@ -89,6 +97,18 @@ class DaskEngine:
         run.end(reason)
         return reason
 
+    def each(self, function: Callable[[T], Any], things: Sequence[T]) -> Iterator[Any]:
+        """Call a function that can be pickled for each of ``things`` on the workers; yield once for each, in any order.
+
+        Raises
+        ------
+        Whatever the function raises.
+        """
+        for start in range(0, len(things), MOST_AT_ONCE):
+            futures = self.client.map(function, things[start : start + MOST_AT_ONCE], pure=False, retries=TRIES - 1)
+            for future in as_completed(futures, loop=self.client.loop):
+                yield future.result()
+
 
 class _ClusterRun:
     """One run: what is waiting, at work, done and failed."""
@@ -108,9 +128,10 @@ class _ClusterRun:
         self.waiting: list[int] = []
         self.done: set[int] = set()
         self.done_at_first = 0
-        self.at_work: dict[Future[BlockOutcome], int] = {}
+        self.at_work: dict[Future[Any], Callable[[Future[Any]], None]] = {}
+        self.boxes: BoxesToDraw | None = None
         self.elsewhere: dict[int, float] = {}
-        self.failed: dict[int, str] = {}
+        self.failed: dict[str, str] = {}
         self.completed = as_completed(loop=self.client.loop)
         self.name = secrets.token_hex(4)
         self.n_sent = self.window = 0
@@ -122,28 +143,35 @@ class _ClusterRun:
         self.waiting = [block for block in range(self.job.n_blocks) if not self.store.is_done(block)]
         self.done = set(range(self.job.n_blocks)) - set(self.waiting)
         self.done_at_first = sum(self.iterations[block] for block in self.done)
+        if self.engine.drawing is not None:
+            self.boxes = BoxesToDraw(self.engine.drawing, self.done)
         self.store.begin_anew()
         self.store.log("opened", engine="dask")
         try:
-            while (self.waiting or self.elsewhere or self.at_work) and not self.control.stopped:
+            while self._is_something_left() and not self.control.stopped:
                 self._pass_on_pause()
-                self._give_out()
+                self._count_workers()
+                self._give_out_boxes()
+                self._give_out_blocks()
                 self._collect()
+                self._drop()
                 self._tell()
-            if self.control.stopped and (self.waiting or self.elsewhere or self.at_work):
+            if self.control.stopped and self._is_something_left():
                 self._stop()
                 return FinishReason.STOPPED
         finally:
             self.client.cancel(list(self.at_work))
             self.store.log("closed")
-        self._wait_until_seen()
+        wait_until_seen(self.store, sorted(self.done))
         if self.failed:
             raise BlocksFailedError(self._failures())
         return FinishReason.COMPLETED
 
-    def _give_out(self) -> None:
+    def _is_something_left(self) -> bool:
+        return bool(self.waiting or self.elsewhere or self.at_work or (self.boxes is not None and self.boxes.ready))
+
+    def _give_out_blocks(self) -> None:
         """Send as many blocks as the workers can take, and those again that another process had."""
-        self._count_workers()
         now = time.monotonic()
         for block in [block for block, at in self.elsewhere.items() if now >= at]:
             del self.elsewhere[block]
@@ -154,17 +182,28 @@ class _ClusterRun:
         while self.waiting and len(self.at_work) < self.window:
             block = self.job.nearest(self.waiting, self.control.preview_at)
             self.waiting.remove(block)
-            self.n_sent += 1
-            future = self.client.submit(
-                run_block,
-                BlockSpec(opener=self.opener, folder=str(self.store.folder.absolute()), block=block),
-                self.engine.config,
-                key=f"block-{self.name}-{block}-{self.n_sent}",
-                retries=TRIES - 1,
-                resources=self.engine.resources or None,
-            )
-            self.at_work[future] = block
-            self.completed.add(future)
+            self._send(run_block, "block", block, partial(self._take_block, block), self.engine.config)
+
+    def _give_out_boxes(self) -> None:
+        """Send boxes that can be drawn, before any block: they make room."""
+        while self.boxes is not None and self.boxes.ready and len(self.at_work) < self.window:
+            box = self.boxes.ready.popleft()
+            self._send(draw_box, "box", box, partial(self._take_box, box))
+
+    def _send(
+        self, work: Callable[..., Any], kind: str, number: int, take: Callable[[Future[Any]], None], *more: Any
+    ) -> None:
+        self.n_sent += 1
+        future = self.client.submit(
+            work,
+            BlockSpec(opener=self.opener, folder=str(self.store.folder.absolute()), block=number),
+            *more,
+            key=f"{kind}-{self.name}-{number}-{self.n_sent}",
+            retries=TRIES - 1,
+            resources=self.engine.resources or None,
+        )
+        self.at_work[future] = take
+        self.completed.add(future)
 
     def _count_workers(self) -> None:
         """Adjust how many blocks are sent to the workers that there are, and tell where there are none for long."""
@@ -187,30 +226,46 @@ class _ClusterRun:
         """Take note of blocks that have ended; wait a moment where none has."""
         ended = [future for future in self.completed.next_batch(block=False) if future in self.at_work]
         for future in ended:
-            self._take(self.at_work.pop(future), future)
+            take = self.at_work.pop(future)
+            if future.status not in ("finished", "error"):
+                raise WorkersLostError(_LOST)
+            take(future)
         if not ended:
             time.sleep(LOOK_EVERY_S)
 
-    def _take(self, block: int, future: Future[BlockOutcome]) -> None:
-        if future.status == "finished":
-            outcome: BlockOutcome = future.result()
-            if outcome.end is BlockEnd.DONE:
-                self._is_done(block)
-            elif outcome.end is BlockEnd.FAILED:
-                self.failed[block] = f"{outcome.message} ({outcome.worker})"
-            else:
-                self.elsewhere[block] = time.monotonic() + ASK_AGAIN_S
-            if outcome.end is BlockEnd.STOPPED:  # somebody asks for it in the folder
-                self.control.stop()
-        elif future.status == "error":
-            self.failed[block] = failure_message(future.exception())
-            self.store.save_failure(block, self.failed[block])
-            self.store.log("failed", block=block, message=self.failed[block])
+    def _take_block(self, block: int, future: Future[BlockOutcome]) -> None:
+        name = f"block {block + 1}"
+        if future.status == "error":
+            self.failed[name] = failure_message(future.exception())
+            self.store.save_failure(block, self.failed[name])
+            self.store.log("failed", block=block, message=self.failed[name])
+            return
+        outcome = future.result()
+        if outcome.end is BlockEnd.DONE:
+            self._is_done(block)
+        elif outcome.end is BlockEnd.FAILED:
+            self.failed[name] = f"{outcome.message} ({outcome.worker})"
         else:
-            raise WorkersLostError(_LOST)
+            self.elsewhere[block] = time.monotonic() + ASK_AGAIN_S
+        if outcome.end is BlockEnd.STOPPED:  # somebody asks for it in the folder
+            self.control.stop()
+
+    def _take_box(self, box: int, future: Future[None]) -> None:
+        if future.status == "error":
+            self.failed[f"box {box + 1} of the volume"] = failure_message(future.exception())
+        elif self.boxes is not None:
+            self.boxes.drawn(box)
+
+    def _drop(self) -> None:
+        """Drop the models of blocks that are drawn wherever they show."""
+        if self.boxes is not None:
+            for block in self.boxes.unneeded():
+                self.store.drop(block)
 
     def _is_done(self, block: int) -> None:
         self.done.add(block)
+        if self.boxes is not None:
+            self.boxes.trained(block)
         self.emit(Improved(block=block))
         self._tell(now=True)
 
@@ -228,23 +283,12 @@ class _ClusterRun:
         while self.at_work and not self.control.stopped_at_once and self.client.status == "running":
             self._collect()
 
-    def _wait_until_seen(self) -> None:
-        """Wait for files that other machines have written and that are not seen here yet."""
-        end = time.monotonic() + VISIBLE_S
-        for block in sorted(self.done):
-            while not self.store.is_done(block):
-                if time.monotonic() > end:
-                    raise WorkersLostError(
-                        f"block {block + 1} was trained, but is not in {self.store.folder}. Do all workers reach this "
-                        "folder under the same name?"
-                    )
-                time.sleep(LOOK_EVERY_S)
-
     def _failures(self) -> str:
-        shown = [f"block {block + 1}: {message}" for block, message in sorted(self.failed.items())[:3]]
+        shown = [f"{name}: {message}" for name, message in list(self.failed.items())[:3]]
         more = f" … and {len(self.failed) - 3} more." if len(self.failed) > 3 else ""
+        n_blocks = sum(name.startswith("block") for name in self.failed)
         return (
-            f"{len(self.failed)} of {self.job.n_blocks} blocks failed, the others are done. {' '.join(shown)}{more} "
+            f"{n_blocks} of {self.job.n_blocks} blocks failed, the others are done. {' '.join(shown)}{more} "
             f"Run again to try them once more; {self.store.folder} keeps the rest."
         )
 

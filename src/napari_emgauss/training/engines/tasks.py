@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -21,10 +22,14 @@ from napari_emgauss.io.jobs.description import NAME
 from napari_emgauss.io.store import JobFolder
 from napari_emgauss.training.control import Control
 from napari_emgauss.training.engines.local import BlockEnd, BlocksRun, RunConfig, out_of_memory
-from napari_emgauss.training.protocol import Job
+from napari_emgauss.training.protocol import BoxDrawing, Job
 
 LOOK_EVERY_S = 0.5
 """How often a folder is looked at for requests to stop or pause."""
+
+
+VISIBLE_S = 90.0
+"""Longest time that a file takes to be seen from another machine: caches of shared disks forget within a minute."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,13 @@ class OpenedJob:
     store: JobFolder
     threads: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered around the training of a block."""
+    drawing: Callable[[], BoxDrawing | None] = lambda: None
+    """Returns what is drawn from the models, if that is wanted; asked for once."""
+
+    @cached_property
+    def drawn(self) -> BoxDrawing | None:
+        """What is drawn from the models."""
+        return self.drawing()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +132,42 @@ def run_block(spec: BlockSpec, config: RunConfig | None = None) -> BlockOutcome:
         message = str(error) or type(error).__name__
     opened.store.save_failure(spec.block, message, worker_name())
     return _outcome(spec, BlockEnd.FAILED, seconds=run.seconds, message=message)
+
+
+def draw_box(spec: BlockSpec) -> None:
+    """Draw a box, of the number that ``spec`` has as its block, in this process.
+
+    Raises
+    ------
+    FileFormatError, FileNotFoundError, VolumeError, OSError
+        The job cannot be opened here, or the box not be written.
+    """
+    opened = open_job(spec.opener, Path(spec.folder))
+    if opened.drawn is None:
+        raise FileNotFoundError(f"{spec.folder} says of no volume that is to be drawn.")
+    if not opened.drawn.is_drawn(spec.block):
+        wait_until_seen(opened.store, opened.drawn.needs(spec.block))
+        with opened.threads():
+            opened.drawn.draw(spec.block)
+
+
+def wait_until_seen(store: JobFolder, blocks: Iterable[int]) -> None:
+    """Wait for finished blocks that other machines have written and that are not seen here yet.
+
+    Raises
+    ------
+    FileNotFoundError
+        They do not come.
+    """
+    end = time.monotonic() + VISIBLE_S
+    for block in blocks:
+        while not store.is_done(block):
+            if time.monotonic() > end:
+                raise FileNotFoundError(
+                    f"block {block + 1} was trained, but is not in {store.folder}. Do all workers reach this folder "
+                    "under the same name?"
+                )
+            time.sleep(LOOK_EVERY_S)
 
 
 def work_on(opener: str, folder: Path, config: RunConfig | None = None) -> None:

@@ -16,6 +16,7 @@ from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.reconstruction import METHOD
 from napari_emgauss.methods.emgauss.setup import Setup
+from napari_emgauss.methods.emgauss.shared.volume import VolumeInBoxes
 from napari_emgauss.methods.emgauss.study import examined_before, study_before
 from napari_emgauss.runtime.device import choose_device
 from napari_emgauss.training import OpenedJob, Store
@@ -96,7 +97,7 @@ def open_job(folder: Path) -> OpenedJob:
     job = EmgaussJob.of(as_begun(examined.setup, store), study_before(examined.setup, store))
     if (job.setup.plan.z, job.setup.plan.y, job.setup.plan.x) != description.spans:
         raise FileFormatError(f"the findings in {folder} do not fit its plan of blocks. Delete it to start anew.")
-    return OpenedJob(job, store, job.setup.computing)
+    return OpenedJob(job, store, job.setup.computing, lambda: VolumeInBoxes.resume(job, store))
 
 
 def as_begun(setup: Setup, store: Store) -> Setup:

@@ -1,0 +1,6 @@
+"""A training that other processes share: described in its folder, opened from there, drawn box by box as it comes."""
+
+from napari_emgauss.methods.emgauss.shared.opening import TILES, as_begun, check_shareable, describe, open_job
+from napari_emgauss.methods.emgauss.shared.volume import VolumeInBoxes
+
+__all__ = ["TILES", "VolumeInBoxes", "as_begun", "check_shareable", "describe", "open_job"]
