@@ -366,11 +366,18 @@ class Cluster:
         StubObjective(0, 0.0).solver()  # torch imports the rest of itself, which threads cannot do at once
         with (
             tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name,
-            dask.config.set({"distributed.scheduler.allowed-failures": 10}),
+            dask.config.set(
+                {
+                    "distributed.scheduler.allowed-failures": 10,
+                    "distributed.worker.profile.enabled": False,
+                    "distributed.admin.system-monitor.interval": "10s",
+                }
+            ),
             LocalCluster(
                 n_workers=self.workers,
                 threads_per_worker=1,
                 processes=False,
+                memory_limit=0,  # all of them are one process
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": False},
                 silence_logs="CRITICAL",

@@ -72,7 +72,9 @@ def local_cluster(n_workers: int, *, memory_bytes: int | None = None, gpu: bool 
     environment = {**dict.fromkeys(_THREAD_VARIABLES, str(n_threads)), "MALLOC_TRIM_THRESHOLD_": "65536"}
     with (
         tempfile.TemporaryDirectory(prefix="napari-emgauss-") as scratch,
-        dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
+        dask.config.set(
+            {"distributed.nanny.pre-spawn-environ": environment, "distributed.worker.profile.enabled": False}
+        ),
         LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,

@@ -128,7 +128,7 @@ class _ClusterRun:
         self.waiting: list[int] = []
         self.done: set[int] = set()
         self.done_at_first = 0
-        self.at_work: dict[Future[Any], Callable[[Future[Any]], None]] = {}
+        self.at_work: dict[Future[Any], Callable[[Any], None]] = {}
         self.boxes: BoxesToDraw | None = None
         self.elsewhere: dict[int, float] = {}
         self.failed: dict[str, str] = {}
@@ -190,9 +190,7 @@ class _ClusterRun:
             box = self.boxes.ready.popleft()
             self._send(draw_box, "box", box, partial(self._take_box, box))
 
-    def _send(
-        self, work: Callable[..., Any], kind: str, number: int, take: Callable[[Future[Any]], None], *more: Any
-    ) -> None:
+    def _send(self, work: Callable[..., Any], kind: str, number: int, take: Callable[[Any], None], *more: Any) -> None:
         self.n_sent += 1
         future = self.client.submit(
             work,
@@ -226,21 +224,27 @@ class _ClusterRun:
         """Take note of blocks that have ended; wait a moment where none has."""
         ended = [future for future in self.completed.next_batch(block=False) if future in self.at_work]
         for future in ended:
-            take = self.at_work.pop(future)
-            if future.status not in ("finished", "error"):
+            if future.status == "cancelled":
                 raise WorkersLostError(_LOST)
-            take(future)
+            if future.status not in ("finished", "error"):  # its worker went before it could tell: it is done again
+                self.completed.add(future)
+        finished = [future for future in ended if future.status == "finished"]
+        for future, outcome in zip(finished, self.client.gather(finished), strict=True):
+            self.at_work.pop(future)(outcome)
+        for future in ended:
+            if future.status == "error":
+                self.at_work.pop(future)(failure_message(future.exception()))
         if not ended:
             time.sleep(LOOK_EVERY_S)
 
-    def _take_block(self, block: int, future: Future[BlockOutcome]) -> None:
+    def _take_block(self, block: int, outcome: BlockOutcome | str) -> None:
+        """Take note of how a block ended; of no more than a message, where whoever worked on it could tell nothing."""
         name = f"block {block + 1}"
-        if future.status == "error":
-            self.failed[name] = failure_message(future.exception())
-            self.store.save_failure(block, self.failed[name])
-            self.store.log("failed", block=block, message=self.failed[name])
+        if isinstance(outcome, str):
+            self.failed[name] = outcome
+            self.store.save_failure(block, outcome)
+            self.store.log("failed", block=block, message=outcome)
             return
-        outcome = future.result()
         if outcome.end is BlockEnd.DONE:
             self._is_done(block)
         elif outcome.end is BlockEnd.FAILED:
@@ -250,9 +254,9 @@ class _ClusterRun:
         if outcome.end is BlockEnd.STOPPED:  # somebody asks for it in the folder
             self.control.stop()
 
-    def _take_box(self, box: int, future: Future[None]) -> None:
-        if future.status == "error":
-            self.failed[f"box {box + 1} of the volume"] = failure_message(future.exception())
+    def _take_box(self, box: int, failure: str | None) -> None:
+        if failure is not None:
+            self.failed[f"box {box + 1} of the volume"] = failure
         elif self.boxes is not None:
             self.boxes.drawn(box)
 
