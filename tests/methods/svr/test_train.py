@@ -78,7 +78,7 @@ def test_a_stopped_training_that_is_resumed_ends_like_one_that_was_not_stopped(m
     control = Control()
 
     def stop_at(event) -> None:
-        if isinstance(event, Preview):
+        if isinstance(event, Preview) and event.label == "volume so far":
             control.stop()
 
     eager = RunConfig(preview_every_s=1e-9)
@@ -130,6 +130,10 @@ def test_events_tell_of_progress_and_end_once(moving):
     progress = [event for event in events if isinstance(event, Progress)]
     previews = [event for event in events if isinstance(event, Preview)]
     assert {"motion", "volume"} <= {event.stage for event in progress}
+    first = next(event for event in events if not isinstance(event, Progress) or event.stage == "motion")
+    assert isinstance(first, Preview)
+    assert first.label == "stacks as they lie"
+    assert np.ptp(first.image) > 100
     assert previews[-1].image.ndim == 3
     assert previews[-1].image.max() > 100
     assert isinstance(events[-1], Finished)

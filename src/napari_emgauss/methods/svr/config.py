@@ -27,9 +27,11 @@ class SvrConfig:
     """Full width at half maximum of the profile in the plane, by the spacing of pixels."""
     spacing: Annotated[Number, Field(ge=0.5, le=8)] = 1.25
     """Distance between Gaussians, by the larger of voxel and pixel."""
-    smoothness: Annotated[Number, Field(ge=0, le=10)] = 0.002
+    smoothness: Annotated[Number, Field(ge=0, le=10)] = 0.003
     """Weight of the differences between neighbouring Gaussians against the slices."""
-    solve_steps: PositiveCount = 24
+    keep_edges: Flag = True
+    """Smooth flat tissue more, and contours less, in the last solution."""
+    solve_steps: PositiveCount = 30
     """Conjugate gradients of the last solution for the amplitudes."""
     align_stacks: Flag = True
     """Register the stacks to the first one as wholes, before their slices."""

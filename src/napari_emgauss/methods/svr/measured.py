@@ -16,11 +16,15 @@ from napari_emgauss.forward.slices import SlicePlane
 from napari_emgauss.slices import SliceProfile, SliceStack
 from napari_emgauss.slices.affine import transform
 from napari_emgauss.slices.motion import affines, from_affines
+from napari_emgauss.voxels.rounds import surroundings
+
+NEAR = 0.3
+"""Weight of pixels near a mask, not in it: they tell where the object ends, but may show what moves otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredSlice:
-    """A slice, cut out to the box around its mask."""
+    """A slice, cut out to the box around its mask and what is near."""
 
     stack: int
     """Number of its stack."""
@@ -34,6 +38,8 @@ class MeasuredSlice:
     """(h, w), intensities by the typical one."""
     inside: AnyArray
     """(h, w), the mask."""
+    near: AnyArray
+    """(h, w), the mask and what lies within a slice's thickness of it: the point spread of its pixels reaches there."""
     affine: AnyArray
     """Maps (0, row, column) of the cut-out to the frame, mm, at the place of the stack."""
     pivot: AnyArray
@@ -88,8 +94,9 @@ class Measured:
         for k, (stack, placement) in enumerate(zip(stacks, placements, strict=True)):
             there = to_frame @ placement
             blur = (profile.sigma_mm(stack.spacing_mm, stack.thickness_mm) / stack.spacing_mm) ** 2
+            near = surroundings(stack, stack.thickness_mm)
             for s in stack.used:
-                rows, columns = (np.flatnonzero(stack.inside[s].any(axis)) for axis in (1, 0))
+                rows, columns = (np.flatnonzero(near[s].any(axis)) for axis in (1, 0))
                 box = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
                 shift = np.eye(4)
                 shift[:3, 3] = s, box[0].start, box[1].start
@@ -101,6 +108,7 @@ class Measured:
                         box=box,
                         image=stack.images[s][box] * np.float32(scales[k]),
                         inside=stack.inside[s][box],
+                        near=near[s][box],
                         affine=there @ stack.affine @ shift,
                         pivot=transform(there, stack.pivots[s]),
                         blur=blur,
@@ -127,9 +135,14 @@ class Measured:
         return self.layout.row([own.inside for own in self.slices])
 
     @cached_property
+    def weight(self) -> FloatArray:
+        """How much a pixel counts where the field is fitted, as a row: 1 in the masks, `NEAR` near them, else 0."""
+        return self.layout.row([np.where(own.inside, 1.0, NEAR * own.near) for own in self.slices])
+
+    @cached_property
     def values(self) -> FloatArray:
-        """The intensities as a row of pixels, 0 outside of the masks."""
-        return self.layout.row([np.where(own.inside, own.image, 0) for own in self.slices])
+        """The intensities as a row of pixels, 0 where no mask is near."""
+        return self.layout.row([np.where(own.near, own.image, 0) for own in self.slices])
 
     @cached_property
     def stack_of(self) -> AnyArray:

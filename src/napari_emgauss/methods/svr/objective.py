@@ -8,18 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from napari_emgauss._types import AnyArray, FloatArray, Triple
+from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.forward.grid import draw_grid
 from napari_emgauss.methods.svr.config import SvrConfig
 from napari_emgauss.methods.svr.fitting.solver import SliceSolver
 from napari_emgauss.methods.svr.measured import Measured
 from napari_emgauss.methods.svr.model import SliceModel
+from napari_emgauss.methods.svr.preview import preview_grid, preview_of
 from napari_emgauss.methods.svr.schedule import rounds, schedule
-from napari_emgauss.slices import WorldGrid
-from napari_emgauss.training import Hook, PlanePlacement, Preview
-
-PREVIEW_SIDE = 64
-"""Voxels along the longest side of the preview."""
+from napari_emgauss.slices import WorldVolume
+from napari_emgauss.training import Hook, Preview
 
 
 @dataclass(frozen=True)
@@ -96,20 +94,12 @@ class SliceObjective:
         if not len(gaussians):
             return None
         world = self.measured.points(np.zeros(self.model.motion.shape)) @ self.frame[:3, :3].T + self.frame[:3, 3]
-        longest_mm = float(np.ptp(world, axis=0).max())
-        grid = WorldGrid.around(world, max(longest_mm / PREVIEW_SIDE, self.config.voxel_size_mm))
+        grid = preview_grid(world, self.config.voxel_size_mm)
         affine = np.linalg.inv(self.frame) @ grid.affine
         drawn = draw_grid(gaussians.mean, gaussians.covariance(), gaussians.amplitude.numpy(), affine, grid.shape)
-        plane, row, column, origin = (_triple(vector) for vector in grid.affine[:3].T)
-        place = PlanePlacement(origin=origin, plane=plane, row=row, column=column)
-        return Preview(image=self.restore(drawn), placement=place, label="volume so far")
+        return preview_of(WorldVolume(self.restore(drawn), grid.affine))
 
     def values(self) -> dict[str, Any]:
         """Return what hidden slices said, if they were asked."""
         evidence = self._solver.evidence
         return {"evidence": None if evidence is None else evidence.to_json()}
-
-
-def _triple(vector: AnyArray) -> Triple:
-    x, y, z = (float(v) for v in vector)
-    return x, y, z

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from napari_emgauss.methods.svr.config import SvrConfig
 from napari_emgauss.training import Schedule, Stage
@@ -24,8 +24,8 @@ slices are, so that a step goes less far than it should.
 """
 STEPS_PER_ROUND = 8
 WITHOUT_MOTION = ((2.5, 0.005, 1.0), (1.5, 0.003, 1.0))
-ROUNDS_CONTINUED = 2
-"""Rounds of motion, the last ones, that a model gets whose training continues."""
+ROUNDS_CONTINUED = 1
+"""Rounds of motion, the last ones, that a model gets whose training continues: coarser ones would undo some of it."""
 JUDGED_AT = (2.5, 0.005)
 """Spacing and smoothness of the fields that hidden slices are compared with."""
 
@@ -44,6 +44,8 @@ class Round:
     relaxation: float
     """What the slices' steps are multiplied by."""
     stage: str
+    edges: bool = False
+    """Whether contours of the field so far are smoothed less than what is flat."""
 
     @property
     def moves(self) -> bool:
@@ -63,12 +65,20 @@ def rounds(config: SvrConfig, *, continued: bool = False) -> list[Round]:
     ]
     if config.motion and config.hide_every:
         plan.append((1, *JUDGED_AT, 1.0, JUDGE))
-    plan.append((config.solve_steps, finest, config.smoothness, 1.0, FINAL))
+    even, *sharp = _thirds(config.solve_steps) if config.keep_edges else (config.solve_steps,)
+    plan.append((even, finest, config.smoothness, 1.0, FINAL))
     found: list[Round] = []
     for n, spacing, smoothness, relaxation, name in plan:
         first = found[-1].first + found[-1].n if found else 0
         found.append(Round(first, n, spacing, smoothness, relaxation, name))
+    for n in sharp:
+        found.append(replace(found[-1], first=found[-1].first + found[-1].n, n=n, edges=True))
     return found
+
+
+def _thirds(n: int) -> list[int]:
+    """Return n as a sum of three numbers, of which the first is the largest, without those that are 0."""
+    return [part for part in (n - 2 * (n // 3), n // 3, n // 3) if part]
 
 
 def schedule(config: SvrConfig, *, continued: bool = False) -> Schedule:

@@ -14,6 +14,7 @@ from napari_emgauss.io.store import opened_store
 from napari_emgauss.methods.svr.fitting.evidence import MotionEvidence, misfit
 from napari_emgauss.methods.svr.job import SliceJob
 from napari_emgauss.methods.svr.measured import motion_in_world
+from napari_emgauss.methods.svr.preview import first_look
 from napari_emgauss.methods.svr.reconstruction import SliceReconstruction, StackShape
 from napari_emgauss.methods.svr.schedule import COARSE_TO_FINE
 from napari_emgauss.methods.svr.setup import SliceSetup, prepare
@@ -111,6 +112,8 @@ def _steps(
 ) -> SliceReconstruction:
     watch = Watch(control, emit, setup.n_iterations)
     watch.tell(PLACEMENTS, 1, 2)
+    scales = [scale * setup.intensity for scale in setup.scales]
+    emit(first_look(setup.stacks, scales, setup.config.voxel_size_mm))
     job = SliceJob(setup, _placements(setup, store))
     LocalEngine(run_config, watch.so_far()).run(job, store, control, watch.pass_on)
     result = assemble(job, store)

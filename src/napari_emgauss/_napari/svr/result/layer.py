@@ -44,7 +44,8 @@ class VolumeSoFar:
             self._viewer.layers.selection.clear()
             self._viewer.layers.selection.update(selected)
         elif self._layer in self._viewer.layers:
-            self._layer.data = values
+            # The first picture is of the stacks as they lie, later ones are around where they were placed.
+            self._layer.data, self._layer.affine = values, attributes["affine"]
 
     def remove(self) -> None:
         """Take the layer away, if it is still there."""

@@ -1,7 +1,8 @@
 """The amplitudes of a field with fixed Gaussians, in which slices are linear: conjugate gradients, one at a time.
 
-Minimises Σ w (y − g D a)² + λ s Σ (aᵢ − aⱼ)² over neighbours, with D the slices of unit amplitudes, g the gains, w the
-weights of pixels. s is the mean curvature of the first part along a constant, so that λ has no unit.
+Minimises Σ w (y − g D a)² + λ s Σ vᵢⱼ (aᵢ − aⱼ)² over neighbours, with D the slices of unit amplitudes, g the gains, w
+the weights of pixels, v those of pairs. s is the mean curvature of the first part along a constant, so that λ has no
+unit.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class AmplitudeFit:
         Neighbours (p, 2).
     smoothness
         λ.
+    pair_weight
+        v (p,); 1 by default.
     amplitude
         Where it starts (N,).
     """
@@ -42,10 +45,12 @@ class AmplitudeFit:
         pairs: AnyArray,
         *,
         smoothness: float,
+        pair_weight: FloatArray | None = None,
         amplitude: FloatArray,
     ) -> None:
         self.cuts, self._weight, self._gain = cuts, weight, gain
         self._lower, self._upper = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+        self._pair_weight = np.ones(len(pairs), np.float32) if pair_weight is None else pair_weight
         curvature = weight * gain * gain
         typical = float(cuts.project(curvature * cuts.draw(np.ones(cuts.n, np.float32))).mean(dtype=np.float64))
         self._strength = np.float32(smoothness * typical)
@@ -71,6 +76,7 @@ class AmplitudeFit:
     def state(self) -> dict[str, Tensor]:
         """Return all that `restore` needs to go on exactly."""
         arrays = {"residual": self.residual, "direction": self.direction, "drawn": self.drawn}
+        arrays["pair_weight"] = self._pair_weight
         return {name: torch.from_numpy(array) for name, array in arrays.items()} | {
             "squared": torch.tensor(self.squared, dtype=torch.float64)
         }
@@ -79,6 +85,7 @@ class AmplitudeFit:
         """Take up a `state` of a fit that was made with the same arguments, and of its amplitudes."""
         self.residual, self.direction = state["residual"].numpy().copy(), state["direction"].numpy().copy()
         self.drawn, self.squared = state["drawn"].numpy().copy(), float(state["squared"])
+        self._pair_weight = state["pair_weight"].numpy().copy()
 
     def _gradient(self, difference: FloatArray) -> FloatArray:
         """Half the slope towards the minimum."""
@@ -86,8 +93,8 @@ class AmplitudeFit:
         return gradient - self._strength * self._roughness(self.amplitude)
 
     def _roughness(self, x: FloatArray) -> FloatArray:
-        """The graph Laplacian: of every node, the sum of its differences from its neighbours."""
-        apart = x[self._lower] - x[self._upper]
+        """The graph Laplacian: of every node, the weighted sum of its differences from its neighbours."""
+        apart = self._pair_weight * (x[self._lower] - x[self._upper])
         return (np.bincount(self._lower, apart, len(x)) - np.bincount(self._upper, apart, len(x))).astype(np.float32)
 
 

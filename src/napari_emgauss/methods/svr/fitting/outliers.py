@@ -27,10 +27,13 @@ def gains(measured: Measured, drawn: FloatArray, weight: FloatArray, trust: AnyA
     return np.asarray(found / np.exp(np.average(np.log(found), weights=trust)))
 
 
-def pixel_weights(measured: Measured, residual: FloatArray) -> FloatArray:
-    """Return Cauchy's weights of residuals, by the noise that most pixels have; 0 outside of the masks."""
+def pixel_weights(measured: Measured, residual: FloatArray, counted: FloatArray) -> FloatArray:
+    """Return Cauchy's weights of residuals, by the noise that most pixels in the masks have.
+
+    Pixels that were not ``counted`` (weight 0) get a weight of 1: that they do not fit is no fault of theirs.
+    """
     sigma = 1.4826 * float(np.median(np.abs(residual[measured.inside > 0])))
-    return measured.inside / (1 + (residual / max(PIXEL_SIGMAS * sigma, 1e-9)) ** 2)
+    return np.where(counted > 0, 1 / (1 + (residual / max(PIXEL_SIGMAS * sigma, 1e-9)) ** 2), 1).astype(np.float32)
 
 
 def slice_weights(measured: Measured, residual: FloatArray) -> AnyArray:

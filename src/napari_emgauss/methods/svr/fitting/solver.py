@@ -17,12 +17,21 @@ from napari_emgauss.gaussians import SolidGaussians
 from napari_emgauss.gaussians.lattice import OVERLAP, SCALE, Lattice
 from napari_emgauss.methods.svr.config import SvrConfig
 from napari_emgauss.methods.svr.fitting.amplitudes import AmplitudeFit
+from napari_emgauss.methods.svr.fitting.edges import edge_weights
 from napari_emgauss.methods.svr.fitting.evidence import MotionEvidence, judge_motion
 from napari_emgauss.methods.svr.fitting.motion import moved_slices, with_gauge
 from napari_emgauss.methods.svr.fitting.outliers import gains, pixel_weights, slice_weights
 from napari_emgauss.methods.svr.measured import Measured
 from napari_emgauss.methods.svr.model import SliceModel
-from napari_emgauss.methods.svr.schedule import JUDGE, Round
+from napari_emgauss.methods.svr.schedule import FINAL, JUDGE, Round
+
+FINE = 1.25
+"""Spacing of Gaussians by the pixel up to which ``smoothness`` is taken as it is."""
+DRAWS_RIM = 2.0
+"""Spacing up to which motion is found with a field that is fitted to what is near the masks, too.
+
+Without that nothing tells where the object ends, and the last slices of a stack move outwards.
+"""
 
 
 class SliceSolver:
@@ -47,7 +56,7 @@ class SliceSolver:
     ) -> None:
         self.model, self.measured, self.config, self.unit_mm = model, measured, config, unit_mm
         self._rounds = plan
-        self._weight = measured.inside
+        self._weight = np.ones(measured.layout.size, np.float32)
         self._fit: AmplitudeFit | None = None
         self._saved: Mapping[str, Tensor] = {}
         self._loss = 0.0
@@ -112,13 +121,15 @@ class SliceSolver:
         model, layout = self.model, self.measured.layout
         gaussians = model.gaussians
         cuts = Cuts(gaussians.mean, gaussians.covariance(), self.measured.planes(model.motion.numpy()))
+        pairs = Lattice.through(gaussians.mean.numpy(), own.spacing * self.unit_mm).pairs()
         fit = AmplitudeFit(
             cuts,
             self.measured.values,
-            self._weight * layout.spread(model.slice_weight.numpy()),
+            self._weight * self._counted(own) * layout.spread(model.slice_weight.numpy()),
             layout.spread(model.gain.numpy()),
-            Lattice.through(gaussians.mean.numpy(), own.spacing * self.unit_mm).pairs(),
-            smoothness=own.smoothness,
+            pairs,
+            smoothness=self._smoothness(own),
+            pair_weight=edge_weights(gaussians.amplitude.numpy(), pairs) if own.edges else None,
             amplitude=gaussians.amplitude.numpy().copy(),
         )
         if self._saved:
@@ -131,13 +142,13 @@ class SliceSolver:
         model, measured = self.model, self.measured
         if self.config.gain:
             trust = model.slice_weight.numpy()
-            model.gain.copy_(torch.from_numpy(gains(measured, fit.drawn, self._weight, trust)))
+            model.gain.copy_(torch.from_numpy(gains(measured, fit.drawn, self._weight * measured.inside, trust)))
         if self.config.outliers:
             left = measured.values - measured.layout.spread(model.gain.numpy()) * fit.drawn
             model.slice_weight.copy_(torch.from_numpy(slice_weights(measured, left)))
-            self._weight = pixel_weights(measured, left)
+            self._weight = pixel_weights(measured, left, self._counted(own))
         if own.moves:
-            weight = self._weight * measured.layout.spread(model.slice_weight.numpy())
+            weight = self._weight * measured.inside * measured.layout.spread(model.slice_weight.numpy())
             motion = moved_slices(
                 measured,
                 fit.cuts,
@@ -149,6 +160,16 @@ class SliceSolver:
                 relaxation=own.relaxation,
             )
             model.motion.copy_(torch.from_numpy(with_gauge(measured, motion, model.slice_weight.numpy())))
+
+    def _counted(self, own: Round) -> FloatArray:
+        """How much pixels count: a field too coarse to draw where the object ends is fitted to the masks alone."""
+        fine = own.stage == FINAL or own.spacing <= DRAWS_RIM
+        return self.measured.weight if fine else self.measured.inside
+
+    def _smoothness(self, own: Round) -> float:
+        """λ of a round: the setting is for `FINE` lattices, and the last one is smooth by itself if it is coarser."""
+        coarser = own.spacing * self.unit_mm / (FINE * self.measured.pixel_mm)
+        return own.smoothness * (min(1.0, coarser**-6) if own.stage == FINAL else 1.0)
 
     def _judge(self, own: Round) -> None:
         """Keep the motion if slices that a fit does not see are predicted better with it."""
@@ -166,6 +187,6 @@ class SliceSolver:
 
     def _left(self, drawn: FloatArray) -> float:
         measured = self.measured
-        weight = self._weight * measured.layout.spread(self.model.slice_weight.numpy())
+        weight = self._weight * measured.inside * measured.layout.spread(self.model.slice_weight.numpy())
         left = measured.values - measured.layout.spread(self.model.gain.numpy()) * drawn
         return math.sqrt(float(np.sum(weight * left * left, dtype=np.float64)) / max(float(weight.sum()), 1e-9))
