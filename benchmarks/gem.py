@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import resource
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -245,12 +246,13 @@ def state_of_code() -> str:
 
 def table(cases: Sequence[GemCase], options: Options) -> list[str]:
     """Return a table of cases: the rival, the Gaussians, and what is claimed."""
+    left = [case for case in cases if options.known and not path_of(case, options.cache).exists()]
     lines = [
         "| molecule | images, SNR | plain FSC₀.₅ / corr. | clipped | Gaussians | claimed | sign, number | voxels | s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for case in cases:
-        if options.known and not path_of(case, options.cache).exists():
+        if case in left:
             continue
         made = measure(case, options.data, options.cache)
         pairs = [f"{made[name][0]:.2f} / {made[name][1]:.4f}" for name in ("plain", "clipped", "gaussians")]
@@ -259,6 +261,11 @@ def table(cases: Sequence[GemCase], options: Options) -> list[str]:
             f"| {made['claimed']:.2f} | {made['sign']}, {made['n_gaussians']} | {made['voxels']:.2f} "
             f"| {made['seconds']:.0f} |"
         )
+    if len(left) == len(cases):
+        lines = []
+    if left:
+        names = "; ".join(f"{case.title}, {case.n_images} at SNR {case.snr:g}" for case in left)
+        lines += ["", *textwrap.wrap(f"Not measured with this state of the code: {names}.", 118)]
     return lines
 
 
@@ -309,7 +316,29 @@ correlation with the truth over the whole box.
 *Plain* is a back-projection with a Wiener filter per shell, from the correlation of half maps within the same sphere;
 *clipped* is the same without what is negative. *Claimed* is what `resolution()` says without knowing the truth.
 *Voxels* is the mean share of the plain map in the result, as the images of the other half asked for it.
-`python -m benchmarks.gem` makes this page; all of it was measured with one state of the code, STATE.
+*S* are seconds on two cores that had much else to do. `python -m benchmarks.gem` makes this page; all of its tables are
+of one state of the code, STATE.
+"""
+NOTES = """## What was seen on data of others
+
+- **RELION's projections** of a map are reproduced to a correlation of .99999 (.999999 in a box of 65 px) if
+  projected as RELION does: linear interpolation between the Fourier coefficients of the map padded to twice its
+  side, divided by the squared sinc of the distance from the centre, nothing beyond half the box. Exact central
+  slices agree with RELION's to .99965–.99975, and with this emulation of RELION to the same: what differs is its
+  interpolation. Its images in an odd box lie one pixel further in x and y, which is why odd boxes are refused.
+- **Seventeen real particles**, in a box of 48 px: the correlation of each with the map of the others is .303 on
+  average at their poses, and -.013, .023, -.026, .033 and .011 at five sets of random ones. Before the mean of
+  every ring about the centre was taken off, it was .347, and .040 to .092 at random poses: a blob has something in
+  common with every particle.
+- **A flipped hand** is seen by no comparison of images with maps: mirrored poses make a mirrored map that fits as
+  well.
+
+## What is missed
+
+Of 2,000 images of the 70S at SNR 0.1, an earlier state made a map of 18.23 Å where the plain one has 17.77 Å. Its
+Gaussians alone, without voxels, reached 20.2 Å with 12,000 a half and 100 iterations, and 19.1 Å with 18,000 and 140.
+Gaussians are neither added nor removed in training; whether adding them where the residual has power would help was
+not measured.
 """
 OF_CHANGES = f"""{CHANGED.n_images} images of {CHANGED.box_px}² px of atoms, 6 Å, at SNR {CHANGED.snr:g}.
 """
@@ -329,6 +358,7 @@ def page(options: Options) -> str:
     parts = [PAGE.replace("STATE", state_of_code())]
     for name in options.only:
         parts += [*made[name](), ""]
+    parts.append(NOTES)
     return "\n".join(parts)
 
 
