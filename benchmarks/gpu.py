@@ -69,6 +69,8 @@ class Options:
     """Sections, rows and columns of the stack."""
     volume: Path | None = None
     """Isotropic volume to mirror to size instead of a phantom."""
+    report: Path | None = None
+    """What ``napari-emgauss doctor --gpu --report`` wrote, to be shown on the page."""
     output: Annotated[Path | None, tyro.conf.arg(metavar="FILE.md")] = None
     """Markdown file, besides printing it."""
 
@@ -167,13 +169,16 @@ def training_table(trainings: list[Training], shape: tuple[int, int, int]) -> It
         yield f"- `{t.preset}`, {t.device}: {told}"
 
 
-def page(paces: dict[str, Pace], trainings: list[Training], shape: tuple[int, int, int]) -> str:
-    """Text of the page."""
+def page(paces: dict[str, Pace], trainings: list[Training], shape: tuple[int, int, int], report: str = "") -> str:
+    """Text of the page, with what a self-test reported."""
     if not paces:
         return HEAD + MISSING
     today = dt.datetime.now(tz=dt.UTC).date()
     lines = [HEAD, f"Measured on {today} with torch {torch.__version__}.", *splat_table(paces)]
-    return "\n".join([*lines, *(training_table(trainings, shape) if trainings else ())]) + "\n"
+    lines += training_table(trainings, shape) if trainings else ()
+    if report:
+        lines += ["\n## Self-test\n", "```text", report.strip(), "```"]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -182,6 +187,7 @@ def main() -> None:
     devices += [torch.device("cpu")] if options.cpu else []
     if not devices:
         print("torch finds no GPU: see napari-emgauss doctor --gpu. --cpu measures the CPU.")
+    report = "" if options.report is None else options.report.read_text(encoding="utf-8")
     names = [name for name in options.presets.split(",") if name]
     begun = time.perf_counter()
     stack = stack_of(options) if devices and names else None
@@ -194,8 +200,8 @@ def main() -> None:
             assert stack is not None
             trainings.append(train(stack, name, device))
             print(trainings[-1], flush=True)
-            write(page(paces, trainings, options.shape), options.output)  # what comes may be cut short
-    text = page(paces, trainings, options.shape)
+            write(page(paces, trainings, options.shape, report), options.output)  # what comes may be cut short
+    text = page(paces, trainings, options.shape, report)
     print(text)
     write(text, options.output)
 

@@ -24,5 +24,9 @@ def test_shares_are_of_what_the_card_could_do_and_unknown_bounds_stay_empty():
     assert "solve 9.0" in text
 
 
+def test_what_a_self_test_reported_is_shown():
+    assert "```text\nok speed\n```" in page({"a card": PACE}, [], BIG, "ok speed\n")
+
+
 def test_the_page_tells_the_number_of_passes_that_the_bound_is_made_of():
     assert f"{PASSES} times" in page({}, [], BIG)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.runtime.jit import njit_nogil
+from napari_emgauss.runtime.threads import at_once, for_each
 
 SCALE_PER_SPACING = 0.6
 """Standard deviation over grid spacing: neighbours overlap enough to tile the plane without ripples."""
@@ -114,11 +115,19 @@ def anchored_grid(
     margin_px = _margin_px(spacing_px)
     # Gaussians of this width at a density of 1 / spacing² sum to their amplitude times 2πσ² / spacing².
     gain = 1 / (2 * math.pi * SCALE_PER_SPACING**2)
-    for section in sections:
-        density = density_for(np.pad(section, margin_px, mode="edge"), spacing_px)
-        pixels = dithered(density)
+    placed: dict[int, tuple[FloatArray, NDArray[np.float64]]] = {}
+
+    def place(k: int) -> None:
+        density = density_for(np.pad(sections[k], margin_px, mode="edge"), spacing_px)
+        placed[k] = density.astype(np.float32), dithered(density)
+
+    group = at_once(sections[0].size)
+    for k, section in enumerate(sections):
+        if k % group == 0:
+            for_each(place, range(k, min(k + group, len(sections))))
+        density, pixels = placed.pop(k)
         centres = (pixels + rng.uniform(-0.5, 0.5, pixels.shape)).astype(np.float32)
-        sigma_px = SCALE_PER_SPACING / np.sqrt(_sample(density.astype(np.float32), centres))
+        sigma_px = SCALE_PER_SPACING / np.sqrt(_sample(density, centres))
         log_sigmas.append(np.log(sigma_px))
         mean = centres - np.float32(margin_px)
         means.append(mean)
