@@ -17,6 +17,7 @@ demo: $(VENV)/.installed
 	$(BIN)/napari-emgauss demo --output demo_output
 
 # One thread of torch in each process: more would wait for each other. More processes than cores: widgets often wait.
+# Tests of a file stay in one of them, and train only once what they share (tests/conftest.py).
 test: $(VENV)/.installed-dev lint docs screen
 	OMP_NUM_THREADS=1 QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest -n 4 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=85
 

@@ -133,12 +133,12 @@ def fingerprint(path: Path) -> np.ndarray:
     return np.stack([model.render(z) for z in np.linspace(0.0, model.z_range[1], 5)])
 
 
-def training(folder: Path) -> Work:
+def training(folder: Path, shape: tuple[int, int, int] = (37, 96, 128), settings: tuple[str, ...] = ()) -> Work:
     """Make a stack, and return a training of two blocks on it, which keeps checkpoints."""
     stack, output, kept = folder / "stack.tif", folder / "out" / "new.emgauss", folder / "kept"
-    eg.write(phantom((37, 96, 128), seed=1).every(6), stack)
+    eg.write(phantom(shape, seed=1).every(6), stack)
     arguments = ("reconstruct", str(stack), "-o", str(output), "--checkpoint", str(kept), "--overwrite")
-    return Work("reconstruct", (*arguments, "--set", "tile_px=96"), output, kept)
+    return Work("reconstruct", (*arguments, "--set", f"tile_px={shape[1]}", *settings), output, kept)
 
 
 def slices(folder: Path, settings: tuple[str, ...] = ()) -> Work:

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal
 @pytest.fixture(scope="module")
 def training(tmp_path_factory):
     """A training, its result, and how long it takes."""
-    work = crashes.training(tmp_path_factory.mktemp("crashes"))
+    settings = ("tile_overlap_px=8", "adapt_spacing=false", "uncertainty=false")
+    work = crashes.training(tmp_path_factory.mktemp("crashes"), (19, 48, 72), settings)
     result, seconds = crashes.undisturbed(work)
     return work, result, seconds
 

@@ -5,7 +5,16 @@ import pytest
 import napari_emgauss as eg
 from napari_emgauss.cli import main
 
-QUICK = ["--preset", "fast", "--set", "joint=2", "bootstrap=1", "spacing_px=4", "uncertainty=true"]
+QUICK = [
+    "--preset",
+    "fast",
+    "--set",
+    "joint=2",
+    "bootstrap=1",
+    "spacing_px=4",
+    "adapt_spacing=false",
+    "uncertainty=true",
+]
 
 
 @pytest.fixture(scope="session")

@@ -82,7 +82,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("delay_s", [0.0, 0.15, 0.4, 0.8, 1.5])
+@pytest.mark.parametrize("delay_s", [0.0, 0.3, 1.0])
 def test_ctrl_c_at_any_moment_of_the_start_leaves_no_traceback(delay_s, tmp_path):
     command = [sys.executable, "-c", _TELLS_WHEN_MAIN_IMPORTS, "evaluate", str(tmp_path / "missing.tif")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

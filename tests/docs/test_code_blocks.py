@@ -2,7 +2,7 @@
 
 Python blocks and ``napari-emgauss`` commands run in a folder that holds ``stack.tif`` (10 sections), ``isotropic.tif``
 and ``fib.tif``, and ``axial.nii.gz`` and two other stacks of slices with their masks. One thing is not as a reader has
-it: `reconstruct` is given `QUICK` besides what the block asks for, since nothing here depends on how well it learned.
+it: trainings are given `QUICK` besides what the block asks for, since nothing here depends on how well they learned.
 The Python blocks of a page run one after the other and share their names. A block with ``<!-- from FILE -->`` above it
 stands in that file word for word.
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -33,7 +34,11 @@ from napari_emgauss.io.stacks.world import write_mask
 from napari_emgauss.phantoms import Acquisition, brain_phantom, phantom, simulate_stacks
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = {"joint": 1, "bootstrap": 1}
+QUICK = {
+    "reconstruct": {"joint": 1, "bootstrap": 1, "newton_steps": 1, "adapt_spacing": False},
+    "reconstruct_slices": {"solve_steps": 2, "spacing": 3.0},
+    "reconstruct_particles": {"n_gaussians": 100, "shape_iterations": 4, "likelihood_iterations": 2},
+}
 FENCE = re.compile(
     r"(?:<!-- not run: (?P<reason>.+?) -->\n+|<!-- from (?P<source>\S+) -->\n+)?"
     r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
@@ -88,27 +93,38 @@ FOREIGN = [
 ]
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder with the files that blocks name, as the working directory; trainings are short."""
-    original = eg.reconstruct
-    for name, module in list(sys.modules.items()):
-        if name.startswith("napari_emgauss.") and vars(module).get("reconstruct") is original:
-            monkeypatch.setattr(module, "reconstruct", partial(with_quick_settings, original))
-    monkeypatch.chdir(tmp_path)
-    eg.write(phantom((55, 48, 48), seed=3).every(6), Path("stack.tif"))
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The files that blocks name."""
+    folder = tmp_path_factory.mktemp("files")
+    eg.write(phantom((55, 40, 40), seed=3).every(6), folder / "stack.tif")
     for name in ("isotropic.tif", "fib.tif"):
-        eg.write(phantom((25, 48, 48), seed=4), Path(name))
+        eg.write(phantom((25, 40, 40), seed=4), folder / name)
     truth, mask = brain_phantom((20, 22, 20))
     for slices in simulate_stacks(truth, mask, Acquisition(thickness_mm=3.0, corrupted=0.0)).stacks:
-        write_stack(slices, f"{slices.name}.nii.gz")
-        write_mask(slices, f"{slices.name}_mask.nii.gz")
+        write_stack(slices, folder / f"{slices.name}.nii.gz")
+        write_mask(slices, folder / f"{slices.name}_mask.nii.gz")
+    return folder
+
+
+@pytest.fixture
+def folder(files, tmp_path, monkeypatch):
+    """A copy of the files as the working directory; trainings are short."""
+    for name in QUICK:
+        original = getattr(eg, name)
+        for where, module in list(sys.modules.items()):
+            if where.startswith("napari_emgauss") and vars(module).get(name) is original:
+                monkeypatch.setattr(module, name, partial(with_quick_settings, original))
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(files, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
-def with_quick_settings(reconstruct, volume, *, preset="balanced", **settings):
-    alone = {"lateral_steps": 50} if settings.get("prior") is False else {}
-    return reconstruct(volume, preset=preset, **{**QUICK, **alone, **settings})
+def with_quick_settings(reconstruct, data, **settings):
+    quick = dict(QUICK[reconstruct.__name__])
+    if settings.get("prior") is False:
+        quick["lateral_steps"] = 50
+    return reconstruct(data, **{**quick, **settings})
 
 
 @pytest.mark.parametrize("block", blocks(), ids=str)

@@ -26,7 +26,8 @@ from napari_emgauss.training import Progress, RunConfig
 
 @pytest.fixture(scope="module")
 def trained_in_part(long_stack):
-    return eg.reconstruct(long_stack, preset="fast", joint=3, bootstrap=0, hold_out=(2, 6), leave_out=(4,))
+    settings = {"joint": 3, "bootstrap": 0, "adapt_spacing": False}
+    return eg.reconstruct(long_stack, preset="fast", hold_out=(2, 6), leave_out=(4,), **settings)
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +170,9 @@ def test_scoring_stops_when_told_and_reports_how_far_it_is(long_stack, trained_i
 
 
 def test_models_and_stacks_that_cannot_be_scored_are_refused(long_stack, stack, trained_in_part):
+    everything = {"teacher": "ema", "newton_steps": 0, "joint": 1, "bootstrap": 0, "adapt_spacing": False}
     with pytest.raises(ConfigError, match="nothing was held out"):
-        score_held_out(stack, eg.reconstruct(stack, preset="fast", joint=1, bootstrap=0))
+        score_held_out(stack, eg.reconstruct(stack, **everything))
     with pytest.raises(VolumeError, match=r"\(9, 48, 40\), this one has \(5, 48, 40\)"):
         score_held_out(stack, trained_in_part)
     with pytest.raises(ConfigError, match="plain interpolations"):

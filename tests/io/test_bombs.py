@@ -1,4 +1,7 @@
-"""Small files that would take the machine are refused before they do: each is read by a process with little memory."""
+"""Small files that would take the machine are refused before they do: each is read by a process with little memory.
+
+The processes are forked by one that has imported what they need.
+"""
 
 import json
 import os
@@ -20,33 +23,56 @@ from napari_emgauss.volume import Volume
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process")
 
 READ = """
-import resource, sys, numpy as np, napari_emgauss as eg, napari_emgauss.io
+import json, os, resource, sys, cv2, h5py, tifffile, zarr, napari_emgauss as eg, napari_emgauss.io
 resource.setrlimit(resource.RLIMIT_DATA, (3 * 2**30, 3 * 2**30))
-try:
-    volume = eg.read(sys.argv[1], voxel_size_nm=(40, 4, 4))
-    for index in range(min(volume.n_sections, 3)):
-        volume.section(index, (0, 16, 0, 16))
-        volume.section(index)
-except (ValueError, MemoryError, OSError) as error:
-    print(type(error).__name__, error)
-else:
-    print("read")
-print(int(next(l for l in open('/proc/self/status') if l.startswith('VmHWM')).split()[1]) // 1024)
+
+def read(path, voxel_size_nm):
+    try:
+        volume = eg.read(path, voxel_size_nm=voxel_size_nm)
+        for index in range(min(volume.n_sections, 3)):
+            volume.section(index, (0, 16, 0, 16))
+            volume.section(index)
+    except (ValueError, MemoryError, OSError) as error:
+        return type(error).__name__ + " " + str(error)
+    return "read"
+
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        text = read(*json.loads(line))
+        peak = int(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")).split()[1]) // 1024
+        print(json.dumps([text, peak]), flush=True)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if status != 0:
+        print(json.dumps([f"died: {status}", 0]), flush=True)
 """
-BOMB_BYTES, MOST_MIB = 600 * 2**20, 500
+BOMB_BYTES, MOST_MIB = 200 * 2**20, 150
 DATA = np.random.default_rng(0).integers(0, 255, (4, 64, 64), np.uint8)
 
 
-def reading(path):
+@pytest.fixture(scope="module")
+def reading():
     """Read a file elsewhere; what came of it, and the process's peak in MiB."""
-    done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    *text, peak = done.stdout.splitlines()
-    return " ".join(text), int(peak)
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", READ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def read(path, voxel_size_nm=(40, 4, 4)):
+            process.stdin.write(json.dumps([str(path), voxel_size_nm]) + "\n")
+            process.stdin.flush()
+            text, peak = json.loads(process.stdout.readline())
+            return text.replace("\n", " "), peak
+
+        yield read
 
 
-def refused(path, *words):
-    text, peak = reading(path)
+@pytest.fixture
+def refused(reading):
+    """Make sure that a file is refused in words that name it, and in little memory."""
+    return lambda path, *words: assert_refused(path, *reading(path), words)
+
+
+def assert_refused(path, text, peak, words):
     assert text.startswith(("FileFormatError", "VolumeError", "OutOfMemoryError")), text
     assert path.name in text
     assert any(word in text for word in words), text
@@ -61,36 +87,39 @@ def ome(group):
     ]
 
 
+QUICKEST = {"zlib": {"level": 1}, "gzip": {"level": 1}, "bz2": {"level": 1}, "lzma": {"preset": 0}}
+
+
 @pytest.mark.parametrize("codec", ["zlib", "gzip", "bz2", "lzma", "zstd", "blosc", "lz4"])
-def test_a_chunk_that_unpacks_to_far_more_than_declared(tmp_path, codec):
+def test_a_chunk_that_unpacks_to_far_more_than_declared(tmp_path, codec, refused):
     import numcodecs
 
     path = tmp_path / "bomb.ome.zarr"
     group = zarr.open_group(path, mode="w", zarr_format=2)
-    packing = numcodecs.get_codec({"id": codec})
+    packing = numcodecs.get_codec({"id": codec, **QUICKEST.get(codec, {})})
     group.create_array("0", data=DATA, chunks=(1, 64, 64), compressors=packing)
     ome(group)
     (path / "0" / "1.0.0").write_bytes(packing.encode(np.zeros(BOMB_BYTES, np.uint8)))
     refused(path, "unpack to")
 
 
-def test_many_chunks_that_are_honest_and_huge(tmp_path):
+def test_many_chunks_that_are_honest_and_huge(tmp_path, reading):
     path = tmp_path / "huge.ome.zarr"
     group = zarr.open_group(path, mode="w", zarr_format=2)
-    array = group.create_array("0", shape=(2, 40000, 40000), chunks=(2, 8000, 8000), dtype="u1")
+    array = group.create_array("0", shape=(2, 24000, 24000), chunks=(2, 8000, 8000), dtype="u1")
     ome(group)
     packed = array.compressors[0].encode(np.zeros(2 * 8000 * 8000, np.uint8))
-    for y, x in np.ndindex(5, 5):
+    for y, x in np.ndindex(3, 3):
         (path / "0" / f"0.{y}.{x}").write_bytes(packed)
     text, peak = reading(path)
     assert text.startswith(("read", "OutOfMemoryError"))
-    assert peak < 1800
+    assert peak < 1000
 
 
-def test_a_strip_that_unpacks_to_far_more_than_declared(tmp_path):
+def test_a_strip_that_unpacks_to_far_more_than_declared(tmp_path, refused):
     path = tmp_path / "bomb.tif"
     tifffile.imwrite(path, DATA, compression="zlib", photometric="minisblack", metadata={"axes": "ZYX"})
-    bomb = zlib.compress(bytes(BOMB_BYTES), 9)
+    bomb = zlib.compress(bytes(BOMB_BYTES), 1)
     with tifffile.TiffFile(path) as tif:
         tags = [page.tags[name] for page in tif.pages for name in ("StripOffsets", "StripByteCounts")]
         places = [(tag.valueoffset, tag.name) for tag in tags]
@@ -101,11 +130,11 @@ def test_a_strip_that_unpacks_to_far_more_than_declared(tmp_path):
     refused(path, "unpack to")
 
 
-def test_an_hdf5_chunk_that_unpacks_to_far_more_than_declared(tmp_path):
+def test_an_hdf5_chunk_that_unpacks_to_far_more_than_declared(tmp_path, refused):
     path = tmp_path / "bomb.h5"
     with h5py.File(path, "w") as file:
         data = file.create_dataset("raw", data=DATA, chunks=(1, 64, 64), compression="gzip")
-        data.id.write_direct_chunk((1, 0, 0), zlib.compress(bytes(BOMB_BYTES), 9))
+        data.id.write_direct_chunk((1, 0, 0), zlib.compress(bytes(BOMB_BYTES), 1))
     refused(path, "unpack to")
 
 
@@ -120,7 +149,7 @@ def png(width, height):
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_an_image_whose_header_says_that_it_is_huge(tmp_path, first):
+def test_an_image_whose_header_says_that_it_is_huge(tmp_path, first, reading):
     path = tmp_path / "images"
     path.mkdir()
     for index in range(4):
@@ -132,7 +161,7 @@ def test_an_image_whose_header_says_that_it_is_huge(tmp_path, first):
     assert peak < MOST_MIB
 
 
-def test_a_jpeg_whose_header_says_that_it_is_huge(tmp_path):
+def test_a_jpeg_whose_header_says_that_it_is_huge(tmp_path, reading):
     path = tmp_path / "images"
     path.mkdir()
     for index in range(3):
@@ -146,7 +175,7 @@ def test_a_jpeg_whose_header_says_that_it_is_huge(tmp_path):
     assert peak < MOST_MIB
 
 
-def test_the_extended_header_of_an_mrc_is_not_believed(tmp_path):
+def test_the_extended_header_of_an_mrc_is_not_believed(tmp_path, refused):
     path = write(Volume(DATA, (40, 4, 4)), tmp_path / "a.mrc")
     whole = bytearray(path.read_bytes())
     struct.pack_into("<i", whole, 92, 2**31 - 1)
@@ -155,7 +184,7 @@ def test_the_extended_header_of_an_mrc_is_not_believed(tmp_path):
 
 
 @pytest.mark.parametrize("bigtiff", [False, True])
-def test_a_chain_of_pages_that_bites_its_tail(tmp_path, bigtiff):
+def test_a_chain_of_pages_that_bites_its_tail(tmp_path, bigtiff, refused):
     path = tmp_path / "circle.tif"
     with tifffile.TiffWriter(path, bigtiff=bigtiff) as tif:
         for section in DATA:
@@ -173,13 +202,13 @@ def test_a_chain_of_pages_that_bites_its_tail(tmp_path, bigtiff):
 
 
 @pytest.mark.parametrize("name", ["pipe.tif", "pipe.mrc", "pipe.h5"])
-def test_a_pipe_is_no_file_to_wait_for(tmp_path, name):
+def test_a_pipe_is_no_file_to_wait_for(tmp_path, name, refused):
     os.mkfifo(tmp_path / name)
     refused(tmp_path / name, "no file")
 
 
 @pytest.mark.parametrize("shape", [(2**20, 2**20, 2**20), (2**40, 64, 64), (8, 2**31, 2**31)])
-def test_a_zarr_of_an_absurd_shape(tmp_path, shape):
+def test_a_zarr_of_an_absurd_shape(tmp_path, shape, reading):
     path = tmp_path / "absurd.ome.zarr"
     group = zarr.open_group(path, mode="w", zarr_format=2)
     group.create_array("0", shape=shape, chunks=(1, 64, 64), dtype="u1")
@@ -191,20 +220,17 @@ def test_a_zarr_of_an_absurd_shape(tmp_path, shape):
 
 
 @pytest.mark.parametrize("voxel", [[1e300, 4, 4], [1e6, 4, 1e6], [4, 1e-200, 4], [40, 4, 4e9]])
-def test_a_zarr_of_absurd_voxels(tmp_path, voxel):
+def test_a_zarr_of_absurd_voxels(tmp_path, voxel, reading):
     path = write(Volume(DATA, (40, 4, 4)), tmp_path / "a.ome.zarr")
     meta = json.loads((path / "zarr.json").read_text())
     meta["attributes"]["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"] = voxel
     (path / "zarr.json").write_text(json.dumps(meta))
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys, napari_emgauss as eg; eg.read(sys.argv[1])", path],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    assert "VoxelSizeError" in done.stderr
-    assert "plausible" in done.stderr
+    text, _ = reading(path, None)
+    assert text.startswith("VoxelSizeError")
+    assert "plausible" in text
 
 
-def test_links_out_of_a_store_are_not_followed(tmp_path):
+def test_links_out_of_a_store_are_not_followed(tmp_path, refused):
     path = tmp_path / "a.ome.zarr"
     group = zarr.open_group(path, mode="w", zarr_format=2)
     group.create_array("0", data=DATA, chunks=(1, 64, 64), compressors=None)

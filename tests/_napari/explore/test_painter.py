@@ -16,7 +16,7 @@ def world_of(layer, index):
 def test_random_depths_show_the_right_section_at_the_right_place(explore, viewer, model, stack_layer, qtbot):
     rec, rng = model.reconstruction, np.random.default_rng(0)
     qtbot.waitUntil(lambda: not explore.busy, timeout=WAIT_MS)
-    for z in rng.uniform(0, 4, 200):
+    for z in rng.uniform(0, 4, 30):
         explore.go_to(z)
         explore.canvas.steer(explore.scrub)
         explore.painter.draw_sharp()

@@ -22,9 +22,8 @@ def spot():
     blob = np.exp(-((np.arange(48)[:, None] - y) ** 2 + (np.arange(40) - x) ** 2) / 8)
     data = np.repeat((40 + 200 * blob)[None], 3, axis=0).astype(np.uint8)
     volume = eg.Volume(data, (48, 8, 8), (500, 1250, -750))
-    return OpenModel(
-        "spot", eg.reconstruct(volume, joint=8, bootstrap=0, spacing_px=2.0), LayerPlacement(("um",) * 3, (1000.0,) * 3)
-    )
+    model = eg.reconstruct(volume, preset="fast", spacing_px=2.0, adapt_spacing=False)
+    return OpenModel("spot", model, LayerPlacement(("um",) * 3, (1000.0,) * 3))
 
 
 @pytest.mark.parametrize(

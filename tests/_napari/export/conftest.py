@@ -34,7 +34,7 @@ def spot_layer(viewer, spot):
 @pytest.fixture(scope="session")
 def spot_model(spot) -> eg.Reconstruction:
     volume = Volume(spot, (48, 8, 8), (500, 1250, -750))
-    return eg.reconstruct(volume, preset="fast", joint=60, bootstrap=0, leave_out_damaged=False)
+    return eg.reconstruct(volume, preset="fast", adapt_spacing=False, leave_out_damaged=False)
 
 
 @pytest.fixture

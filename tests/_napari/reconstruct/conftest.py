@@ -20,7 +20,7 @@ def told(monkeypatch):
 @pytest.fixture
 def widget(viewer, stack_layer, monkeypatch):
     """A docked Reconstruct."""
-    monkeypatch.setitem(PRESETS, "balanced", {**PRESETS["balanced"], "newton_steps": 3})
+    monkeypatch.setitem(PRESETS, "balanced", {**PRESETS["balanced"], "newton_steps": 3, "adapt_spacing": False})
     widget = ReconstructWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Reconstruct")
     widget.view.settings._fields["teacher"].setChecked(False)

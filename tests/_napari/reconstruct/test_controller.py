@@ -114,7 +114,7 @@ def test_asking_for_cuda_where_there_is_none_is_explained(widget, training, qtbo
 def test_held_out_sections_draw_a_curve_beside_plain_interpolation(widget, training, viewer, qtbot):
     widget.view.stack.hold_out_choice.setCurrentText("Every 4th section")
     assert widget.controller.stack.hold_out == (2,)
-    training.set("newton_steps", 60)
+    training.set("newton_steps", 6)
     widget.controller.train()
     training.wait_until_finished()
     qtbot.waitUntil(lambda: bool(widget.view.panel.curves._plain), timeout=WAIT_MS)
@@ -180,7 +180,7 @@ def test_choices_are_remembered(widget, training, viewer, qtbot):
 
 
 def test_a_half_done_training_is_gone_on_with(widget, training, viewer, qtbot, own_folders):
-    training.set("newton_steps", 400)
+    training.set("newton_steps", 60)
     widget.controller.train()
     training.wait_until_begun()
     run = widget.controller.run

@@ -6,6 +6,12 @@ from napari_emgauss._napari.viewer.rescaling import give_voxel_size, on_grid_of
 
 
 @pytest.fixture
+def viewer():
+    """Without a window: nothing here needs one."""
+    return ViewerModel()
+
+
+@pytest.fixture
 def pixels(viewer):
     """A stack whose voxel size is not known."""
     return viewer.add_image(np.zeros((5, 20, 30), np.uint8), name="pixels", translate=(1, 2, 3))
@@ -39,8 +45,7 @@ def test_what_is_on_the_grid_has_its_spacing_units_and_size(viewer, pixels):
     assert not on_grid_of(pixels, viewer.add_image(np.zeros((2, 5, 20, 30))))
 
 
-def test_the_pixels_stay_on_the_canvas_while_the_scale_changes(stack):
-    viewer = ViewerModel()
+def test_the_pixels_stay_on_the_canvas_while_the_scale_changes(viewer, stack):
     layer = viewer.add_image(np.asarray(stack.data))
     viewer.dims.set_point(0, 3)
     viewer.scene.camera.center, viewer.scene.camera.zoom = (0, 20, 10), 4

@@ -1,5 +1,6 @@
 import threading
 import weakref
+from itertools import product
 
 import napari
 import numpy as np
@@ -24,7 +25,7 @@ def volume(trained):
     return VirtualVolume(trained)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def whole(trained):
     return trained.resample().data
 
@@ -85,14 +86,13 @@ def test_the_cache_stays_within_its_memory(volume, monkeypatch):
     assert volume._cached_bytes == sum(block.nbytes for block in volume._cache.values())
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1)])
-@pytest.mark.parametrize("projection", ["mean", "none"])
-def test_every_orientation_is_shown_exactly(viewer, layer, whole, drawn, order, projection):
-    layer.projection_mode = projection
-    viewer.dims.order = order
-    for k in (7, 8, 3):
-        viewer.dims.set_current_step(order[0], k)
-        assert np.allclose(drawn(layer).astype(float), whole.take(k, order[0]), rtol=0, atol=1)
+def test_every_orientation_is_shown_exactly(viewer, layer, whole, drawn):
+    for order, projection in product([(0, 1, 2), (1, 0, 2), (2, 0, 1)], ["mean", "none"]):
+        layer.projection_mode = projection
+        viewer.dims.order = order
+        for k in (7, 8, 3):
+            viewer.dims.set_current_step(order[0], k)
+            assert np.allclose(drawn(layer).astype(float), whole.take(k, order[0]), rtol=0, atol=1), (order, projection)
 
 
 def test_the_gui_thread_draws_nothing_for_the_canvas(viewer, trained, drawn, monkeypatch):

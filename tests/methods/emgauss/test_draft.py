@@ -12,7 +12,10 @@ from napari_emgauss.methods.emgauss.setup import prepare
 from napari_emgauss.resampling.interpolated import InterpolatedStack
 from napari_emgauss.resampling.protocol import Renderable
 
-TILES = {"tile_px": 33, "tile_overlap_px": 8, "teacher": "ema", "joint": 2, "bootstrap": 0, "correct_sections": "none"}
+TILES = {
+    "tile_px": 33, "tile_overlap_px": 8, "teacher": "ema", "joint": 2, "bootstrap": 0, "correct_sections": "none",
+    "adapt_spacing": False, "newton_steps": 1,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ import napari_emgauss as eg
 from napari_emgauss.errors import VolumeError
 
 QUICK = {"preset": "fast", "joint": 2, "bootstrap": 1, "spacing_px": 4.0, "device": "cpu"}
+USUAL_SPACING = {"adapt_spacing": False}
+FAST_BFLOAT16 = "napari_emgauss.interpolation.prior.interpolator._has_fast_bfloat16"
 
 
 @pytest.fixture(scope="module")
@@ -14,8 +16,16 @@ def tissue(stack):
     return np.asarray(stack.data)
 
 
-def reconstructed(data, voxel_size_nm=(48, 8, 8)):
-    return eg.reconstruct(eg.Volume(data, voxel_size_nm), **QUICK)
+@pytest.fixture(scope="module")
+def usual(tissue):
+    """What becomes of the stack as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FAST_BFLOAT16, lambda: False)
+        return reconstructed(tissue, **USUAL_SPACING)
+
+
+def reconstructed(data, voxel_size_nm=(48, 8, 8), **settings):
+    return eg.reconstruct(eg.Volume(data, voxel_size_nm), **QUICK, **settings)
 
 
 def one_bright_pixel(tissue, value):
@@ -57,11 +67,10 @@ def test_odd_stacks_give_finite_models_within_their_own_range(tissue, kind):
 
 
 @pytest.mark.parametrize("kind", ["1e30", "1e-6", "1e-35", "a small contrast on a large offset"])
-def test_the_unit_of_intensities_changes_nothing(tissue, kind, monkeypatch):
+def test_the_unit_of_intensities_changes_nothing(tissue, usual, kind, monkeypatch):
     # In bfloat16 the prior makes something of the last bit of a float32.
-    monkeypatch.setattr("napari_emgauss.interpolation.prior.interpolator._has_fast_bfloat16", lambda: False)
-    data = ODD[kind](tissue)
-    model, usual = reconstructed(data), reconstructed(tissue)
+    monkeypatch.setattr(FAST_BFLOAT16, lambda: False)
+    model = reconstructed(ODD[kind](tissue), **USUAL_SPACING)
     assert model.left_out == usual.left_out == ()
     images = [own.scaling.normalise(own.render(1.5)) for own in (model, usual)]
     np.testing.assert_allclose(*images, atol=0.02)
@@ -69,14 +78,14 @@ def test_the_unit_of_intensities_changes_nothing(tissue, kind, monkeypatch):
 
 @pytest.mark.parametrize("factor", [1, 0.5, 40])
 def test_any_anisotropy_is_reconstructed(tissue, factor):
-    assert np.isfinite(reconstructed(tissue, (8 * factor, 8, 8)).render(1.5)).all()
+    assert np.isfinite(reconstructed(tissue, (8 * factor, 8, 8), **USUAL_SPACING).render(1.5)).all()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38, -3e38])
 def test_a_pixel_that_is_no_intensity_costs_its_section(tissue, value):
     data = tissue.astype(np.float32)
     data[2, 5, 5] = value
-    model = reconstructed(data)
+    model = reconstructed(data, **USUAL_SPACING)
     assert model.left_out == (2,)
     assert 0 < model.render(2).min() < model.render(2).max() < 300
 

@@ -11,7 +11,9 @@ from napari_emgauss.methods.emgauss.uncertainty_map import CELL_PX, UncertaintyM
 from napari_emgauss.training import Control, Finished, Progress
 from napari_emgauss.volume import Volume
 
-BRIEF = {"preset": "fast", "joint": 5, "bootstrap": 2, "spacing_px": 4.0, "uncertainty": True}
+BRIEF = {
+    "preset": "fast", "joint": 5, "bootstrap": 2, "spacing_px": 4.0, "uncertainty": True, "adapt_spacing": False
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def test_a_tile_is_trained_without_any_whole_section_being_read(wide):
 
 def test_opening_many_blocks_takes_the_memory_of_those_in_view(tmp_path):
     data = np.random.default_rng(0).integers(0, 255, (3, 104, 104), np.uint8)
-    settings = {"joint": 1, "bootstrap": 0, "tile_px": 32, "tile_overlap_px": 14, "motion": "none"}
+    settings = {"newton_steps": 1, "tile_px": 32, "tile_overlap_px": 14, "motion": "none", "adapt_spacing": False}
     result = eg.reconstruct(
         eg.Volume(data, (48, 8, 8)),
         preset="fast",
@@ -62,7 +62,7 @@ def test_opening_many_blocks_takes_the_memory_of_those_in_view(tmp_path):
 
 
 def test_saving_a_model_reads_each_block_once(stack, tmp_path):
-    settings = {"preset": "fast", "joint": 1, "bootstrap": 0, "tile_px": 20, "tile_overlap_px": 4}
+    settings = {"preset": "fast", "newton_steps": 1, "tile_px": 20, "tile_overlap_px": 4, "adapt_spacing": False}
     again = eg.load(eg.reconstruct(stack, **settings).save(tmp_path / "m.emgauss"))
     again.models.cache_bytes = 0
     read, made = again.models._read, []

@@ -61,7 +61,16 @@ def quick():
 
 
 @pytest.fixture(scope="session")
-def reconstructed(particles, quick):
+def told(particles, quick):
+    """A map, and all that was told while it was learned."""
     from napari_emgauss.methods.gem import reconstruct_particles
+    from napari_emgauss.training import RunConfig
 
-    return reconstruct_particles(particles, **quick)
+    events = []
+    eager = RunConfig(preview_every_s=1e-9)
+    return reconstruct_particles(particles, on_event=events.append, run_config=eager, **quick), events
+
+
+@pytest.fixture(scope="session")
+def reconstructed(told):
+    return told[0]

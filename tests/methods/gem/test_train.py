@@ -6,7 +6,7 @@ import pytest
 from napari_emgauss.methods.gem import reconstruct_particles
 from napari_emgauss.methods.registry import load
 from napari_emgauss.particles import Particles
-from napari_emgauss.training import Control, Finished, FinishReason, Improved, Preview, Progress, RunConfig
+from napari_emgauss.training import Control, Finished, FinishReason, Improved, Preview, Progress
 
 
 def correlation(a, b):
@@ -59,9 +59,8 @@ def test_the_sign_of_densities_is_the_one_that_explains_hidden_images_better(rec
     assert reconstructed.record["amplitudes"] == min(losses, key=losses.get)
 
 
-def test_events_tell_of_progress_and_end_exactly_once(particles, quick):
-    events = []
-    reconstruct_particles(particles, on_event=events.append, run_config=RunConfig(preview_every_s=1e-9), **quick)
+def test_events_tell_of_progress_and_end_exactly_once(told):
+    events = told[1]
     assert [type(event) for event in events].count(Finished) == 1
     assert events[-1].reason is FinishReason.COMPLETED
     assert {"shape", "likelihood"} <= {event.stage for event in events if isinstance(event, Progress)}

@@ -7,6 +7,7 @@ import pytest
 if TYPE_CHECKING:
     from napari_emgauss.methods.svr import SliceReconstruction
     from napari_emgauss.phantoms import SimulatedStacks
+    from napari_emgauss.training import Event
 
 FEW_STEPS = {"solve_steps": 14, "spacing": 1.6}
 
@@ -31,8 +32,17 @@ def still() -> SimulatedStacks:
 
 
 @pytest.fixture(scope="session")
-def reconstructed(moving: SimulatedStacks) -> SliceReconstruction:
-    """The moving head, reconstructed with few steps."""
+def told(moving: SimulatedStacks) -> tuple[SliceReconstruction, list[Event]]:
+    """The moving head, reconstructed with few steps, and all that was told meanwhile."""
     from napari_emgauss.methods.svr import reconstruct_slices
+    from napari_emgauss.training import RunConfig
 
-    return reconstruct_slices(moving.stacks, **FEW_STEPS)
+    events: list[Event] = []
+    eager = RunConfig(preview_every_s=1e-9)
+    return reconstruct_slices(moving.stacks, **FEW_STEPS, on_event=events.append, run_config=eager), events
+
+
+@pytest.fixture(scope="session")
+def reconstructed(told: tuple[SliceReconstruction, list[Event]]) -> SliceReconstruction:
+    """The moving head, reconstructed with few steps."""
+    return told[0]

@@ -124,9 +124,8 @@ def test_a_model_of_other_stacks_is_not_continued(reconstructed, moving):
         reconstruct_slices(moving.stacks[:2], start=reconstructed)
 
 
-def test_events_tell_of_progress_and_end_once(moving):
-    events: list = []
-    reconstruct_slices(moving.stacks, **FEW_STEPS, on_event=events.append, run_config=RunConfig(preview_every_s=1e-9))
+def test_events_tell_of_progress_and_end_once(told):
+    events = told[1]
     progress = [event for event in events if isinstance(event, Progress)]
     previews = [event for event in events if isinstance(event, Preview)]
     assert {"motion", "volume"} <= {event.stage for event in progress}

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 
 from napari_emgauss._napari.reconstruct.stack.check import SectionCheck
 from napari_emgauss._napari.reconstruct.stack.check_panel import CheckPanel
@@ -15,6 +16,12 @@ def form(qtbot):
     form = StackForm()
     qtbot.addWidget(form)
     return form
+
+
+@pytest.fixture
+def viewer():
+    """Without a window: nothing here needs one."""
+    return ViewerModel()
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import tifffile
+from napari.components import ViewerModel
+from npe2 import PluginManager
 from qtpy.QtCore import QLocale, Qt
 
 from napari_emgauss._napari.reconstruct.stack.choice import ASK_VOXEL_SIZE, StackChoice
@@ -17,6 +19,13 @@ def form(qtbot):
     form = StackForm()
     qtbot.addWidget(form)
     return form
+
+
+@pytest.fixture
+def viewer():
+    """Without a window: nothing here needs one."""
+    PluginManager.instance().discover()
+    return ViewerModel()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 
 from napari_emgauss._napari.svr.result.controller import ResultController
 from napari_emgauss._napari.svr.result.view import ResultView
@@ -7,6 +8,12 @@ from napari_emgauss._napari.viewer.slice_results import result_to_layer
 from napari_emgauss._napari.viewer.space import point_in_view
 
 WAIT_MS = 60_000
+
+
+@pytest.fixture
+def viewer():
+    """Without a window: nothing here needs one."""
+    return ViewerModel()
 
 
 @pytest.fixture

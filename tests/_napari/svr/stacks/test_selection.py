@@ -1,6 +1,7 @@
 import nibabel
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 
 from napari_emgauss._napari.svr.stacks.form import DRAW, StacksForm
 from napari_emgauss._napari.svr.stacks.selection import StackSelection
@@ -8,6 +9,12 @@ from napari_emgauss.errors import VolumeError
 from napari_emgauss.io.stacks import write_stack
 
 WAIT_MS = 20_000
+
+
+@pytest.fixture
+def viewer():
+    """Without a window: nothing here needs one."""
+    return ViewerModel()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 import napari_emgauss as eg
 
-TINY = {"joint": 3, "bootstrap": 1, "spacing_px": 3.0}
+TINY = {"joint": 3, "bootstrap": 1, "spacing_px": 3.0, "adapt_spacing": False}
 
 
 @pytest.fixture(scope="module")

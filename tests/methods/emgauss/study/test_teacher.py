@@ -21,7 +21,7 @@ from napari_emgauss.methods.emgauss.study.teacher import PREDICTING, STAGE
 from napari_emgauss.phantoms import phantom
 from napari_emgauss.training import Control, FinishReason, Progress, Watch
 
-BRIEF = {"pseudo_sections": 2, "newton_steps": 1, "joint": 2, "spacing_px": 4.0}
+BRIEF = {"pseudo_sections": 2, "newton_steps": 1, "joint": 2, "spacing_px": 4.0, "adapt_spacing": False}
 FROM_THE_STACK = {**BRIEF, "prior": False, "lateral_steps": 20}
 
 
