@@ -101,9 +101,10 @@ def test_the_model_of_a_stack_behind_a_url_is_here(tmp_path, monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
 def test_ctrl_c_stops_and_keeps_the_model_and_a_checkpoint_continues(folder):
     code = "import sys; from napari_emgauss.cli import main; sys.exit(main(sys.argv[1:]))"
+    fast = ["--preset", "fast", "--set", "adapt_spacing=false"]
     output, checkpoint = folder / "stopped.emgauss", folder / "checkpoint"
     arguments = ["reconstruct", str(folder / "stack.tif"), "-o", str(output), "--checkpoint", str(checkpoint)]
-    command = [sys.executable, "-u", "-c", code, *arguments, "--set", "joint=20000"]
+    command = [sys.executable, "-u", "-c", code, *arguments, *fast, "joint=20000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if "joint" in line:

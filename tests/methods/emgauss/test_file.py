@@ -20,6 +20,8 @@ from napari_emgauss.methods.emgauss.model.stored import n_bytes
 from napari_emgauss.metrics import psnr
 
 DATA = Path(__file__).resolve().parents[2] / "data"
+BLOCKS = {"newton_steps": 1, "tile_px": 20, "tile_overlap_px": 4, "adapt_spacing": False}
+"""Many small ones, quickly trained."""
 LARGE_NETWORK = {"field": "mlp", "mlp_width": 4096, "mlp_depth": 64}
 SETTINGS = [
     (group, name) for group, values in EmgaussConfig().to_json().items() if isinstance(values, dict) for name in values
@@ -350,7 +352,7 @@ def test_any_other_bytes_in_packed_numbers_are_a_clear_error_or_harmless(result,
 
 
 def test_only_the_blocks_in_view_are_read(stack, tmp_path):
-    settings = {"preset": "fast", "joint": 1, "bootstrap": 0, "tile_px": 20, "tile_overlap_px": 4, "bundle_sections": 3}
+    settings = {"preset": "fast", **BLOCKS, "bundle_sections": 3}
     result = eg.reconstruct(stack, bundle_overlap=1, **settings)
     again = eg.load(result.save(tmp_path / "m.emgauss"))
     assert len(again.models) == len(result.models) == 18
@@ -364,7 +366,7 @@ def test_only_the_blocks_in_view_are_read(stack, tmp_path):
 
 
 def test_the_models_in_memory_stay_within_their_limit(stack, tmp_path):
-    settings = {"preset": "fast", "joint": 1, "bootstrap": 0, "tile_px": 20, "tile_overlap_px": 4}
+    settings = {"preset": "fast", **BLOCKS}
     result = eg.reconstruct(stack, **settings)
     again = eg.load(result.save(tmp_path / "m.emgauss"))
     one = n_bytes(again.models[0])

@@ -239,7 +239,8 @@ BLOCKS = {"tile_px": 40, "tile_overlap_px": 12, "bundle_sections": 5, "bundle_ov
 
 def test_blocks_that_disagree_fade_into_each_other():
     flat = eg.Volume(np.full((6, 64, 64), 100, np.uint8), (48, 8, 8))
-    result = eg.reconstruct(flat, leave_out_damaged=False, **TINY, **BLOCKS)
+    quick = {"preset": "fast", "newton_steps": 1, "spacing_px": 3.0, "adapt_spacing": False}
+    result = eg.reconstruct(flat, leave_out_damaged=False, **quick, **BLOCKS)
     for block, model in zip(result.plan.blocks, result.models, strict=True):
         model.background += 10 * (block.z + block.y + block.x)
     planes = np.stack([result.render(z) for z in np.arange(0, 5.01, 1 / 6)])
@@ -253,7 +254,8 @@ def test_tiles_and_bundles_leave_no_visible_seam():
     """Across every row, column and plane the picture changes as much as the truth does, up to a fifth."""
     data = gaussian_filter(np.random.default_rng(0).standard_normal((6, 64, 64)), (1, 2, 2))
     data = (data / data.std() * 40 + 128).clip(0, 255).astype(np.uint8)
-    result = eg.reconstruct(eg.Volume(data, (24, 8, 8)), joint=6, bootstrap=2, spacing_px=2.5, **BLOCKS)
+    settings = {"preset": "fast", "spacing_px": 2.5, "adapt_spacing": False, **BLOCKS}
+    result = eg.reconstruct(eg.Volume(data, (24, 8, 8)), **settings)
     assert len(result.models) == 8
     sections = np.stack([result.render(z) for z in range(6)])
     planes = np.stack([result.render(k / 6) for k in range(31)])
