@@ -33,6 +33,14 @@ settings.load_profile("any-machine")
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests of a file in one process, so that it trains only once what they share (with ``--dist loadgroup``)."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(item.config.rootpath).as_posix()))
+
+
 @pytest.fixture(autouse=True)
 def annotations_as_advice(request: pytest.FixtureRequest) -> Iterator[None]:
     """Check no annotations in a test marked `misuse` (it passes what they forbid) or `slow` (it trains for long)."""

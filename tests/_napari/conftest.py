@@ -20,15 +20,16 @@ from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QMessageBox
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def libraries_are_no_garbage():
-    """Look for garbage among what tests make, not in what was imported: it is collected several times after each."""
+    """Look for garbage among what tests make, not in the libraries: napari collects several times after each test."""
     import napari.viewer
     import torch
 
     gc.collect()
     gc.freeze()
-    return napari, torch
+    yield napari, torch
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
