@@ -47,7 +47,7 @@ for line in sys.stdin:
     if status != 0:
         print(json.dumps([f"died: {status}", 0]), flush=True)
 """
-BOMB_BYTES, MOST_MIB = 200 * 2**20, 150
+BOMB_BYTES, MOST_MIB = 400 * 2**20, 350
 DATA = np.random.default_rng(0).integers(0, 255, (4, 64, 64), np.uint8)
 
 
