@@ -39,6 +39,8 @@ class ModelsPanel(QWidget):
         super().__init__()
         self.entries = QListWidget()
         self.entries.setAccessibleName("Recent models")
+        # Its scroll bar would cover the only row of a short list; the whole line is the row's tooltip.
+        self.entries.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.entries.setToolTip("Every finished model is kept here by itself. Double-click on one to open it.")
         self.open_button = button("Open", "Open the chosen model and show it as an isotropic volume.")
         self.rename_button = button("Rename…", "Give the chosen model another name.")
@@ -71,7 +73,7 @@ class ModelsPanel(QWidget):
         self.entries.clear()
         for entry in entries:
             line = QListWidgetItem(f"{entry.name}  —  {'open' if entry.is_open else entry.about}")
-            line.setToolTip(entry.about)
+            line.setToolTip(f"{entry.name}  —  {entry.about}")
             font = line.font()
             font.setBold(entry.is_open)
             line.setFont(font)
