@@ -27,7 +27,7 @@ MEMORY_SHARE = 0.9
 """Workers of this machine may take this share of what is available, together."""
 MOST_WORKERS = 4096
 START_TIMEOUT_S = 60
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class WorkerShare(WorkerPlugin):
