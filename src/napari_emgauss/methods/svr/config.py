@@ -27,7 +27,7 @@ class SvrConfig:
     """Full width at half maximum of the profile in the plane, by the spacing of pixels."""
     spacing: Annotated[Number, Field(ge=0.5, le=8)] = 1.25
     """Distance between Gaussians, by the larger of voxel and pixel."""
-    smoothness: Annotated[Number, Field(ge=0, le=10)] = 0.003
+    smoothness: Annotated[Number, Field(ge=0, le=10)] = 0.0015
     """Weight of the differences between neighbouring Gaussians against the slices."""
     keep_edges: Flag = True
     """Smooth flat tissue more, and contours less, in the last solution."""
