@@ -47,8 +47,8 @@ Seconds are those of two cores shared with others, and vary by a factor of three
 
 NOTES = """## What helped, and what did not
 
-- **Less smoothness, now that contours are kept**: .0015 instead of .003, chosen on `mni` (motion known: 26.84 dB at .001
-  and .0015, 26.25 at .006; damaged: 26.48, 26.49, and 26.35 at .003). `ch2`, reported only: damaged 24.90 before, 25.22.
+- **Less smoothness, now that contours are kept**: .0015 for .003, chosen on `mni` (motion known: 26.84 dB at .001
+  and .0015, 26.25 at .006; damaged: 26.48, 26.49, 26.35 at .003). `ch2`, reported only: damaged 24.90 before, 25.22.
 - **Pixels around the masks.** A mask cuts the tails of the profile: all methods are fitted to what lies within a
   slice's thickness of the mask, too, and compare slices in the masks alone. 3D Gaussians count it by 0.3: with motion
   known, `mni` gains 0.1 to 0.2 dB (26.41 to 26.50 after about as many steps). Where only the last solution is fitted
