@@ -27,6 +27,10 @@ SplatFunction = Callable[[Tensor, Tensor, Tensor, Tensor | None, tuple[int, int]
 """(means, conics, weights (n, d), opacities, shape) -> (h, w, d)"""
 BatchFunction = Callable[[Tensor, Tensor, Tensor, Tensor | None, Sequence[int], tuple[int, int]], Tensor]
 """The same for the Gaussians of several images, so many of each -> (k, h, w, d)"""
+TangentMaps = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]
+"""Coefficients (n, 6) -> images (k, h, w), and its transpose."""
+TangentFunction = Callable[[Tensor, Tensor, Sequence[int], tuple[int, int]], TangentMaps]
+"""(means, conics, Gaussians of each image, shape) -> the maps"""
 
 _HOME = {"cpu": "cpu", "gsplat": "tiles", "triton": "gpu.sums", "torch": "patches", "dense": "dense"}
 _MODES: dict[str, tuple[Mode, ...]] = {
@@ -230,9 +234,26 @@ def choose_batched(backend: str, device: torch.device, mode: Mode) -> BatchFunct
     return one_by_one
 
 
-def tangent_home(backend: str, device: torch.device) -> ModuleType:
-    """Return the module whose ``tangent_maps`` work for tensors on ``device``; raises as `choose_backend`."""
+def choose_tangent(backend: str, device: torch.device) -> TangentFunction:
+    """Return what makes the two maps of `Tangent`; raises as `choose_backend`."""
     name = _choose(backend, device, "sum")
     if name not in ("cpu", "triton", "torch"):
         raise ConfigError(f"backend {name!r} has no tangent maps; these have: 'cpu', 'triton', 'torch'.")
-    return _home(name)
+    home = _home(name)
+    if name == "triton":
+        made: TangentFunction = home.tangent_maps
+        return made
+
+    def one_by_one(means: Tensor, conics: Tensor, counts: Sequence[int], shape: tuple[int, int]) -> TangentMaps:
+        rows = rows_of(counts)
+
+        def draw(coefficients: Tensor) -> Tensor:
+            return torch.stack([home.draw_changes(means[own], conics[own], coefficients[own], shape) for own in rows])
+
+        def project(images: Tensor) -> Tensor:
+            sets = zip(rows, images, strict=True)
+            return torch.cat([home.project(means[own], conics[own], image) for own, image in sets])
+
+        return draw, project
+
+    return one_by_one

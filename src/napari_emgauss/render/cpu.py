@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.render import kernels, tangent_kernels
-from napari_emgauss.render.backends import rows_of
 from napari_emgauss.render.ellipses import CHUNK
 from napari_emgauss.runtime.threads import even_ranges, for_each, get_threads
 
@@ -184,19 +183,3 @@ def project(
     parts = even_ranges(len(means_px), get_threads() * PARTS_PER_THREAD)
     for_each(lambda part: tangent_kernels.project(*arrays, seen, width, *part, moments), parts)
     return torch.from_numpy(moments)
-
-
-def tangent_maps(
-    means_px: Float[Tensor, "n 2"], conics: Float[Tensor, "n 3"], counts: Sequence[int], shape: tuple[int, int]
-) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """Return the two maps of `Tangent`, for images (k, h, w) drawn one after the other."""
-    rows = rows_of(counts)
-
-    def draw(coefficients: Tensor) -> Tensor:
-        return torch.stack([draw_changes(means_px[own], conics[own], coefficients[own], shape) for own in rows])
-
-    def project_all(images: Tensor) -> Tensor:
-        sets = zip(rows, images, strict=True)
-        return torch.cat([project(means_px[own], conics[own], image) for own, image in sets])
-
-    return draw, project_all

@@ -7,7 +7,7 @@ that on a GPU (atomic additions) the last digits of an image vary from run to ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from napari_emgauss.render import rules
-from napari_emgauss.render.backends import rows_of
 
 CHUNK_PIXELS = 1 << 22
 """Patch pixels drawn at a time: some 100 MiB of temporaries."""
@@ -157,22 +156,6 @@ def project(
         columns = (seen, seen * p, seen * q, seen * (p * p - 0.5), seen * (q * q - 0.5), seen * p * q)
         moments[patches.members] = torch.stack([column.sum((1, 2)) for column in columns], 1)
     return moments
-
-
-def tangent_maps(
-    means_px: Float[Tensor, "n 2"], conics: Float[Tensor, "n 3"], counts: Sequence[int], shape: tuple[int, int]
-) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """Return the two maps of `Tangent`, for images (k, h, w) drawn one after the other."""
-    rows = rows_of(counts)
-
-    def draw(coefficients: Tensor) -> Tensor:
-        return torch.stack([draw_changes(means_px[own], conics[own], coefficients[own], shape) for own in rows])
-
-    def project_all(images: Tensor) -> Tensor:
-        sets = zip(rows, images, strict=True)
-        return torch.cat([project(means_px[own], conics[own], image) for own, image in sets])
-
-    return draw, project_all
 
 
 def splat_sum(

@@ -8,15 +8,14 @@ squared norms on pixels much smaller than it are A (1, ½, ½, ½, ½, ¼) with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from napari_emgauss.render.backends import check_counts, tangent_home
+from napari_emgauss.render.backends import check_counts, choose_tangent
 
-TangentMaps = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]
 SQUARED_NORMS = (1.0, 0.5, 0.5, 0.5, 0.5, 0.25)
 """Of the columns of one Gaussian, in units of π √det Σ."""
 
@@ -55,8 +54,7 @@ class Tangent:
         self._single = counts is None
         counts = (len(means_px),) if counts is None else counts
         check_counts(counts, len(means_px))
-        maps: TangentMaps = tangent_home(backend, means_px.device).tangent_maps(means_px, conics, counts, shape)
-        self._draw, self._project = maps
+        self._draw, self._project = choose_tangent(backend, means_px.device)(means_px, conics, counts, shape)
 
     def draw(self, coefficients: Float[Tensor, "n 6"]) -> Float[Tensor, "*k h w"]:
         """Return the image Σ e · (coefficients · basis), or the images."""
