@@ -24,11 +24,10 @@ class CompareWidget(DockedWidget):
     view: CompareView
     controller: CompareController
 
-    def fill(self) -> None:
-        """Make view and controller, and show the view."""
+    def parts(self) -> tuple[CompareView, CompareController]:
+        """Make view and controller."""
         from napari_emgauss._napari.compare.controller import CompareController
         from napari_emgauss._napari.compare.view import CompareView
 
-        self.view = CompareView()
-        self.controller = CompareController(self.view, self.viewer)
-        self.show_view(self.view)
+        view = CompareView()
+        return view, CompareController(view, self.viewer)

@@ -24,15 +24,14 @@ class ExploreWidget(DockedWidget):
     view: ExploreView
     controller: ExploreController
 
-    def fill(self) -> None:
-        """Make view and controller, and show the view."""
+    def parts(self) -> tuple[ExploreView, ExploreController]:
+        """Make view and controller."""
         from napari_emgauss._napari.explore.controller import ExploreController
         from napari_emgauss._napari.explore.view import ExploreView
         from napari_emgauss._napari.viewer.models import open_models
 
-        self.view = ExploreView()
-        self.controller = ExploreController(self.view, self.viewer, open_models(self.viewer))
-        self.show_view(self.view)
+        view = ExploreView()
+        return view, ExploreController(view, self.viewer, open_models(self.viewer))
 
     def leave(self) -> None:
         """Take away what makes no sense without the dock, which is being closed."""

@@ -24,11 +24,10 @@ class ExportWidget(DockedWidget):
     view: ExportView
     controller: ExportController
 
-    def fill(self) -> None:
-        """Make view and controller, and show the view."""
+    def parts(self) -> tuple[ExportView, ExportController]:
+        """Make view and controller."""
         from napari_emgauss._napari.export.controller import ExportController
         from napari_emgauss._napari.export.view import ExportView
 
-        self.view = ExportView()
-        self.controller = ExportController(self.view, self.viewer)
-        self.show_view(self.view)
+        view = ExportView()
+        return view, ExportController(view, self.viewer)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_emgauss._napari.viewer.docked import DockedWidget
+from napari_emgauss._napari.training.widget import TrainingWidget
 
 if TYPE_CHECKING:
     from napari_emgauss._napari.gem.controller import ParticlesController
     from napari_emgauss._napari.gem.view import ParticlesView
 
 
-class ParticlesWidget(DockedWidget):
+class ParticlesWidget(TrainingWidget):
     """Choose particles, watch the map and its resolution come, keep the map.
 
     Parameters
@@ -24,21 +24,10 @@ class ParticlesWidget(DockedWidget):
     view: ParticlesView
     controller: ParticlesController
 
-    def fill(self) -> None:
-        """Make view and controller, and show the view."""
+    def parts(self) -> tuple[ParticlesView, ParticlesController]:
+        """Make view and controller."""
         from napari_emgauss._napari.gem.controller import ParticlesController
         from napari_emgauss._napari.gem.view import ParticlesView
 
-        self.view = ParticlesView()
-        controller = self.controller = ParticlesController(self.view, self.viewer)
-        self.view.destroyed.connect(lambda: controller.close())  # a bound method would not keep it until then
-        self.show_view(self.view)
-
-    def may_end(self) -> bool:
-        """Ask before a training ends with the dock or the window."""
-        return not self.is_filled or self.controller.may_end()
-
-    def leave(self) -> None:
-        """Take away what makes no sense without the dock, which is being closed."""
-        if self.is_filled:
-            self.controller.leave()
+        view = ParticlesView()
+        return view, ParticlesController(view, self.viewer)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_emgauss._napari.viewer.docked import DockedWidget
+from napari_emgauss._napari.training.widget import TrainingWidget
 
 if TYPE_CHECKING:
     from napari_emgauss._napari.svr.controller import SlicesController
     from napari_emgauss._napari.svr.view import SlicesView
 
 
-class SlicesWidget(DockedWidget):
+class SlicesWidget(TrainingWidget):
     """Choose stacks, watch the volume come, look at the slices that do not fit, keep the volume.
 
     Parameters
@@ -24,21 +24,10 @@ class SlicesWidget(DockedWidget):
     view: SlicesView
     controller: SlicesController
 
-    def fill(self) -> None:
-        """Make view and controller, and show the view."""
+    def parts(self) -> tuple[SlicesView, SlicesController]:
+        """Make view and controller."""
         from napari_emgauss._napari.svr.controller import SlicesController
         from napari_emgauss._napari.svr.view import SlicesView
 
-        self.view = SlicesView()
-        controller = self.controller = SlicesController(self.view, self.viewer)
-        self.view.destroyed.connect(lambda: controller.close())  # a bound method would not keep it until then
-        self.show_view(self.view)
-
-    def may_end(self) -> bool:
-        """Ask before a training ends with the dock or the window."""
-        return not self.is_filled or self.controller.may_end()
-
-    def leave(self) -> None:
-        """Take away what makes no sense without the dock, which is being closed."""
-        if self.is_filled:
-            self.controller.leave()
+        view = SlicesView()
+        return view, SlicesController(view, self.viewer)

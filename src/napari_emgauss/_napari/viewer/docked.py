@@ -61,8 +61,9 @@ class DockedWidget(QWidget):
 
     needs: ClassVar[str]
     """Module of the controller."""
+    view: Any
     controller: Any
-    """There once it is filled."""
+    """Both are there once it is filled."""
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
@@ -84,9 +85,14 @@ class DockedWidget(QWidget):
         """Whether there is a controller."""
         return hasattr(self, "controller")
 
+    def parts(self) -> tuple[QWidget, Any]:
+        """Make view and controller."""
+        raise NotImplementedError
+
     def fill(self) -> None:
         """Make view and controller, and show the view."""
-        raise NotImplementedError
+        self.view, self.controller = self.parts()
+        self.show_view(self.view)
 
     def may_end(self) -> bool:
         """Ask before something is lost with the dock or the window."""
