@@ -22,7 +22,9 @@ from napari_emgauss.runtime.memory import process_peak_mib
 from napari_emgauss.runtime.threads import usable_cores
 from napari_emgauss.volume import Volume
 
-PRESET_METHODS = ("fast", "balanced", "best", "paper")
+ALONE = "-alone"
+"""Behind a preset's name: from the stack alone, with ``prior=False``."""
+PRESET_METHODS = ("fast", "balanced", "best", "paper", *(name + ALONE for name in ("fast", "balanced", "best")))
 _SCREENS = {"_napari", "cli"}
 
 
@@ -36,7 +38,7 @@ class Case:
     factor: int
     """Every factor-th section is kept."""
     method: str
-    """Name of a baseline, or a preset."""
+    """Name of a baseline, or a preset; ``balanced-alone`` is ``balanced`` without the prior."""
     seed: int = 0
     device: str = "auto"
     with_fsim: bool = True
@@ -51,6 +53,16 @@ class Case:
         """Whether the method is a preset of EMGauss."""
         return self.method in PRESET_METHODS
 
+    @property
+    def preset(self) -> str:
+        """Preset that the method trains."""
+        return self.method.removesuffix(ALONE)
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Settings that the method changes in its preset."""
+        return {"prior": False} if self.method.endswith(ALONE) else {}
+
     def settings(self) -> dict[str, Any]:
         """Everything besides the code that decides the result."""
         values = json.loads(json.dumps(asdict(self), default=str))
@@ -58,7 +70,7 @@ class Case:
         if self.trains:
             from napari_emgauss.methods.emgauss import preset
 
-            values["config"] = json.loads(json.dumps(preset(self.method).to_json()))
+            values["config"] = json.loads(json.dumps(preset(self.preset, **self.overrides).to_json()))
         return dict(values)
 
     @property
@@ -173,7 +185,7 @@ def _training(case: Case, made: list[Any]) -> Callable[[Volume], Any]:
     def factory(stack: Volume) -> Any:
         from napari_emgauss.methods.emgauss import reconstruct
 
-        made.append(reconstruct(stack, preset=case.method, seed=case.seed, device=case.device))
+        made.append(reconstruct(stack, preset=case.preset, seed=case.seed, device=case.device, **case.overrides))
         return made[0].render
 
     return factory

@@ -64,6 +64,15 @@ def test_it_opens_at_once_and_is_filled_when_torch_is_loaded_elsewhere(qtbot, do
     assert [widget.layout().itemAt(i).widget() for i in range(widget.layout().count())] == [widget.view]
 
 
+def test_nothing_is_above_or_below_a_view_that_came_later(qtbot, viewer, monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch")
+    widget = Sample(viewer)
+    viewer.window.add_dock_widget(widget, name="sample")
+    qtbot.waitUntil(lambda: widget.is_filled, timeout=WAIT_MS)
+    layout = widget.layout()
+    assert [layout.itemAt(i).widget() for i in range(layout.count())] == [widget.view]
+
+
 def test_a_widget_that_nobody_keeps_ends_without_the_collector(qtbot):
     gc.disable()
     try:

@@ -75,7 +75,7 @@ class DockedWidget(QWidget):
             self.fill()
             return
         self._loading: QWidget | None = text_label("  Loading…")
-        layout.addWidget(self._loading)
+        self.show_view(self._loading)
         module = self.needs
         self._loader = Worker(self, name="emgauss-loading", draws=False)
         self._loader.submit(lambda: import_module(module), done=lambda _: self._fill_instead())
@@ -107,7 +107,7 @@ class DockedWidget(QWidget):
 
     def show_view(self, view: QWidget) -> None:
         """Show ``view`` as all there is."""
-        # napari would put empty space below a view that does not ask for all of the height.
+        # napari puts empty space below what does not ask for all of the height, and the next view would be below that.
         view.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         layout = self.layout()
         assert layout is not None
