@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_emgauss.errors import ConfigError, SectionRangeError, VolumeError
 from napari_emgauss.interpolation import plain as baselines
-from napari_emgauss.interpolation.plain import METHODS, Baseline, Interpolator, interpolate
+from napari_emgauss.interpolation.plain import METHODS, Baseline, Interpolator, blurred, interpolate
 from napari_emgauss.volume import Volume
 
 
@@ -125,6 +125,14 @@ def test_a_constant_pair_has_no_flow_and_no_warning():
 def test_blur_is_a_gaussian_in_xy(sections):
     sharp = interpolate(sections, 1.5)
     np.testing.assert_allclose(interpolate(sections, 1.5, blur_px=0.7), gaussian_filter(sharp, 0.7), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(40, 30), (40, 30, 2), (1, 7), (3, 2)])
+@pytest.mark.parametrize("sigma_px", [0.7, 2.0, 6.0])
+def test_blurring_is_scipys(shape, sigma_px):
+    image = np.random.default_rng(0).random(shape, dtype=np.float32)
+    expected = gaussian_filter(image, (sigma_px, sigma_px, 0)[: image.ndim])
+    np.testing.assert_allclose(blurred(image, sigma_px), expected, atol=1e-6)
 
 
 def test_returned_images_are_the_callers_own(sections):

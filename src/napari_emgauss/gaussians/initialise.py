@@ -111,28 +111,32 @@ def anchored_grid(
     -------
     parameters by name, and offsets (n + 1,): section i owns Gaussians offsets[i] .. offsets[i + 1].
     """
-    means, amplitudes, log_sigmas, offsets = [], [], [], [0]
+    n = len(sections)
     margin_px = _margin_px(spacing_px)
     # Gaussians of this width at a density of 1 / spacing² sum to their amplitude times 2πσ² / spacing².
     gain = 1 / (2 * math.pi * SCALE_PER_SPACING**2)
     placed: dict[int, tuple[FloatArray, NDArray[np.float64]]] = {}
+    found: dict[int, tuple[FloatArray, FloatArray, FloatArray]] = {}
 
     def place(k: int) -> None:
         density = density_for(np.pad(sections[k], margin_px, mode="edge"), spacing_px)
         placed[k] = density.astype(np.float32), dithered(density)
 
-    group = at_once(sections[0].size)
-    for k, section in enumerate(sections):
-        if k % group == 0:
-            for_each(place, range(k, min(k + group, len(sections))))
+    def measure(k: int) -> None:
         density, pixels = placed.pop(k)
-        centres = (pixels + rng.uniform(-0.5, 0.5, pixels.shape)).astype(np.float32)
+        centres = (pixels + jitter[k]).astype(np.float32)
         sigma_px = SCALE_PER_SPACING / np.sqrt(_sample(density, centres))
-        log_sigmas.append(np.log(sigma_px))
         mean = centres - np.float32(margin_px)
-        means.append(mean)
-        amplitudes.append((_sample(section, mean) - background) * gain)
-        offsets.append(offsets[-1] + len(mean))
+        found[k] = mean, (_sample(sections[k], mean) - background) * gain, np.log(sigma_px)
+
+    group = at_once(sections[0].size)
+    for first in range(0, n, group):
+        some = range(first, min(first + group, n))
+        for_each(place, some)
+        jitter = {k: rng.uniform(-0.5, 0.5, placed[k][1].shape) for k in some}
+        for_each(measure, some)
+    means, amplitudes, log_sigmas = zip(*(found[k] for k in range(n)), strict=True)
+    offsets = [0, *np.cumsum([len(mean) for mean in means]).tolist()]
     mean_px, intensity, log_sigma = (torch.from_numpy(np.concatenate(p)) for p in (means, amplitudes, log_sigmas))
     return _parameters(mean_px, intensity, log_sigma, 0.0), offsets
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 Part = TypeVar("Part")
 
-MAX_DEFAULT_THREADS = 8
+MAX_DEFAULT_THREADS = 16
 """More gain little for images of usual size, and would starve torch and the user interface."""
 
 MOST_PX_AT_ONCE = 2**25

@@ -97,6 +97,16 @@ def test_the_order_in_which_planes_are_asked_for_does_not_matter(observed):
     assert np.isfinite(image).all()
 
 
+@pytest.mark.parametrize("at_once_px", [1, 2**21])
+def test_many_gaps_at_once_are_what_each_is_by_itself(observed, at_once_px, monkeypatch):
+    monkeypatch.setattr(interpolator, "GPU_AT_ONCE_PX", at_once_px)
+    monkeypatch.setattr(interpolator, "TILE_PX", 48)
+    prior = PriorInterpolator(observed, FACTOR, views=2)
+    gaps, phases = [0, 2, 3], [0.25, 0.6]
+    alone = np.stack([[prior.section(gap + t) for t in phases] for gap in gaps])
+    np.testing.assert_allclose(prior.between(gaps, phases), alone, atol=1e-4 * observed.std())
+
+
 @pytest.mark.parametrize(("gain", "offset"), [(1e-4, 0.0), (1.0, -3.0), (257.0, 900.0)])
 def test_any_unit_and_offset_of_intensities_gives_the_same_image(observed, gain, offset):
     usual = PriorInterpolator(observed, FACTOR).section(1.4)
@@ -116,6 +126,7 @@ def test_a_stack_without_contrast_is_blended():
     sections[1, 4, 4] = 9.0
     assert Contrast.of(sections).std == 0
     assert PriorInterpolator(sections, FACTOR).section(0.5)[4, 4] == 8
+    assert PriorInterpolator(sections, FACTOR).between([0], [0.25, 0.5])[0, :, 4, 4] == pytest.approx([7.5, 8])
 
 
 def test_a_dropped_section_is_a_wider_gap(observed):

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 from scipy.optimize import nnls
 
 from napari_emgauss._types import FloatArray
+from napari_emgauss.interpolation.plain import blurred
 
 COMPARED = ("linear+blur0.7", "flow+blur0.7")
 """The plain predictions that a mixture is compared with."""
@@ -64,8 +64,8 @@ class GapMiddle:
 
         Each is a local root mean square. The last one is the change from section to section, its noise suppressed.
         """
-        change = gaussian_filter(self.sections[1] - self.sections[0], _NOISE_PX)
-        squares = [gaussian_filter(image**2, REACH_PX) for image in (*(self.prediction - self.plain), change)]
+        change = blurred(self.sections[1] - self.sections[0], _NOISE_PX)
+        squares = [blurred(image**2, REACH_PX) for image in (*(self.prediction - self.plain), change)]
         return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
 
 
@@ -81,7 +81,7 @@ def calibrate(hidden: Iterable[tuple[GapMiddle, FloatArray]]) -> Calibration:
     for known, truth in hidden:
         sparse = (..., slice(None, None, _SPARSE_PX), slice(None, None, _SPARSE_PX))
         columns.append(known.differences()[sparse].reshape(N_DIFFERENCES, -1))
-        errors.append(gaussian_filter(np.abs(known.prediction - truth), REACH_PX)[sparse].ravel())
+        errors.append(blurred(np.abs(known.prediction - truth), REACH_PX)[sparse].ravel())
     found = np.concatenate(columns, 1)
     design = np.concatenate([np.ones((1, found.shape[1])), found]).T
     fitted, _ = nnls(design, np.concatenate(errors).astype(np.float64))

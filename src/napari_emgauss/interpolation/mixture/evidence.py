@@ -117,14 +117,14 @@ def gather_evidence(
     chosen = np.unique(np.linspace(1, len(sections) - 2, min(len(sections) - 2, wanted)).round().astype(int))
     # Beside a GPU the cores work on a section each; otherwise they share the networks' work on one.
     at_once = get_threads() if learned.on_a_gpu else 1
+    seen = _learned_at(chosen, halves) if learned.on_a_gpu else {}
     found: dict[int, dict[str, FloatArray]] = {}
 
     def predict(hidden: int) -> None:
         if at_once > 1:
             use_one_torch_thread()
-        # Section h is hidden from the stack of the other parity, where it lies at z = (h - start) / 2.
-        start = (hidden + 1) % 2
-        found[hidden] = halves[start].candidates((hidden - start) / 2)
+        start, gap = _half(hidden)
+        found[hidden] = halves[start].candidates(gap + 0.5, seen.pop(hidden, None))
 
     for k, hidden in enumerate(int(index) for index in chosen):
         if k % at_once == 0:
@@ -158,6 +158,23 @@ def gather_evidence(
         sharpening=_harmless_sharpening(samples, shares, names),
         examples=tuple(HiddenSection(known[i][0].prediction, known[i][1]) for i in kept),
     )
+
+
+def _half(hidden: int) -> tuple[int, int]:
+    """Return which half of the stack section ``hidden`` is hidden from, in whose middle of which gap."""
+    start = (hidden + 1) % 2
+    return start, (hidden - start) // 2
+
+
+def _learned_at(chosen: npt.NDArray[np.intp], halves: dict[int, FusedInterpolator]) -> dict[int, FloatArray]:
+    """Return what the prior predicts of the hidden sections (Y, X), found together."""
+    seen: dict[int, FloatArray] = {}
+    for start, half in halves.items():
+        own = [int(hidden) for hidden in chosen if _half(int(hidden))[0] == start]
+        images = half.learned_between([_half(hidden)[1] for hidden in own], [0.5])
+        if images is not None:
+            seen |= zip(own, images[:, 0], strict=True)
+    return seen
 
 
 def assumed_evidence(learned: Learned) -> MixtureEvidence:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.interpolation.lateral.network import LateralInterpolator, LateralNetwork
-from napari_emgauss.interpolation.plain import Interpolator
+from napari_emgauss.interpolation.plain import Interpolator, blurred
 from napari_emgauss.interpolation.prior import Contrast, PriorInterpolator, PriorNetwork
 
 PRIOR = "prior"
@@ -31,8 +30,9 @@ _SUM_TOLERANCE = 1e-3
 
 def learned_detail(parts: Mapping[str, FloatArray], shares: Mapping[str, float]) -> FloatArray:
     """Return the detail (Y, X) finer than `SHARPENING_PX` in what networks contribute to a mixture."""
-    learned = sum(np.float32(shares[name]) * parts[name] for name in NETWORKS if name in parts)
-    return np.asarray(learned - gaussian_filter(learned, SHARPENING_PX), np.float32)
+    nothing = np.zeros_like(next(iter(parts.values())))
+    learned = sum((np.float32(shares[name]) * parts[name] for name in NETWORKS if name in parts), nothing)
+    return np.asarray(learned - blurred(learned, SHARPENING_PX), np.float32)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -127,8 +127,10 @@ class FusedInterpolator:
                 network=learned.prior,
             )
 
-    def section(self, z: float) -> FloatArray:
+    def section(self, z: float, learned: FloatArray | None = None) -> FloatArray:
         """Return the image (Y, X) at ``z``; the observed section itself at a whole one.
+
+        ``learned`` is what the prior predicts there, where `learned_between` has found it already.
 
         Raises
         ------
@@ -137,7 +139,10 @@ class FusedInterpolator:
         """
         if z in range(len(self._sections)):
             return np.array(self._sections[int(z)], np.float32)
-        parts = self.candidates(z)
+        return self.mixed(self.candidates(z, learned))
+
+    def mixed(self, parts: Mapping[str, FloatArray]) -> FloatArray:
+        """Return the mixture of the images that `candidates` returned."""
         shares = np.array([self.shares[name] for name in parts], np.float32)
         fused = np.tensordot(shares, np.stack(list(parts.values())), 1)
         if self._sharpening and any(name in NETWORKS for name in parts):
@@ -148,11 +153,15 @@ class FusedInterpolator:
         """Return plain interpolation of the same sections; optical flow is found once for all of them."""
         return self._interpolator.by(name)
 
-    def candidates(self, z: float) -> dict[str, FloatArray]:
-        """Return the images (Y, X) that have a share, by name."""
+    def learned_between(self, gaps: Sequence[int], phases: Sequence[float]) -> FloatArray | None:
+        """Return the prior's images (gaps, phases, Y, X), which a GPU finds together; None if it has no share."""
+        return None if self._prior is None else self._prior.between(gaps, phases)
+
+    def candidates(self, z: float, learned: FloatArray | None = None) -> dict[str, FloatArray]:
+        """Return the images (Y, X) that have a share, by name; ``learned`` as in `section`."""
         images = {name: plain.section(z) for name, plain in self._plain.items()}
         if self._prior is not None:
-            images[PRIOR] = self._prior.section(z)
+            images[PRIOR] = self._prior.section(z) if learned is None else learned
         if self._lateral is not None:
             images |= zip(LATERAL, self._lateral.straight_and_aligned(z), strict=True)
         return {name: image for name, image in images.items() if self.shares[name] > 0}

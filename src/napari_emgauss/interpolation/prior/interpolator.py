@@ -27,6 +27,8 @@ LARGEST_FACTOR = 12.0
 """Wider gaps than the network has seen are taken for this one."""
 TILE_PX, MARGIN_PX = 384, 32
 """Images are predicted in tiles of this side, from this much around them."""
+GPU_AT_ONCE_PX = 2**21
+"""Pixels of a view that a GPU analyses at once: tiles of several gaps, since it waits for small ones; half a GiB."""
 _SAMPLE = 2_000_000
 _QUANTILES = (0.001, 0.999)
 _MIRRORED = ((False, False, False), (True, True, True), (False, True, False), (True, False, True))
@@ -57,11 +59,11 @@ Tile = tuple[int, int]
 
 @dataclass(frozen=True)
 class _View:
-    """A tile of a gap as the network saw it, perhaps turned round."""
+    """A tile of one gap or several as the network saw it, perhaps turned round."""
 
     mirrored: tuple[bool, bool, bool]
     sections: Tensor
-    """With what surrounds the tile, of which the first pixel is the ``corner``."""
+    """Those around each gap (gaps, 2·reach, y, x), with what surrounds the tile, which begins at the ``corner``."""
     corner: tuple[int, int]
     gaps_px: Tensor
     coefficients: Tensor
@@ -149,7 +151,8 @@ class PriorInterpolator:
 
         @torch.inference_mode()
         def work(part: tuple[Tile, int]) -> None:
-            composed[part] = self._composed(views[part[0]][part[1]], phase)
+            image = self._composed(views[part[0]][part[1]], [phase])[0, 0]
+            composed[part] = np.asarray(image.cpu().numpy(), np.float32)
 
         _in_threads(work, list(product(tiles, range(len(self._views)))), self._device)
         whole = np.empty((y1 - y0, x1 - x0), np.float32)
@@ -164,6 +167,33 @@ class PriorInterpolator:
         whole *= np.float32(self.contrast.std)
         whole += np.float32(self.contrast.mean)
         return whole
+
+    @torch.inference_mode()
+    def between(self, gaps: Sequence[int], phases: Sequence[float]) -> FloatArray:
+        """Return the images (gaps, phases, Y, X) at the same ``phases``, within 0..1, of several ``gaps``.
+
+        They are what `section` returns, but for rounding: many gaps are analysed at once, as a GPU wants it.
+        """
+        shape = (len(gaps), len(phases), *self.sections.shape[1:])
+        images = np.empty(shape, np.float32)
+        if self.contrast.std == 0:
+            for out, gap in zip(images, gaps, strict=True):
+                out[:] = [self.section(gap + t) for t in phases]
+            return images
+        for tile in product(_touched(0, shape[2]), _touched(0, shape[3])):
+            (top, left), (height, width) = self._start(tile), self._shape(tile)
+            at_once = max(1, GPU_AT_ONCE_PX // ((height + 2 * MARGIN_PX) * (width + 2 * MARGIN_PX)))
+            for first in range(0, len(gaps), at_once):
+                some = slice(first, first + at_once)
+                around = [self._sections_around(gap, [tile]) for gap in gaps[some]]
+                sections = np.stack([sections(tile) for sections, _ in around])
+                gaps_px = np.stack([distances for _, distances in around])
+                views = (self._analyse(tile, sections, gaps_px, mirrored) for mirrored in self._views)
+                mean = torch.stack([self._composed(view, phases) for view in views]).mean(0)
+                images[some, :, top : top + height, left : left + width] = mean.cpu().numpy()
+        images *= np.float32(self.contrast.std)
+        images += np.float32(self.contrast.mean)
+        return images
 
     @property
     def _device(self) -> torch.device:
@@ -192,12 +222,13 @@ class PriorInterpolator:
             min(self.sections.shape[2], left + width + MARGIN_PX),
         )
 
-    def _composed(self, view: _View, phase: float) -> FloatArray:
+    def _composed(self, view: _View, phases: Sequence[float]) -> Tensor:
+        """Return the normalised images (gaps, phases, y, x) of a tile, on the network's device."""
         across_z, *across = view.mirrored
-        phases = torch.tensor([[1 - phase if across_z else phase]], device=view.sections.device)
+        seen = torch.tensor([1 - t if across_z else t for t in phases], device=view.sections.device)
         found = view.coefficients, view.motion, view.gaps_px
-        image = self.network.compose(view.sections, *found, phases, view.corner)[0, 0]
-        return np.asarray(image.flip([axis for axis in (0, 1) if across[axis]]).cpu().numpy(), np.float32)
+        images = self.network.compose(view.sections, *found, seen.expand(len(view.sections), -1), view.corner)
+        return images.flip([axis + 2 for axis in (0, 1) if across[axis]])
 
     def _analysed(self, lower: int, tiles: Sequence[Tile]) -> dict[Tile, list[_View]]:
         """Return the views of ``tiles``, and perhaps others of the same gap; all cores have something to do."""
@@ -211,7 +242,7 @@ class PriorInterpolator:
 
             @torch.inference_mode()
             def work(part: tuple[Tile, int]) -> None:
-                views[part] = self._analyse(part[0], sections(part[0]), gaps, self._views[part[1]])
+                views[part] = self._analyse(part[0], sections(part[0])[None], gaps[None], self._views[part[1]])
 
             _in_threads(work, parts, self._device)
             found |= {tile: [views[tile, n] for n in range(len(self._views))] for tile in missing}
@@ -237,11 +268,15 @@ class PriorInterpolator:
         return of, np.asarray(gaps, np.float32)
 
     def _analyse(self, tile: Tile, sections: FloatArray, gaps: FloatArray, mirrored: tuple[bool, bool, bool]) -> _View:
+        """Analyse a tile from the normalised sections (gaps, 2·reach, y, x) around it and the distances between them.
+
+        The distances are (gaps, 2·reach - 1).
+        """
         device = self._device
         kind = _precision(device)
-        padded = _padded(torch.from_numpy(sections)[None], self.network.config.multiple_px).to(device)
+        padded = _padded(torch.from_numpy(sections), self.network.config.multiple_px).to(device)
         seen = padded.flip([axis + 1 for axis in range(3) if mirrored[axis]])
-        gaps_px = torch.from_numpy(np.ascontiguousarray(gaps[::-1] if mirrored[0] else gaps))[None].to(device)
+        gaps_px = torch.from_numpy(np.ascontiguousarray(gaps[:, ::-1] if mirrored[0] else gaps)).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=kind is torch.bfloat16):
             coefficients, motion = self.network.analyse(seen.contiguous(memory_format=torch.channels_last), gaps_px)
         (top, _, left, _), corner = self._around(tile), []

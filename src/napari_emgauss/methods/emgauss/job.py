@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -109,10 +110,10 @@ class EmgaussJob:
         setup, piece = self.setup, self.blocks[block]
         indices, region = setup.sections_of(piece), setup.plan.region(piece)
         held_out = [i for i in setup.config.sections.hold_out if indices[0] < i < indices[-1]]
-        z, sections, weights = self._with_pseudo_sections(indices, piece)
+        z, sections, weights, flows = self._with_pseudo_sections(indices, piece)
         if setup.start is None:
             rng = np.random.default_rng((setup.seed, block))
-            model = build_model(setup.config, z, sections, rng).to(setup.device)
+            model = build_model(setup.config, z, sections, rng, flows=flows).to(setup.device)
         else:
             model = copy.deepcopy(setup.start.models[block]).to(setup.device).requires_grad_(requires_grad=True)
         y0, y1, x0, x1 = region
@@ -219,19 +220,19 @@ class EmgaussJob:
 
     def _with_pseudo_sections(
         self, indices: list[int], block: Block
-    ) -> tuple[list[float], FloatArray, list[FloatArray | None]]:
-        """Coordinates and images of a block's sections, with the teacher's between them, and the weights of pixels."""
+    ) -> tuple[list[float], FloatArray, list[FloatArray | None], npt.NDArray[np.float16] | None]:
+        """Coordinates and images of a block's sections, with the teacher's between them; weights of pixels; flows."""
         sections = self.setup.read(indices, self.setup.plan.region(block), denoise=True)
         z = [float(i) for i in indices]
         n_pseudo = 0 if self.study.teacher is None else self.setup.n_pseudo
         if not n_pseudo:
-            return z, sections, [None] * len(z)
+            return z, sections, [None] * len(z), None
         stack, (gaps, rows, columns) = self._around(len(indices), block)
         assert self.study.teacher is not None
-        predicted, confidence = self.study.teacher.between(stack, n_pseudo, self.watch)
+        taught = self.study.teacher.between(stack, n_pseudo, self.watch)
         inside = (gaps, slice(None), rows, columns)
-        weights = [weight for gap in confidence[inside] for weight in (None, *gap)]
-        return *_interleaved(z, sections, predicted[inside]), [*weights, None]
+        weights = [weight for gap in taught.confidence[inside] for weight in (None, *gap)]
+        return *_interleaved(z, sections, taught.images[inside]), [*weights, None], taught.flows[inside]
 
     def _around(self, n_sections: int, block: Block) -> tuple[Stack, tuple[slice, slice, slice]]:
         """The sections of a block with its neighbours on all sides, and where its gaps, rows and columns are in it."""

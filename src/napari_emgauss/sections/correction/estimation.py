@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError
+from napari_emgauss.runtime.threads import at_once, for_each
 from napari_emgauss.sections.correction.corrections import Corrections
 from napari_emgauss.sections.correction.registration import HALVES, FieldHalf
 from napari_emgauss.sections.correction.second_differences import (
@@ -149,20 +150,27 @@ def _brightness(
     """Find gains and offsets that even out the spread and the level of tiles."""
     level, log_spread, overlap = np.empty(0), np.empty(0), 1.0
     corners: list[tuple[int, int]] = []
-    for index in kept:
-        if stopped():
-            return Corrections.none(n)
-        window = smoothed(read(index))
+    side, windows = 0, dict[int, FloatArray]()
+
+    def measure(index: int) -> None:
+        window = smoothed(windows.pop(index))
         whole = float(window.std(dtype=np.float64))
-        if not corners:
-            side, corners, overlap = _tiles(window.shape)
-            level = np.full((n, len(corners)), np.nan)
-            log_spread = np.full_like(level, np.nan)
         for k, (y, x) in enumerate(corners):
             tile = window[y : y + side, x : x + side]
             level[index, k] = tile.mean(dtype=np.float64)
             rounding = 1e-6 * max(abs(level[index, k]), whole, 1e-30)
             log_spread[index, k] = math.log(max(float(tile.std(dtype=np.float64)), rounding))
+
+    for index in kept:
+        if stopped():
+            return Corrections.none(n)
+        windows[index] = read(index)
+        if not corners:
+            side, corners, overlap = _tiles(windows[index].shape)
+            level = np.full((n, len(corners)), np.nan)
+            log_spread = np.full_like(level, np.nan)
+        if len(windows) == at_once(windows[index].size) or index == kept[-1]:
+            for_each(measure, list(windows))
         tell()
     if not corners:
         return Corrections.none(n)

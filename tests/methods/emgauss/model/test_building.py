@@ -21,6 +21,17 @@ def test_motion_starts_at_the_shift_between_the_sections(texture):
     assert np.median(down[0], axis=(1, 2)) == pytest.approx([-2, 3], abs=0.4)
 
 
+def test_parts_of_a_gap_share_its_flow(texture):
+    big = np.pad(texture, 8, mode="reflect")
+    sections = np.stack([big[8 - k : -8 - k or None, 8:-8] for k in (0, 2, 4)])
+    flow = np.zeros((*texture.shape, 2), np.float16)
+    flow[..., 0] = 4
+    up, down = (grid.numpy() for grid in motion_grids(AnchoredModelConfig(), sections, np.stack([[flow, -flow]])))
+    for gap in (0, 1):
+        assert np.median(up[gap], axis=(1, 2)) == pytest.approx([2, 0], abs=0.1)
+        assert np.median(down[gap], axis=(1, 2)) == pytest.approx([-2, 0], abs=0.1)
+
+
 def test_unrelated_sections_are_not_moved():
     rng = np.random.default_rng(0)
     sections = np.stack([gaussian_filter(rng.standard_normal((64, 64)), 2) * 3 + 0.5 for _ in range(2)])

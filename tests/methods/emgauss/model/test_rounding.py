@@ -12,6 +12,7 @@ from napari_emgauss.errors import ModelFileError
 from napari_emgauss.forward import AnchoredField, SectionModel
 from napari_emgauss.gaussians import Gaussians, conics_from
 from napari_emgauss.methods.emgauss import preset
+from napari_emgauss.methods.emgauss.model import rounding
 from napari_emgauss.methods.emgauss.model.rounding import Codes, Steps, rounded, steps_of
 from napari_emgauss.metrics import psnr
 
@@ -62,6 +63,14 @@ def test_numbers_move_by_half_a_step_at_most(rows):
     assert (means[0] - means[1]).abs().max() <= STEPS.log_scale / 2 * 1.001
     halves = [(model.gaussians.log_scale[:, 0] - model.gaussians.log_scale[:, 1]).abs() / 2 for model in (exact, near)]
     assert (halves[0] - halves[1]).abs().max() <= STEPS.stretch / math.sqrt(2) * 1.001
+
+
+def test_rounding_in_parts_changes_nothing(monkeypatch):
+    rows = np.random.default_rng(0).normal(size=(50, 6))
+    whole = rounded(model_of(rows), CONFIG).state_dict()
+    monkeypatch.setattr(rounding, "ROWS_AT_ONCE", 7)
+    parts = rounded(model_of(rows), CONFIG).state_dict()
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 
 @pytest.mark.parametrize("turn", [math.pi, -math.pi / 2, math.pi / 2])

@@ -9,7 +9,7 @@ import torch
 
 import napari_emgauss as eg
 from napari_emgauss.errors import FileFormatError
-from napari_emgauss.interpolation.mixture import Calibration, Stack
+from napari_emgauss.interpolation.mixture import Calibration, Learned, Stack
 from napari_emgauss.interpolation.mixture.evidence import ASSUMED_SHARE
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.io.store import JobFolder, JobMemory
@@ -58,13 +58,28 @@ def test_every_gap_gets_its_pseudo_sections_evenly_spaced(taught, stack):
 
 def test_pseudo_sections_are_what_the_teacher_predicts(taught, stack):
     job = taught
-    predicted, confidence = job.study.teacher.between(normalised(job, stack), 2)
+    predicted, confidence, _ = job.study.teacher.between(normalised(job, stack), 2)
     targets = job.build(0).observed
     for gap in range(4):
         for k in range(2):
             assert np.array_equal(targets[3 * gap + 1 + k].image.numpy(), predicted[gap, k])
             assert np.array_equal(targets[3 * gap + 1 + k].weight.numpy(), confidence[gap, k])
     assert all(target.weight is None for target in targets[::3])
+
+
+def test_gaps_side_by_side_beside_a_gpu_are_what_they_are_one_by_one(stack, monkeypatch):
+    setup = setup_of(stack)
+    alone = study(setup, Watch(Control(), lambda event: None), JobMemory()).teacher
+    monkeypatch.setattr(Learned, "on_a_gpu", True)
+    beside = study(setup, Watch(Control(), lambda event: None), JobMemory()).teacher
+    assert beside.evidence.shares == pytest.approx(alone.evidence.shares, abs=1e-3)
+    known = normalised(EmgaussJob(setup, Study()), stack)
+    several = alone.between(known, 2)
+    monkeypatch.undo()
+    one_by_one = alone.between(known, 2)
+    np.testing.assert_allclose(several.images, one_by_one.images, atol=0.01)
+    np.testing.assert_array_equal(several.flows, one_by_one.flows)
+    assert np.abs(several.flows).max() > 0
 
 
 def test_what_changes_between_sections_counts_less(taught, stack):
@@ -77,7 +92,7 @@ def test_what_changes_between_sections_counts_less(taught, stack):
             job.study.teacher.evidence, calibration=Calibration(base=0.05, weights=(0.0, 0.0, 0.5))
         ),
     )
-    _, confidence = teacher.between(known, 2)
+    confidence = teacher.between(known, 2).confidence
     assert confidence.mean((2, 3)) == pytest.approx(1, rel=1e-4)
     assert confidence[1][..., 30:].mean() < 0.9 * confidence[1][..., :16].mean()
 
@@ -233,8 +248,8 @@ def test_a_stop_while_the_teacher_predicts_leaves_the_rest_to_plain_interpolatio
         control.stop()
 
     watch = Watch(control, stop, 100)
-    found = job.study.teacher.between(known, 1, watch)[0][:, 0]
-    whole = job.study.teacher.between(known, 1)[0][:, 0]
+    found = job.study.teacher.between(known, 1, watch).images[:, 0]
+    whole = job.study.teacher.between(known, 1).images[:, 0]
     halfway = np.stack([Interpolator(known.sections, "linear").section(i + 0.5) for i in range(4)])
     assert events[0].stage == PREDICTING
     n = len(events) + 1

@@ -19,10 +19,14 @@ from napari_emgauss.errors import ModelFileError
 from napari_emgauss.forward import SectionModel
 from napari_emgauss.io.integers import IntArray
 from napari_emgauss.methods.emgauss.config import AnchoredModelConfig, EmgaussConfig
+from napari_emgauss.runtime.threads import for_each
 from napari_emgauss.settings import Positive, settings
 
 LARGEST_CODE = 2**22
 """Numbers that are more steps than that away from 0 have no place in a model; float32 still tells neighbours apart."""
+
+ROWS_AT_ONCE = 2**16
+"""Gaussians that a core rounds at a time."""
 
 
 @settings
@@ -76,19 +80,29 @@ class Codes:
         """
         field = model.anchored
         assert field is not None
-        own = {name: value.cpu().numpy().astype(np.float64) for name, value in model.gaussians.values().items()}
-        first, second = own["log_scale"].T
-        half, twice = (first - second) / 2, 2 * own["angle_rad"]
-        with np.errstate(invalid="ignore"):  # what is not finite is refused below
-            stretch = np.stack([half * np.cos(twice), half * np.sin(twice)], -1)
-        values = {
-            "position": own["mean_px"],
-            "log_scale": (first + second) / 2,
-            "stretch": stretch,
-            "intensity": own["intensity"],
-            "motion": torch.stack([field.up, field.down]).detach().cpu().numpy().astype(np.float64),
-        }
-        return cls(**{name: _counted(name, value, getattr(steps, name)) for name, value in values.items()})
+        every = {name: value.cpu().numpy() for name, value in model.gaussians.values().items()}
+        n = len(every["intensity"])
+        shapes = {"position": (n, 2), "log_scale": (n,), "stretch": (n, 2), "intensity": (n,)}
+        codes = {name: np.empty(shape, np.int64) for name, shape in shapes.items()}
+
+        def count(rows: slice) -> None:
+            own = {name: value[rows].astype(np.float64) for name, value in every.items()}
+            first, second = own["log_scale"].T
+            half, twice = (first - second) / 2, 2 * own["angle_rad"]
+            with np.errstate(invalid="ignore"):  # what is not finite is refused below
+                stretch = np.stack([half * np.cos(twice), half * np.sin(twice)], -1)
+            values = {
+                "position": own["mean_px"],
+                "log_scale": (first + second) / 2,
+                "stretch": stretch,
+                "intensity": own["intensity"],
+            }
+            for name, value in values.items():
+                codes[name][rows] = _counted(name, value, getattr(steps, name))
+
+        for_each(count, _parts(n))
+        motion = torch.stack([field.up, field.down]).detach().cpu().numpy().astype(np.float64)
+        return cls(**codes, motion=_counted("motion", motion, steps.motion))
 
     def check(self) -> None:
         """Raise `ModelFileError` if a code is absurdly far from 0."""
@@ -102,21 +116,33 @@ class Codes:
 
     def tensors(self, steps: Steps) -> dict[str, Tensor]:
         """Return the model's tensors, by the names that they have in its state, but for the background."""
-        # A tampered file can have any steps; what overflows is refused with all that is not finite.
+        n = len(self.intensity)
+        mean_px, log_scale = np.empty((n, 2), np.float32), np.empty((n, 2), np.float32)
+        angle_rad, intensity = np.empty(n, np.float32), np.empty(n, np.float32)
+
+        def restore(rows: slice) -> None:
+            # A tampered file can have any steps; what overflows is refused with all that is not finite.
+            with np.errstate(over="ignore", invalid="ignore"):
+                u, v = self.stretch[rows].T * steps.stretch
+                mean, half = self.log_scale[rows] * steps.log_scale, np.hypot(u, v)
+                mean_px[rows] = self.position[rows] * steps.position
+                log_scale[rows] = np.stack([mean + half, mean - half], -1)
+                angle_rad[rows] = np.arctan2(v, u) / 2
+                intensity[rows] = self.intensity[rows] * steps.intensity
+
+        for_each(restore, _parts(n))
         with np.errstate(over="ignore", invalid="ignore"):
-            u, v = self.stretch.T * steps.stretch
-            mean, half = self.log_scale * steps.log_scale, np.hypot(u, v)
-            motion = self.motion * steps.motion
-            return {
-                "gaussians.mean_px": _tensor(self.position * steps.position),
-                "gaussians.log_scale": _tensor(np.stack([mean + half, mean - half], -1)),
-                "gaussians.angle_rad": _tensor(np.arctan2(v, u) / 2),
-                # Not drawn: anchored Gaussians fade with z.
-                "gaussians.opacity_logit": torch.zeros(len(mean)),
-                "gaussians.intensity": _tensor(self.intensity * steps.intensity),
-                "field.up": _tensor(motion[0]),
-                "field.down": _tensor(motion[1]),
-            }
+            up, down = (torch.from_numpy((codes * steps.motion).astype(np.float32)) for codes in self.motion)
+        return {
+            "gaussians.mean_px": torch.from_numpy(mean_px),
+            "gaussians.log_scale": torch.from_numpy(log_scale),
+            "gaussians.angle_rad": torch.from_numpy(angle_rad),
+            # Not drawn: anchored Gaussians fade with z.
+            "gaussians.opacity_logit": torch.zeros(n),
+            "gaussians.intensity": torch.from_numpy(intensity),
+            "field.up": up,
+            "field.down": down,
+        }
 
 
 def steps_of(config: EmgaussConfig) -> Steps | None:
@@ -144,5 +170,6 @@ def _counted(name: str, values: AnyArray, step: float) -> IntArray:
     return counted.astype(np.int64)
 
 
-def _tensor(values: AnyArray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, np.float32))
+def _parts(n: int) -> list[slice]:
+    """Cut ``n`` Gaussians into parts for the cores."""
+    return [slice(first, first + ROWS_AT_ONCE) for first in range(0, n, ROWS_AT_ONCE)]

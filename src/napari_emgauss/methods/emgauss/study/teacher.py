@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -33,7 +35,7 @@ from napari_emgauss.interpolation.mixture.fusion import LATERAL, PLAIN, PRIOR
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.interpolation.prior import Contrast, load_prior
 from napari_emgauss.methods.emgauss.setup import Setup
-from napari_emgauss.runtime.threads import for_each, get_threads
+from napari_emgauss.runtime.threads import for_each
 from napari_emgauss.runtime.torch_threads import use_one_torch_thread
 from napari_emgauss.training import Watch
 
@@ -43,6 +45,19 @@ LEVEL_DB = 0.05
 GUESSES = "Structures thinner than a section, such as vesicles, are guesses."
 LEAST_ERROR = 0.01
 """In normalised intensities: below it more confidence is no better."""
+GAPS_AT_ONCE = 32
+"""Gaps that networks on a GPU predict together, before the cores do the rest of them."""
+
+
+class Taught(NamedTuple):
+    """What a teacher predicts in the n gaps of a part of the stack, at k places each."""
+
+    images: FloatArray
+    """Predictions (n, k, Y, X)."""
+    confidence: FloatArray
+    """How much each pixel is to count (n, k, Y, X): the inverse of the error to expect, over its mean."""
+    flows: npt.NDArray[np.float16]
+    """Optical flow across the gap (n, 2: up, down; Y, X, 2: y, x) in px, which it was found with."""
 
 
 @dataclass(frozen=True)
@@ -54,52 +69,57 @@ class MixtureTeacher:
     contrast: Contrast
     """Of the studied sections."""
 
-    def between(self, stack: Stack, n_pseudo: int, watch: Watch | None = None) -> tuple[FloatArray, FloatArray]:
-        """Predictions, evenly spaced in every gap of a part of the stack, and their confidence.
+    def between(self, stack: Stack, n_pseudo: int, watch: Watch | None = None) -> Taught:
+        """Predict sections, evenly spaced in every gap of a part of the stack.
 
         After a stop the rest is interpolated linearly, which takes no time.
-
-        Returns
-        -------
-        images, and how much each pixel is to count: the inverse of the error to expect, over its mean; both
-        (n - 1, n_pseudo, Y, X).
         """
-        n_gaps, total = len(stack.sections) - 1, (len(stack.sections) - 1) * n_pseudo
+        n_gaps, phases = len(stack.sections) - 1, [(k + 1) / (n_pseudo + 1) for k in range(n_pseudo)]
         out = np.empty((n_gaps, n_pseudo, *stack.sections.shape[1:]), np.float32)
         confidence, linear = np.ones_like(out), Interpolator(stack.sections, "linear")
+        flows = np.zeros((n_gaps, 2, *stack.sections.shape[1:], 2), np.float16)
         # Where networks are on a GPU, the cores work on a gap each; otherwise they share the networks' work.
-        at_once = min(get_threads(), n_gaps) if self.learned.on_a_gpu else 1
-        sources = [self._source(stack) for _ in range(at_once)]
+        on_a_gpu = self.learned.on_a_gpu
+        at_once, source = GAPS_AT_ONCE if on_a_gpu else 1, self._source(stack)
 
-        def predict(gap: int) -> None:
-            if at_once > 1:
+        def predict(gap: int, learned: FloatArray | None = None) -> None:
+            if on_a_gpu:
                 use_one_torch_thread()
-            for k in range(n_pseudo):
-                z, stopped = gap + (k + 1) / (n_pseudo + 1), False
+            own = self._source(stack) if on_a_gpu else source  # flows are kept of the gap in work only
+            for k, phase in enumerate(phases):
+                stopped = False
                 if watch is not None:  # one thread alone waits, and tells
-                    stopped = watch.held() if at_once == 1 else watch.stopped
+                    stopped = watch.stopped if on_a_gpu else watch.held()
                 if stopped:
-                    out[gap, k] = linear.section(z)
+                    out[gap, k] = linear.section(gap + phase)
                     continue
-                out[gap, k], confidence[gap, k] = self._predicted(sources[gap % at_once], stack, z)
-                if watch is not None and at_once == 1:
-                    watch.tell(PREDICTING, gap * n_pseudo + k + 1, total)
+                known = None if learned is None else learned[gap % at_once, k]
+                out[gap, k], confidence[gap, k] = self._predicted(own, stack, gap + phase, known)
+                flows[gap] = own.plain("flow").flows(gap)  # found already
+                if watch is not None and not on_a_gpu:
+                    watch.tell(PREDICTING, gap * n_pseudo + k + 1, n_gaps * n_pseudo)
 
         for first in range(0, n_gaps, at_once):
-            if watch is not None and at_once > 1:
-                watch.held()
-                watch.tell(PREDICTING, first * n_pseudo + 1, total)
-            for_each(predict, range(first, min(first + at_once, n_gaps)))
-        return out, confidence
+            gaps, learned = range(first, min(first + at_once, n_gaps)), None
+            if on_a_gpu:
+                if watch is not None:
+                    watch.held()
+                    watch.tell(PREDICTING, first * n_pseudo + 1, n_gaps * n_pseudo)
+                learned = source.learned_between(gaps, phases)
+            for_each(partial(predict, learned=learned), gaps)
+        return Taught(out, confidence, flows)
 
     def _source(self, stack: Stack) -> FusedInterpolator:
         whole = replace(stack, contrast=self.contrast)
         return FusedInterpolator(whole, self.evidence.shares, self.learned, sharpening=self.evidence.sharpening)
 
-    def _predicted(self, source: FusedInterpolator, stack: Stack, z: float) -> tuple[FloatArray, FloatArray]:
+    def _predicted(
+        self, source: FusedInterpolator, stack: Stack, z: float, learned: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
         """Prediction at ``z``, and how much each of its pixels is to count."""
-        gap, image = int(z), source.section(z)
-        plain = np.stack([source.plain(name).section(z) for name in COMPARED])
+        gap, parts = int(z), source.candidates(z, learned)
+        image = source.mixed(parts)
+        plain = np.stack([parts[name] if name in parts else source.plain(name).section(z) for name in COMPARED])
         known = GapMiddle(prediction=image, plain=plain, sections=stack.sections[gap : gap + 2])
         inverse = 1 / (self.evidence.calibration.expected(known.differences()) + LEAST_ERROR)
         return image, inverse / inverse.mean()
