@@ -102,10 +102,10 @@ class MixtureTeacher:
         for first in range(0, n_gaps, at_once):
             gaps, learned = range(first, min(first + at_once, n_gaps)), None
             if on_a_gpu:
+                stopped = watch is not None and watch.held()
                 if watch is not None:
-                    watch.held()
                     watch.tell(PREDICTING, first * n_pseudo + 1, n_gaps * n_pseudo)
-                learned = source.learned_between(gaps, phases)
+                learned = None if stopped else source.learned_between(gaps, phases)
             for_each(partial(predict, learned=learned), gaps)
         return Taught(out, confidence, flows)
 
