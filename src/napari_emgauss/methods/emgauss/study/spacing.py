@@ -87,15 +87,15 @@ def with_denser_gaussians(config: EmgaussConfig, spacing_px: float) -> EmgaussCo
     )
 
 
-def _redrawn(
+def redrawing(
     config: EmgaussConfig,
     spacing_px: float,
     images: FloatArray,
+    *,
     seed: int,
-    device: torch.device,
-    stop: Callable[[], bool],
-) -> FloatArray:
-    """Images (n, Y, X) as Gaussians at this spacing draw them; each has a set of its own."""
+    device: torch.device = CPU,
+) -> SectionObjective:
+    """Return the objective of Gaussians at a spacing on images (n, Y, X), at least two; each has a set of its own."""
     steps = min(config.training.newton_steps, NEWTON_STEPS)
     settings = config.with_settings(
         spacing_px=spacing_px,
@@ -106,10 +106,9 @@ def _redrawn(
         warmup=0,
         bootstrap=0,
     )
-    images = np.concatenate([images, images[:1]]) if len(images) == 1 else images  # the field is one between sections
     z = [float(i) for i in range(len(images))]
     model = build_model(settings, z, images, np.random.default_rng(seed)).to(device)
-    objective = SectionObjective(
+    return SectionObjective(
         settings,
         model,
         [SectionTarget(i, torch.from_numpy(image).to(device)) for i, image in zip(z, images, strict=True)],
@@ -118,7 +117,20 @@ def _redrawn(
         restore=lambda drawn: np.asarray(drawn.cpu().numpy()),
         seed=seed,
     )
+
+
+def _redrawn(
+    config: EmgaussConfig,
+    spacing_px: float,
+    images: FloatArray,
+    seed: int,
+    device: torch.device,
+    stop: Callable[[], bool],
+) -> FloatArray:
+    """Images (n, Y, X) as Gaussians at this spacing draw them."""
+    images = np.concatenate([images, images[:1]]) if len(images) == 1 else images  # the field is one between sections
+    objective = redrawing(config, spacing_px, images, seed=seed, device=device)
     trainer = BlockTrainer(objective)
     while not trainer.done and not stop():
         trainer.step()
-    return np.stack([objective.restore(model.render(i)) for i in z])
+    return np.stack([objective.restore(objective.model.render(float(i))) for i in range(len(images))])

@@ -1,7 +1,10 @@
+import itertools
+from types import SimpleNamespace
+
 import pytest
 
 from napari_emgauss.errors import ConfigError
-from napari_emgauss.methods.emgauss.estimate import estimate
+from napari_emgauss.methods.emgauss.estimate import estimate, trials
 from napari_emgauss.methods.emgauss.setup import prepare
 
 
@@ -27,3 +30,14 @@ def test_a_stop_ends_it_without_a_result(stack):
 def test_impossible_settings_are_told_as_the_training_would(stack):
     with pytest.raises(ConfigError, match="tile_px"):
         estimate(stack, tile_px=1)
+
+
+def test_each_part_of_a_training_is_counted(stack, monkeypatch):
+    # By this clock the time of a trial is the number of looks at it, so that what is left out shows.
+    def seconds(**settings):
+        monkeypatch.setattr(trials, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
+        return estimate(stack, preset="balanced", **settings).seconds
+
+    parts = {"uncertainty": False, "adapt_spacing": False, "correct_sections": "none", "leave_out_damaged": False}
+    everything = seconds()
+    assert all(seconds(**{name: value}) < everything for name, value in parts.items())

@@ -1,0 +1,162 @@
+"""Trials of the parts of a training, each for a moment on a piece of the stack."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from napari_emgauss.interpolation.lateral import LateralConfig, train_lateral
+from napari_emgauss.interpolation.mixture import FusedInterpolator, Learned, Stack, assumed_evidence
+from napari_emgauss.interpolation.mixture.calibration import COMPARED
+from napari_emgauss.interpolation.plain import Interpolator
+from napari_emgauss.interpolation.prior import Contrast, load_prior
+from napari_emgauss.methods.emgauss.job import EmgaussJob
+from napari_emgauss.methods.emgauss.setup import Setup
+from napari_emgauss.methods.emgauss.study import MixtureTeacher, Study
+from napari_emgauss.methods.emgauss.study.findings import studied_shape, studied_stack
+from napari_emgauss.methods.emgauss.study.spacing import redrawing
+from napari_emgauss.sections import choose_corrections, inspect, noise_level
+from napari_emgauss.training import BlockTrainer, Stage
+from napari_emgauss.volume import Volume
+
+BUILD, BETWEEN, HIDE, REDRAW, UNCERTAINTY = "build", "between", "hide", "redraw", "uncertainty"
+"""Parts of a training: Gaussians of a gap between anchors, what is predicted between two sections, a section that is
+hidden for evidence, one that is redrawn to choose the spacing, and the uncertainty of a gap."""
+TRIAL_ITERATIONS = 8
+"""Iterations timed per stage; their median counts."""
+TRIAL_S = 1.0
+"""Time after which a stage is timed no longer."""
+EXAMINED_SECTIONS, EXAMINED_PX = 6, 512
+"""Size of what is examined."""
+
+
+def trials(setup: Setup, learned: Learned, piece: Setup, stop: Callable[[], bool]) -> Iterator[tuple[str, float]]:
+    """Try the parts of the training of ``setup`` on a piece, and yield their names and seconds.
+
+    Parts that are not wanted are left out. Stages of the schedule have their own names.
+    """
+    hides = setup.config.uncertainty or setup.config.model.adapt_spacing
+    start = time.perf_counter()
+    objective = EmgaussJob(piece, Study()).build(0)
+    trainer = BlockTrainer(objective)
+    trainer.read()
+    yield BUILD, (time.perf_counter() - start) / (piece.volume.n_sections - 1)
+    yield from _stages(trainer, stop)
+    stack = studied_stack(piece)
+    if setup.n_pseudo or (hides and setup.can_hide and setup.start is None):
+        yield from _predictions(setup, learned, stack)
+    if setup.config.model.adapt_spacing and setup.can_hide and setup.start is None:
+        yield REDRAW, _redrawn(setup, stack, stop)
+    if setup.config.uncertainty and setup.can_hide:
+        start = time.perf_counter()
+        objective.restore(objective.model.render(0.5))
+        _plain(stack)
+        noise_level(stack.sections[0])
+        yield UNCERTAINTY, time.perf_counter() - start
+
+
+def _stages(trainer: BlockTrainer, stop: Callable[[], bool]) -> Iterator[tuple[str, float]]:
+    """Seconds of an iteration of each stage; of one too short to be timed, that of the slowest other one."""
+    seconds = {stage.name: _iteration(trainer, stage, stop) for stage in trainer.objective.schedule.stages}
+    known = max((value for value in seconds.values() if value is not None), default=0.0)
+    yield from ((name, known if value is None else value) for name, value in seconds.items())
+
+
+def _iteration(trainer: BlockTrainer, stage: Stage, stop: Callable[[], bool]) -> float | None:
+    """Seconds of an iteration of ``stage``, or None if the schedule has none in it."""
+    if stage.iterations == 0:
+        return None
+    schedule = trainer.objective.schedule
+    # A stage's first iterations may be cheaper than the others.
+    trainer.iteration = max(schedule.start_of(stage.name) + stage.iterations // 2, 1)
+    times: list[float] = []
+    while len(times) < TRIAL_ITERATIONS and (sum(times) < TRIAL_S or len(times) < 2) and not stop():
+        if trainer.done or schedule.stage(trainer.iteration) is not stage:
+            break
+        start, before = time.perf_counter(), trainer.iteration
+        trainer.step()
+        trainer.read()  # a GPU is still at work
+        times.append((time.perf_counter() - start) / (trainer.iteration - before))
+    return float(np.median(times)) if times else None
+
+
+def _predictions(setup: Setup, learned: Learned, stack: Stack) -> Iterator[tuple[str, float]]:
+    """Seconds of what predicts between two sections, and in the place of a hidden one."""
+    pair, contrast = Stack(stack.sections[:2], stack.factor), Contrast.of(stack.sections)
+    everything = dict.fromkeys(learned.candidates, 1 / len(learned.candidates))
+    if setup.n_pseudo:
+        evidence = replace(assumed_evidence(learned), shares=everything)
+        start = time.perf_counter()
+        MixtureTeacher(learned, evidence, contrast).between(pair, setup.n_pseudo)
+        yield BETWEEN, time.perf_counter() - start
+    start = time.perf_counter()
+    hidden = Stack(pair.sections, 2 * stack.factor, contrast=contrast)
+    FusedInterpolator(hidden, everything, learned).candidates(0.5)
+    yield HIDE, time.perf_counter() - start
+
+
+def _redrawn(setup: Setup, stack: Stack, stop: Callable[[], bool]) -> float:
+    """Seconds to redraw a hidden section by Gaussians, as the first of the spacings that are tried."""
+    images = stack.sections[:2]
+    start = time.perf_counter()
+    objective = redrawing(setup.config, setup.config.model.spacing_px, images, seed=setup.seed, device=setup.device)
+    trainer = BlockTrainer(objective)
+    built = time.perf_counter() - start
+    stages = objective.schedule.stages
+    seconds = dict(_stages(trainer, stop))
+    return (built + sum(stage.iterations * seconds[stage.name] for stage in stages)) / len(images)
+
+
+def _plain(stack: Stack) -> None:
+    for name in COMPARED:
+        Interpolator(stack.sections[:2], name).section(0.5)
+
+
+def examination_seconds(setup: Setup) -> float:
+    """Return the seconds of the look at all sections, from one at a few of them."""
+    wanted, volume = setup.config.sections, setup.volume
+    n, (height, width) = min(EXAMINED_SECTIONS, volume.n_sections), volume.shape[1:]
+    first, seconds = (volume.n_sections - n) // 2, 0.0
+    for side in (64, EXAMINED_PX):  # the first one compiles
+        region = (0, min(height, side), 0, min(width, side))
+        few = Volume(np.stack([volume.recorded(first + k, region) for k in range(n)]), volume.voxel_size_nm)
+        damaged, seconds = list[int](), 0.0
+        if wanted.leave_out_damaged:
+            start = time.perf_counter()
+            damaged = [quality.index for quality in inspect(few) if quality.damage]
+            seconds += time.perf_counter() - start
+        if wanted.correct_sections == "auto":
+            start = time.perf_counter()
+            choose_corrections(few, exclude=damaged)
+            seconds += time.perf_counter() - start
+    return seconds * volume.n_sections / n
+
+
+def learning(setup: Setup, stop: Callable[[], bool]) -> tuple[Learned, float]:
+    """Return the networks that predict, and the seconds in which that learns which is to learn from the stack."""
+    wanted = setup.config.teacher
+    learned = Learned()
+    if setup.n_pseudo and wanted.prior:
+        learned = Learned(prior=load_prior(setup.device), views=wanted.prior_views)
+    if not setup.can_teach_lateral:
+        return learned, 0.0
+    times: list[float] = []
+
+    def enough() -> bool:
+        times.append(time.perf_counter())
+        return stop() or len(times) > TRIAL_ITERATIONS
+
+    config = LateralConfig(steps=wanted.lateral_steps)
+    lateral = train_lateral(
+        studied_stack(setup).sections,
+        setup.volume.factor,
+        config=LateralConfig(steps=4 * TRIAL_ITERATIONS),
+        device=setup.device,
+        should_stop=enough,
+    )
+    steps = (1 + config.evidence_share) * config.steps_for(math.prod(studied_shape(setup)))
+    return replace(learned, lateral=lateral), float(np.median(np.diff(times))) * steps if len(times) > 1 else 0.0
