@@ -34,6 +34,26 @@ def test_a_layer_of_ours_survives_the_removal_of_the_stack_below_it(viewer, qtbo
         viewer.layers.clear()
 
 
+def test_a_section_of_ours_survives_the_removal_of_another_layer_of_ours(viewer, qtbot):
+    open_models(viewer)
+    for _ in range(3):
+        volume, section = (
+            viewer.add_image(
+                np.ones((n, 60, 50), np.float32), scale=(48, 8, 8), metadata={"napari-emgauss": {}}, units=("nm",) * 3
+            )
+            for n in (9, 1)
+        )
+        deeper = viewer.add_image(np.ones((9, 60, 50), np.float32), metadata={"napari-emgauss": {}}, units=("nm",) * 3)
+        for _ in range(3):
+            QApplication.processEvents()
+        viewer.layers.remove(volume)
+        assert (section.visible, deeper.visible) == (False, True)
+        viewer.layers.remove(deeper)
+        qtbot.waitUntil(lambda section=section: section.visible, timeout=WAIT_MS)
+        viewer.screenshot(canvas_only=True, flash=False)
+        viewer.layers.clear()
+
+
 def test_what_the_user_hid_stays_hidden_and_his_own_layers_stay_visible(viewer, qtbot):
     open_models(viewer)
     own, stack = (viewer.add_image(np.zeros((9, 60, 50), np.uint8)) for _ in range(2))

@@ -19,7 +19,9 @@ class RemovalGuard:
     """Takes our layers off the canvas for a moment whenever an image is removed.
 
     vispy 0.17 frees the buffers of a removed image between two frames. With Mesa's drivers the process crashes where
-    another image was on the canvas in the frame before and is drawn in the frame after.
+    another image was on the canvas in the frame before and is drawn in the frame after, most of all where that is a
+    single section: napari then hides the slider, and the canvas grows in the same moment. Where the removed image is
+    ours, only such sections are taken off.
 
     Parameters
     ----------
@@ -36,10 +38,11 @@ class RemovalGuard:
         from napari.layers import Image
 
         viewer = self._viewer()
-        if viewer is None or not isinstance(event.value, Image) or is_ours(event.value):
+        if viewer is None or not isinstance(event.value, Image):
             return
+        sections_only = is_ours(event.value)
         for layer in viewer.layers:
-            if layer.visible and is_ours(layer):
+            if layer.visible and is_ours(layer) and (_is_section(layer) or not sections_only):
                 layer.visible = False
                 self._hidden.add(layer)
         if self._hidden:
@@ -49,3 +52,8 @@ class RemovalGuard:
         for layer in list(self._hidden):
             layer.visible = True
         self._hidden.clear()
+
+
+def _is_section(layer: Any) -> bool:
+    shape: tuple[int, ...] = getattr(layer.data, "shape", ())
+    return len(shape) >= 3 and shape[-3] == 1
