@@ -74,6 +74,7 @@ class ReconstructController:
         self._viewer, self._models = viewer, models
         self._layers = TrainingLayers(view, viewer, models)
         self.recent = RecentModels(view.models, viewer, models, SavedModels(models_folder()))
+        keeps_models()  # napari reads its preferences at the first question, which holds everything up for a moment
         self._half_done: list[HalfDone] = []
         self._costs = CostEstimate(
             view.costs,
