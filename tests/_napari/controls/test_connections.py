@@ -17,12 +17,13 @@ def source():
 
 
 def test_a_widget_that_is_gone_is_told_nothing(qtbot, source):
-    widget, told = QWidget(), []
+    widget, told, gone = QWidget(), [], []
     connections = Connections(widget)
     connections.connect(source.first, told.append)
     source.first.emit(1)
-    with qtbot.waitSignal(widget.destroyed, timeout=60_000):
-        widget.deleteLater()
+    widget.destroyed.connect(lambda *_: gone.append(True))
+    widget.deleteLater()
+    qtbot.waitUntil(lambda: bool(gone), timeout=60_000)
     source.first.emit(2)
     connections.close()
     assert told == [1]
