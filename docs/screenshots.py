@@ -100,7 +100,7 @@ def take(theme: str, folder: Path, size: tuple[int, int]) -> None:
 
 def take_assistant(theme: str, folder: Path, size: tuple[int, int]) -> None:
     """All steps in one dock."""
-    from napari_emgauss._napari.assistant.steps import Step
+    from napari_emgauss._napari.training.steps import Step
 
     viewer, shoot = opened(theme, folder, size)
     viewer.open_sample(PLUGIN, "phantom")
@@ -109,7 +109,7 @@ def take_assistant(theme: str, folder: Path, size: tuple[int, int]) -> None:
     view.reconstruct.settings.preset.setCurrentText("balanced")
     view.reconstruct.stack.hold_out_choice.setCurrentIndex(1)
     shoot("assistant")
-    view.buttons[Step.TRAIN].click()
+    view.bar.buttons[Step.TRAIN].click()
     view.reconstruct.settings._fields["lateral_steps"].setValue(150)
     view.reconstruct.panel.train_button.click()
     until(lambda: view.reconstruct.panel.bar.value() > 0.5 * view.reconstruct.panel.bar.maximum() > 0)

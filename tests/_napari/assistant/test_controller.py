@@ -5,8 +5,8 @@ import weakref
 import pytest
 
 import napari_emgauss as eg
-from napari_emgauss._napari.assistant.steps import Step
 from napari_emgauss._napari.assistant.widget import AssistantWidget
+from napari_emgauss._napari.training.steps import Step
 from napari_emgauss._napari.viewer.layers import LayerPlacement, grid_of, stack_of
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss._napari.viewer.regions import IN_VIEW, WHOLE
@@ -32,29 +32,29 @@ def looking(assistant, viewer, stack, stack_layer, trained):
     source = weakref.ref(stack_layer)
     model = OpenModel("stack · fast", placed, LayerPlacement.of(stack_layer), stack_of(stack_layer), source)
     open_models(viewer).add(model)
-    assistant.view.buttons[Step.LOOK].click()
+    assistant.view.bar.buttons[Step.LOOK].click()
     return assistant
 
 
 def opened(assistant):
-    return {step for step, button in assistant.view.buttons.items() if button.isEnabled()}
+    return {step for step, button in assistant.view.bar.buttons.items() if button.isEnabled()}
 
 
 def test_it_leads_from_the_stack_over_the_training_to_the_look(assistant, viewer, qtbot):
     view, part = assistant.view, assistant.view.reconstruct.stack.part
     assert opened(assistant) == {Step.STACK, Step.TRY, Step.TRAIN}
-    assert "try a part" in view.next.text()
-    view.buttons[Step.TRY].click()
+    assert "try a part" in view.bar.next.text()
+    view.bar.buttons[Step.TRY].click()
     assert (view.step, part.item) == (Step.TRY, IN_VIEW)
-    view.buttons[Step.TRAIN].click()
+    view.bar.buttons[Step.TRAIN].click()
     assert (view.step, part.item) == (Step.TRAIN, WHOLE)
     view.reconstruct.panel.train_button.click()
-    assert "gets better by itself" in view.next.text()
+    assert "gets better by itself" in view.bar.next.text()
     qtbot.waitUntil(lambda: assistant.reconstruct.run is None, timeout=WAIT_MS)
     assert view.step is Step.LOOK
     assert opened(assistant) == set(Step)
     assert assistant.look.layer.visible
-    view.buttons[Step.EXPORT].click()
+    view.bar.buttons[Step.EXPORT].click()
     assert assistant.export.model is assistant.look.model
     open_models(viewer).remove(assistant.look.model)
     assert view.step is Step.STACK
@@ -69,11 +69,16 @@ def test_before_and_after_are_a_key_apart_and_the_canvas_is_left_as_it_was(looki
     assert layer.visible
     looking.view.look.fade.setValue(40)
     assert layer.opacity == pytest.approx(0.4)
+    looking.view.look.curtain.click()
+    assert (layer.opacity, looking.view.look.fade.value()) == (1.0, 50)
+    looking.view.look.fade.setValue(25)
+    assert viewer.layers["stack · original"].data.shape[2] == stack_layer.data.shape[2] // 4
     looking.view.look.side_by_side.click()
     assert grid_of(viewer).enabled
+    assert "stack · original" not in viewer.layers
     looking.view.look.orientations["xz"].click()
     assert tuple(viewer.dims.order) == (1, 0, 2)
-    looking.view.buttons[Step.STACK].click()
+    looking.view.bar.buttons[Step.STACK].click()
     assert (grid_of(viewer).enabled, layer.opacity) == (False, 1.0)
     assert all(str(key) != "B" for key in viewer.keymap)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from napari_emgauss._napari.assistant.steps import Situation, Step
+from napari_emgauss._napari.assistant.steps import Situation
+from napari_emgauss._napari.training.steps import Step
 
 NOTHING = Situation()
 BAD_STACK = Situation(has_stack=True, problem="Enter the voxel size.")

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from napari_emgauss._napari.gem import controller as module
+from napari_emgauss._napari.training.steps import Step
 from napari_emgauss._napari.viewer.particles import map_model_of
 from napari_emgauss.training import BlockTrainer
 
@@ -22,7 +23,13 @@ def begun(widget, settings, until):
 
 
 def test_a_training_gives_a_map_in_its_place_with_its_resolution(widget, viewer, layer, train, own_folders):
+    bar, box = widget.view.bar, widget.view.settings.box
+    bar.buttons[Step.TRY].click()
+    assert box.item == min(box.items)
+    bar.buttons[Step.TRAIN].click()
+    assert box.item == max(box.items)
     train()
+    assert bar.step is Step.LOOK
     (made,) = results(viewer)
     assert made.name == "Map of few"
     assert made.data.shape == (24, 24, 24)

@@ -5,6 +5,7 @@ import pytest
 from qtpy.QtWidgets import QMessageBox
 
 from napari_emgauss._napari.svr.result.layer import PREVIEW_NAME
+from napari_emgauss._napari.training.steps import Step
 from napari_emgauss._napari.viewer.slice_results import model_of
 from napari_emgauss._napari.viewer.space import LayerInSpace
 from napari_emgauss.io.stacks import read_world_volume
@@ -20,11 +21,17 @@ def results(viewer):
 def test_from_three_stacks_to_a_volume_in_its_place_and_to_files(widget, training, viewer, head, qtbot, own_folders):
     view, controller = widget.view, widget.controller
     assert view.panel.train_button.isEnabled()
+    view.bar.buttons[Step.TRY].click()
+    assert view.settings.voxel_size.value() == 2.0
+    view.bar.buttons[Step.TRAIN].click()
     assert view.settings.voxel_size.value() == 1.0
+    assert "Press Train" in view.bar.next.text()
     view.panel.train_button.click()
     assert not view.stacks.isEnabled()
     training.wait_until_idle()
     assert view.panel.status.text().startswith("Done in")
+    assert view.bar.step is Step.LOOK
+    assert all(button.isEnabled() for button in view.bar.buttons.values())
     (layer,) = results(viewer)
     assert PREVIEW_NAME not in viewer.layers
     centre = LayerInSpace.of(layer).affine @ (*(np.array(layer.data.shape) - 1) / 2, 1)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QUrl
-from qtpy.QtGui import QDesktopServices
-
 from napari_emgauss._napari.assistant.look import LookController
-from napari_emgauss._napari.assistant.steps import Situation, Step
+from napari_emgauss._napari.assistant.steps import Situation
 from napari_emgauss._napari.assistant.view import AssistantView
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.export.controller import ExportController
 from napari_emgauss._napari.reconstruct.controller import ReconstructController
+from napari_emgauss._napari.training.steps import Step
 from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
 from napari_emgauss._napari.viewer.regions import IN_VIEW, WHOLE
 
-GUIDE = "https://github.com/napari-emgauss/napari-emgauss/blob/main/docs/guide/napari.md"
 PARTS = {Step.TRY: IN_VIEW, Step.TRAIN: WHOLE}
 """What of the stack the steps that train begin with."""
 
@@ -51,7 +48,6 @@ class AssistantController:
         self._newest_before: OpenModel | None = None
         self._connections = Connections(view)
         view.step_wanted.connect(self.go_to)
-        view.help_wanted.connect(lambda: QDesktopServices.openUrl(QUrl(GUIDE)))
         self._connections.connect(self.reconstruct.changed, self._follow)
         for signal in (models.added, models.removed):
             self._connections.connect(signal, self._tell)
@@ -114,7 +110,7 @@ class AssistantController:
             self.look.end()
             self.view.show_step(Step.STACK)
         opened = [step for step in Step if situation.opens(step)]
-        self.view.show_next(situation.next_from(self.view.step), opened=opened)
+        self.view.bar.show_next(situation.next_from(self.view.step), opened=opened)
 
 
 def _shape(layer: Any) -> tuple[int, ...]:

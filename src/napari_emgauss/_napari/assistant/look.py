@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from napari_emgauss._napari.assistant.curtain import Curtain
 from napari_emgauss._napari.assistant.look_view import LookView
 from napari_emgauss._napari.compare.plain_layer import PlainLayer
 from napari_emgauss._napari.compare.scoring import Scoring
@@ -43,6 +44,7 @@ class LookController:
         self._models = ModelList(view.models, models, self._connections, offers=lambda model: model.has_sections)
         self.scoring = Scoring(view.scores)
         self._plain = PlainLayer(view, viewer)
+        self._curtain = Curtain(viewer, moved=view.show_share, lost=lambda: view.curtain.setChecked(False))
         self._open, self._hidden = False, list[Any]()
         self._judged: OpenModel | None = None
         self._key_before: Any = None
@@ -51,6 +53,7 @@ class LookController:
         view.turned.connect(self.turn)
         view.original_wanted.connect(self.show_original)
         view.side_by_side_wanted.connect(self.show_side_by_side)
+        view.curtain_wanted.connect(self.show_curtain)
         view.faded.connect(self.fade)
         self.scoring.wanted.connect(self._interpolate)
         self.scoring.place_chosen.connect(self.go_to_place)
@@ -93,6 +96,7 @@ class LookController:
         """Hide what was reconstructed, or show it again."""
         self._restore()
         if original:
+            self._alone(self.view.original)
             self._show_only(self._stack_layers())
 
     def show_side_by_side(self, beside: bool) -> None:
@@ -100,6 +104,7 @@ class LookController:
         grid = grid_of(self._viewer)
         self._restore()
         if beside and self.layer is not None:
+            self._alone(self.view.side_by_side)
             self._show_only([*self._stack_layers(), self.layer])
             self._grid_before = {name: getattr(grid, name) for name in ("enabled", "shape", "stride")}
             grid.shape, grid.stride = (1, -1), 1
@@ -111,9 +116,21 @@ class LookController:
             self._grid_before = {}
             fit_to_view(self._viewer)
 
-    def fade(self, share: float) -> None:
-        """Show so much of the reconstruction over the original."""
+    def show_curtain(self, drawn: bool) -> None:
+        """Show the original on one side of a movable edge and the reconstruction on the other, or the latter alone."""
+        self._curtain.close()
         if self.layer is not None:
+            self.layer.opacity = 1.0
+        sources = self._stack_layers()
+        if drawn and sources and self.model is not None:
+            self._alone(self.view.curtain)
+            self._curtain.open(sources[0], self.model.layer_name("original"))
+
+    def fade(self, share: float) -> None:
+        """Show so much of the reconstruction over the original, or move the edge between them there."""
+        if self._curtain.is_open:
+            self._curtain.move(share)
+        elif self.layer is not None:
             self.layer.opacity = share
 
     def go_to_place(self, place: Place) -> None:
@@ -168,8 +185,15 @@ class LookController:
             if layer in self._viewer.layers:
                 layer.visible = True
 
+    def _alone(self, pressed: Any) -> None:
+        """Release the buttons of the other ways to compare: one at a time."""
+        for each in (self.view.original, self.view.side_by_side, self.view.curtain):
+            if each is not pressed:
+                each.setChecked(False)
+
     def _reset(self) -> None:
         self.show_side_by_side(False)
+        self.show_curtain(False)
         self.fade(1.0)
         self.view.show_after()
 

@@ -1,20 +1,10 @@
-"""The steps from a stack to its isotropic volume: which of them are open, and what comes next."""
+"""Which steps from a stack to its isotropic volume are open, and what comes next."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-
-class Step(Enum):
-    """A step, by its name on the screen."""
-
-    STACK = "Stack"
-    TRY = "Try a part"
-    TRAIN = "Train"
-    LOOK = "Look"
-    EXPORT = "Export"
-
+from napari_emgauss._napari.training.steps import Step
 
 OPEN_A_STACK = "Open a stack: drop a file on the viewer, or take File › Open Sample › EMGauss."
 

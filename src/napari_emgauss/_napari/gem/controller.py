@@ -15,10 +15,11 @@ from napari_emgauss._napari.gem.particles.selection import ParticleSelection
 from napari_emgauss._napari.gem.result.controller import MapResultController
 from napari_emgauss._napari.gem.result.drawing import DraftPicture, draw_draft, draw_resolution
 from napari_emgauss._napari.gem.result.live_map import LiveMap
-from napari_emgauss._napari.gem.view import ParticlesView
+from napari_emgauss._napari.gem.view import STEPS, ParticlesView
 from napari_emgauss._napari.training.closing import may_close
 from napari_emgauss._napari.training.progress import point_of
 from napari_emgauss._napari.training.run import TrainingRun
+from napari_emgauss._napari.training.steps import Step, opened_steps
 from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss.methods.gem import GaussianMap
 from napari_emgauss.particles import Particles, box_choices
@@ -72,7 +73,8 @@ class ParticlesController:
     def _connect(self) -> None:
         self.selection.changed.connect(self._take_particles)
         self.view.settings.changed.connect(self._on_edited)
-        self.result.changed.connect(self._show_result)
+        self.result.changed.connect(self._take_result)
+        self.view.bar.wanted.connect(self.go_to)
         panel = self.view.panel
         panel.train.connect(self.train)
         panel.pause.connect(self._pause)
@@ -118,7 +120,24 @@ class ParticlesController:
         self.view.show_editable(editable=False)
         self.view.panel.show_running()
         self.view.reveal_panel()
+        self._tell()
         training.start()
+
+    def go_to(self, step: Step) -> None:
+        """Show a step, with the box that it begins with."""
+        if step in (Step.TRY, Step.TRAIN) and self.run is None:
+            self.view.settings.take_box(small=step is Step.TRY)
+        self.view.show_step(step)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say what comes next."""
+        training, can_train = self.view.panel.runs, self.view.panel.train_button.isEnabled()
+        opened = opened_steps(can_train=can_train, training=training, has_result=self.result.model is not None)
+        if self.view.bar.step not in opened:
+            self.view.bar.show_step(Step.STACK)
+        text = STEPS.next_from(self.view.bar.step, can_train=can_train, training=training)
+        self.view.bar.show_next(text, opened=opened)
 
     def stop(self) -> None:
         """End the training and keep what was learned; once more: at once."""
@@ -248,10 +267,17 @@ class ParticlesController:
         self._on_edited()
         self._show_result()
 
+    def _take_result(self) -> None:
+        """Another result is looked at."""
+        if self.result.model is not None and not self.view.panel.runs:
+            self.view.bar.show_step(Step.LOOK)
+        self._show_result()
+
     def _show_result(self) -> None:
         """Show how far the chosen result can be trusted, and what it says of the particles."""
         if self.run is not None:
             return
+        self._tell()
         model, particles = self.result.model, self.selection.particles
         self._drawing.forget()
         if model is None:
@@ -274,3 +300,4 @@ class ParticlesController:
             ready, problem = False, message_of(error)
         self.view.show_problem(problem)
         self.view.panel.train_button.setEnabled(ready)
+        self._tell()

@@ -12,6 +12,7 @@ from napari_emgauss._napari.gem.result.fsc_plot import FscPlot
 from napari_emgauss._napari.gem.result.view import MapResultView
 from napari_emgauss._napari.gem.settings import MapSettingsForm
 from napari_emgauss._napari.training.run_panel import RunPanel, TrainingWords
+from napari_emgauss._napari.training.steps import Step, StepBar, StepWords
 
 REVEAL_MS = 100
 """Time that the layout takes to follow what is shown and hidden."""
@@ -20,6 +21,21 @@ WORDS = TrainingWords(
     preparing="Preparing: reading the particles once…",
     ending="Ending: the map is made of what was learned…",
     loss="",
+)
+STEPS = StepWords(
+    names={Step.STACK: "Particles", Step.TRY: "Try small"},
+    tips={
+        Step.STACK: "Which particles, and whether averages of them show a molecule.",
+        Step.TRY: "Images shrunk to the smallest box, to see what to expect.",
+        Step.TRAIN: "Images as large as they are.",
+        Step.LOOK: "The map, and how far it is resolved.",
+        Step.EXPORT: "Keep the map as MRC, its Gaussians, or the model.",
+    },
+    to_open="Open particles: a .star or .cs file, or File › Open Sample › EMGauss › Particles of a molecule.",
+    to_train="Do the averages show a molecule? Then try a small box, which is quick, or train at once.",
+    learning="Learning. Look around meanwhile: the map gets better by itself.",
+    to_export="Turn the map, and see below how far its halves agree. Then Export.",
+    export="Export the map as MRC, with its half maps, or save the model.",
 )
 
 
@@ -35,6 +51,7 @@ class ParticlesView(QWidget):
         self.panel = RunPanel(WORDS)
         self.fsc = FscPlot()
         self.result = MapResultView()
+        self.bar = StepBar(STEPS.tips, names=STEPS.names, guide="particles-to-map.md")
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(9, 9, 9, 9)
@@ -55,6 +72,8 @@ class ParticlesView(QWidget):
         self._scroll = VerticalScroll(inner)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(self.bar)
         outer.addWidget(self._scroll)
         self._reveal = timer(self, REVEAL_MS, self._scroll.show_end, once=True)
         self.show_problem("")
@@ -63,6 +82,12 @@ class ParticlesView(QWidget):
         """Let everything be entered, or nothing while a training runs."""
         for widget in (self.particles, self.settings, self.result):
             widget.setEnabled(editable)
+
+    def show_step(self, step: Step) -> None:
+        """Scroll to a step's part."""
+        self.bar.show_step(step)
+        parts = {Step.STACK: self.particles, Step.LOOK: self.fsc, Step.EXPORT: self.result}
+        self._scroll.show_part(parts.get(step, self.settings))
 
     def show_problem(self, text: str) -> None:
         """Say what has to be changed before a training; '' for nothing."""

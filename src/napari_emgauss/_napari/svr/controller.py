@@ -15,10 +15,11 @@ from napari_emgauss._napari.svr.result.controller import ResultController
 from napari_emgauss._napari.svr.result.layer import VolumeSoFar, volume_of
 from napari_emgauss._napari.svr.result.planes import orthogonal_planes
 from napari_emgauss._napari.svr.stacks.selection import StackSelection
-from napari_emgauss._napari.svr.view import SlicesView
+from napari_emgauss._napari.svr.view import STEPS, SlicesView
 from napari_emgauss._napari.training.closing import may_close
 from napari_emgauss._napari.training.progress import point_of
 from napari_emgauss._napari.training.run import TrainingRun
+from napari_emgauss._napari.training.steps import Step, opened_steps
 from napari_emgauss._napari.viewer.space import LayerInSpace, point_in_view
 from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss.methods.svr import SliceReconstruction
@@ -72,6 +73,7 @@ class SlicesController:
     def _connect(self) -> None:
         self.stacks.changed.connect(self._on_edited)
         self.view.settings.changed.connect(self._on_edited)
+        self.view.bar.wanted.connect(self.go_to)
         panel = self.view.panel
         panel.train.connect(self.train)
         panel.pause.connect(self._pause)
@@ -100,11 +102,28 @@ class SlicesController:
         self.view.show_editable(editable=False)
         self.view.panel.show_running()
         self.view.reveal_panel()
+        self._tell()
         self._reading.submit(
             lambda: [stack.read() for stack in chosen],
             done=lambda stacks: self._begin(stacks, layers, arguments),
             failed=self._on_unreadable,
         )
+
+    def go_to(self, step: Step) -> None:
+        """Show a step, with the voxel size that it begins with."""
+        if step in (Step.TRY, Step.TRAIN) and not self.busy:
+            self.view.settings.take(coarse=step is Step.TRY)
+        self.view.show_step(step)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say what comes next."""
+        training, can_train = self.view.panel.runs, self.view.panel.train_button.isEnabled()
+        opened = opened_steps(can_train=can_train, training=training, has_result=self.result.layer is not None)
+        if self.view.bar.step not in opened:
+            self.view.bar.show_step(Step.STACK)
+        text = STEPS.next_from(self.view.bar.step, can_train=can_train, training=training)
+        self.view.bar.show_next(text, opened=opened)
 
     def stop(self) -> None:
         """End the training and keep what was learned; once more: at once."""
@@ -225,10 +244,13 @@ class SlicesController:
         """Show planes of the result that is looked at."""
         layer = self.result.layer
         if layer is not None:
+            if not self.view.panel.runs:
+                self.view.bar.show_step(Step.LOOK)
             self._take_planes(WorldVolume(np.asarray(layer.data), LayerInSpace.of(layer).affine))
         elif self.run is None:
             self._shown = None
             self.view.planes.clear()
+        self._tell()
 
     def _take_planes(self, volume: WorldVolume) -> None:
         self._shown = volume
@@ -244,6 +266,10 @@ class SlicesController:
         """Something was changed: find out whether it can be trained."""
         if self.busy:
             return
+        self._find_out()
+        self._tell()
+
+    def _find_out(self) -> None:
         chosen = self.stacks.chosen_or_none()
         self.view.panel.train_button.setEnabled(bool(chosen))
         if chosen:

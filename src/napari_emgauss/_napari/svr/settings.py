@@ -21,6 +21,8 @@ SWITCHES = {
     "gain": ("Even out the brightness of slices", "Each slice gets a factor, found with the volume."),
 }
 """Name and tooltip of what is on or off, by setting."""
+COARSENESS = 2
+"""Voxel size for a quick try, over that which is suggested."""
 
 
 class SliceSettingsForm(QWidget):
@@ -50,7 +52,7 @@ class SliceSettingsForm(QWidget):
         form = form_layout(self)
         form.addRow("Voxel size", self.voxel_size)
         form.addRow(self.advanced)
-        self._entered = False
+        self._entered, self._suggested, self._coarseness = False, 1.0, 1
         self.voxel_size.valueChanged.connect(self._take_entered)
         self.profile.changed.connect(self.changed)
 
@@ -61,9 +63,16 @@ class SliceSettingsForm(QWidget):
 
     def suggest(self, voxel_size_mm: float) -> None:
         """Show a voxel size, unless one was entered."""
+        self._suggested = voxel_size_mm
         if not self._entered:
             with QSignalBlocker(self.voxel_size):
-                self.voxel_size.setValue(round(voxel_size_mm, 2))
+                self.voxel_size.setValue(round(self._coarseness * voxel_size_mm, 2))
+
+    def take(self, *, coarse: bool) -> None:
+        """Take the voxel size that is suggested, whatever was entered, or a coarser one."""
+        self._entered, self._coarseness = False, COARSENESS if coarse else 1
+        self.suggest(self._suggested)
+        self.changed.emit()
 
     def _take_entered(self) -> None:
         self._entered = True

@@ -11,6 +11,7 @@ from napari_emgauss._napari.svr.result.view import PLANES_PX, ResultView
 from napari_emgauss._napari.svr.settings import SliceSettingsForm
 from napari_emgauss._napari.svr.stacks.form import StacksForm
 from napari_emgauss._napari.training.run_panel import RunPanel, TrainingWords
+from napari_emgauss._napari.training.steps import Step, StepBar, StepWords
 
 REVEAL_MS = 100
 """Time that the layout takes to follow what is shown and hidden."""
@@ -20,10 +21,25 @@ WORDS = TrainingWords(
     ending="Ending: the volume is made of what was learned…",
     loss="What the volume leaves unexplained of the slices",
 )
+STEPS = StepWords(
+    names={Step.STACK: "Stacks", Step.TRY: "Try coarse"},
+    tips={
+        Step.STACK: "Which stacks, where the object is in them, and how thick their slices are.",
+        Step.TRY: "Voxels of twice the size, to see what to expect.",
+        Step.TRAIN: "Voxels as fine as the pixels of the slices.",
+        Step.LOOK: "The volume, and slices that do not fit it.",
+        Step.EXPORT: "Keep the volume as NIfTI, or the model.",
+    },
+    to_open="Open stacks: drop NIfTI files on the viewer, or take File › Open Sample › EMGauss.",
+    to_train="Next: try coarse voxels, which is quick, or train at once.",
+    learning="Learning. Look around meanwhile: the volume gets better by itself.",
+    to_export="Slices that fit worst are first in the list: choose one to see why. Then Export.",
+    export="Export the volume as NIfTI, or save the model.",
+)
 
 
 class SlicesView(QWidget):
-    """Stacks, settings, run panel, planes and result; they tell what the user does, and know no session."""
+    """Steps, stacks, settings, run panel, planes and result; they tell what the user does, and know no session."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,6 +50,7 @@ class SlicesView(QWidget):
             3, height_px=PLANES_PX, tip="Three planes through the point that the viewer's sliders stand at."
         )
         self.result = ResultView()
+        self.bar = StepBar(STEPS.tips, names=STEPS.names, guide="slices-to-volume.md")
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(9, 9, 9, 9)
@@ -52,6 +69,8 @@ class SlicesView(QWidget):
         self._scroll = VerticalScroll(inner)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(self.bar)
         outer.addWidget(self._scroll)
         self._reveal = timer(self, REVEAL_MS, lambda: self._scroll.show_part(self.panel), once=True)
 
@@ -61,9 +80,11 @@ class SlicesView(QWidget):
             widget.setEnabled(editable)
         self.result.setEnabled(editable)
 
-    def show_result(self) -> None:
-        """Scroll to the result."""
-        self._scroll.show_part(self.result)
+    def show_step(self, step: Step) -> None:
+        """Scroll to a step's part."""
+        self.bar.show_step(step)
+        parts = {Step.STACK: self.stacks, Step.LOOK: self.planes, Step.EXPORT: self.result}
+        self._scroll.show_part(parts.get(step, self.settings))
 
     def reveal_panel(self) -> None:
         """Scroll to the run panel soon."""

@@ -76,6 +76,11 @@ class RunPanel(QWidget):
         layout.addWidget(self.on_screen)
         layout.addWidget(self.status)
 
+    @property
+    def runs(self) -> bool:
+        """Whether it shows a training that runs."""
+        return self.train_button.isHidden()
+
     def show_running(self) -> None:
         """Show that a training begins."""
         self._set_running(running=True)
