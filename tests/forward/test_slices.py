@@ -25,6 +25,12 @@ def solids(n: int = 12, seed: int = 0) -> SolidGaussians:
     return SolidGaussians(values)
 
 
+def round_solids(n: int = 12) -> SolidGaussians:
+    """Return Gaussians whose cuts are ellipses along rows and columns."""
+    own = solids(n)
+    return SolidGaussians.round(own.mean.detach(), 1.1, own.amplitude.detach())
+
+
 def oblique_affine() -> torch.Tensor:
     """Return a slice's affine: 2.5 mm from slice to slice, pixels of 0.9 × 1.1 mm, turned."""
     affine = np.eye(4)
@@ -131,7 +137,8 @@ def all_planes() -> list[SlicePlane]:
     return [plane(s=s, shape=(15, 13)) for s in range(4)] + [plane(0 * MOTION, s=2, shape=(9, 20))]
 
 
-def test_cuts_draw_what_slices_are_one_by_one():
+@pytest.mark.parametrize("solids", [solids, round_solids])
+def test_cuts_draw_what_slices_are_one_by_one(solids):
     own = solids()
     cuts = Cuts(own.mean, own.covariance(), all_planes())
     pixels = cuts.draw(own.amplitude.detach().numpy())
@@ -140,7 +147,8 @@ def test_cuts_draw_what_slices_are_one_by_one():
         np.testing.assert_allclose(cuts.layout.image(pixels, s), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_projecting_is_the_transpose_of_drawing():
+@pytest.mark.parametrize("solids", [solids, round_solids])
+def test_projecting_is_the_transpose_of_drawing(solids):
     own, rng = solids(), np.random.default_rng(0)
     cuts = Cuts(own.mean, own.covariance(), all_planes())
     amplitude = rng.standard_normal(len(own)).astype(np.float32)

@@ -20,6 +20,7 @@ from napari_emgauss.runtime.jit import njit_nogil
 IntArray = npt.NDArray[np.int32]
 F = np.float32
 REACH, CUTOFF_EXPONENT = rules.REACH_SIGMA, rules.CUTOFF_EXPONENT
+CUT = F(CUTOFF_EXPONENT)
 
 
 @njit_nogil
@@ -33,7 +34,7 @@ def _product(c: FloatArray, u: AnyArray, v: AnyArray) -> Any:
 
 
 @njit_nogil
-def find_reaching(
+def keep_reaching(
     means: FloatArray,
     covariances: FloatArray,
     matrix: AnyArray,
@@ -41,13 +42,13 @@ def find_reaching(
     blur: AnyArray,
     height: int,
     width: int,
-    found: IntArray,
+    members: IntArray,
 ) -> int:
-    """Write the Gaussians whose footprint reaches the slice to ``found``; return their number."""
-    k = 0
+    """Move those of ``members`` whose footprint reaches the slice to its front; return their number."""
+    kept = 0
     last = (0.0, height - 1.0, width - 1.0)
-    for i in range(means.shape[0]):
-        inside = True
+    for k in range(members.shape[0]):
+        i, inside = members[k], True
         for axis in range(3):
             u = matrix[axis]
             at = u[0] * means[i, 0] + u[1] * means[i, 1] + u[2] * means[i, 2] + offset[axis]
@@ -56,9 +57,9 @@ def find_reaching(
                 inside = False
                 break
         if inside:
-            found[k] = i
-            k += 1
-    return k
+            members[kept] = i
+            kept += 1
+    return kept
 
 
 @njit_nogil
@@ -68,20 +69,20 @@ def cut(
     matrix: AnyArray,
     offset: AnyArray,
     blur: AnyArray,
-    found: IntArray,
+    members: IntArray,
     means_px: FloatArray,
     conics: FloatArray,
     peaks: FloatArray,
     slopes: FloatArray,
 ) -> None:
-    """Write what the Gaussians ``found`` are on the slice's plane: centre, conic, and peak for an amplitude of 1.
+    """Write what the Gaussians ``members`` are on the slice's plane: centre, conic, and peak for an amplitude of 1.
 
     ``slopes`` (n, 3) are such that minus the derivative of the exponent with respect to the depth is
     s₀ + s₁ dy + s₂ dx, with (dy, dx) from the centre on the plane.
     """
     row, column, depth = matrix[1], matrix[2], matrix[0]
-    for k in range(found.shape[0]):
-        i = found[k]
+    for k in range(members.shape[0]):
+        i = members[k]
         c, mean = covariances[i], means[i]
         d = depth[0] * mean[0] + depth[1] * mean[1] + depth[2] * mean[2] + offset[0]
         y = row[0] * mean[0] + row[1] * mean[1] + row[2] * mean[2] + offset[1]
@@ -122,6 +123,65 @@ def sum_products(
                     u = u_first + F(np.int32(j))
                     value = part[j] * exp_minus(base + half_c * u * u)
                     total += value if np.int32(j) < n else F(0)
+        sums[i] = peaks[i] * total
+
+
+@njit_nogil
+def _box(y: Any, x: Any, half_height: Any, half_width: Any, height: int, width: int) -> Any:
+    """Return the pixels [y0, y1) × [x0, x1) of an image within half a height and half a width of a place."""
+    y0, y1 = max(math.ceil(y - half_height), 0), min(math.floor(y + half_height) + 1, height)
+    x0, x1 = max(math.ceil(x - half_width), 0), min(math.floor(x + half_width) + 1, width)
+    return y0, y1, x0, x1
+
+
+@njit_nogil
+def draw_upright(means_px: FloatArray, conics: FloatArray, weights: FloatArray, width: int, image: FloatArray) -> None:
+    """Add Σ weight · exp(..) of upright cuts to ``image``, which has CHUNK columns more than ``width``.
+
+    An upright cut has no conic yx: its exponential is one of the row times one of the column. The latter is the same
+    in all rows, and LLVM takes it out of their loop as soon as the loop over pixels has a fixed length.
+    """
+    half_height, half_width, last_a, last_c = F(0), F(0), F(0), F(0)
+    for i in range(means_px.shape[0]):
+        a, c, w = F(0.5) * conics[i, 0], F(0.5) * conics[i, 2], weights[i]
+        if a != last_a or c != last_c:  # cuts of round Gaussians of one size are all alike
+            half_height, half_width, last_a, last_c = F(math.sqrt(CUT / a)), F(math.sqrt(CUT / c)), a, c
+        mean_y, mean_x = means_px[i, 0], means_px[i, 1]
+        y0, y1, x0, x1 = _box(mean_y, mean_x, half_height, half_width, image.shape[0], width)
+        for x in range(x0, x1, CHUNK):
+            first, stop = F(x) - mean_x, F(x1) - mean_x
+            for y in range(y0, y1):
+                along = a * (F(y) - mean_y) * (F(y) - mean_y)
+                value, left, part = w * exp_minus(along), CUT - along, image[y, x : x + CHUNK]
+                for j in range(CHUNK):
+                    dx = first + F(np.int32(j))
+                    across = c * dx * dx
+                    drawn = value * exp_minus(across)
+                    part[j] += drawn if across <= left and dx < stop else F(0)
+
+
+@njit_nogil
+def sum_upright(
+    means_px: FloatArray, conics: FloatArray, peaks: FloatArray, image: FloatArray, width: int, sums: FloatArray
+) -> None:
+    """Write Σ image · peak · exp(..) of upright cuts to ``sums``; see `draw_upright`."""
+    half_height, half_width, last_a, last_c = F(0), F(0), F(0), F(0)
+    for i in range(means_px.shape[0]):
+        a, c, total = F(0.5) * conics[i, 0], F(0.5) * conics[i, 2], F(0)
+        if a != last_a or c != last_c:
+            half_height, half_width, last_a, last_c = F(math.sqrt(CUT / a)), F(math.sqrt(CUT / c)), a, c
+        mean_y, mean_x = means_px[i, 0], means_px[i, 1]
+        y0, y1, x0, x1 = _box(mean_y, mean_x, half_height, half_width, image.shape[0], width)
+        for x in range(x0, x1, CHUNK):
+            first, stop = F(x) - mean_x, F(x1) - mean_x
+            for y in range(y0, y1):
+                along = a * (F(y) - mean_y) * (F(y) - mean_y)
+                value, left, part = exp_minus(along), CUT - along, image[y, x : x + CHUNK]
+                for j in range(CHUNK):
+                    dx = first + F(np.int32(j))
+                    across = c * dx * dx
+                    product = value * part[j] * exp_minus(across)
+                    total += product if across <= left and dx < stop else F(0)
         sums[i] = peaks[i] * total
 
 

@@ -6,6 +6,7 @@ which slice and what they are on its plane; each product then draws, or sums, ov
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,9 +17,14 @@ from torch import Tensor
 from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.forward import cut_kernels
 from napari_emgauss.forward.slices import SlicePlane
-from napari_emgauss.render import kernels
+from napari_emgauss.render import kernels, rules
 from napari_emgauss.render.ellipses import CHUNK
 from napari_emgauss.runtime.threads import for_each
+
+_SLACK = 1.001
+"""For the rounding of float32."""
+_UPRIGHT = 1e-6
+"""An ellipse's tilt (its conic yx by the root of yy · xx) that counts as none."""
 
 
 class PixelLayout:
@@ -62,6 +68,8 @@ class _Cut:
     conics: FloatArray
     peaks: FloatArray
     slopes: FloatArray
+    upright: bool
+    """Whether all are ellipses along the rows and columns, as round Gaussians are cut."""
 
 
 class Cuts:
@@ -81,10 +89,11 @@ class Cuts:
         means = np.ascontiguousarray(mean.detach().numpy(), np.float32)
         six = covariance.detach().numpy()[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]
         covariances = np.ascontiguousarray(six, np.float32)
+        largest = float(six[:, [0, 3, 5]].sum(1).max(initial=0))
         found: list[_Cut | None] = [None] * len(planes)
 
         def one(s: int) -> None:
-            found[s] = _cut(means, covariances, planes[s])
+            found[s] = _cut(means, covariances, planes[s], largest)
 
         for_each(one, range(len(planes)))
         self._cuts = [own for own in found if own is not None]
@@ -107,7 +116,10 @@ class Cuts:
             own, (height, width) = self._cuts[s], self.layout.shapes[s]
             weights = own.peaks * amplitude[own.members]
             image = self.layout.padded(pixels, s)
-            kernels.sum_forward(own.means_px, own.conics, weights, width, 0, height, image)
+            if own.upright:
+                cut_kernels.draw_upright(own.means_px, own.conics, weights, width, image)
+            else:
+                kernels.sum_forward(own.means_px, own.conics, weights, width, 0, height, image)
 
         for_each(one, range(len(self._cuts)))
         return pixels
@@ -119,7 +131,8 @@ class Cuts:
         def one(s: int) -> None:
             own, (_, width) = self._cuts[s], self.layout.shapes[s]
             image = self.layout.padded(pixels, s)
-            cut_kernels.sum_products(own.means_px, own.conics, own.peaks, image, width, sums[s])
+            add_up = cut_kernels.sum_upright if own.upright else cut_kernels.sum_products
+            add_up(own.means_px, own.conics, own.peaks, image, width, sums[s])
 
         for_each(one, range(len(self._cuts)))
         # In the order of the slices: the result does not depend on the number of threads.
@@ -137,14 +150,20 @@ class Cuts:
         return images[:, :, :width]
 
 
-def _cut(means: FloatArray, covariances: FloatArray, plane: SlicePlane) -> _Cut:
+def _cut(means: FloatArray, covariances: FloatArray, plane: SlicePlane, largest: float) -> _Cut:
+    """What a slice shows of Gaussians whose variance is in no direction above ``largest``."""
     matrix, offset, blur = (
         np.ascontiguousarray(part.numpy(), np.float64) for part in (plane.matrix, plane.offset, plane.blur)
     )
-    found = np.empty(len(means), np.int32)
-    n = cut_kernels.find_reaching(means, covariances, matrix, offset, blur, *plane.shape, found)
-    members = found[:n].copy()
+    # Most are far from the plane; numpy says so sooner than the kernel, which then decides exactly.
+    depth = np.abs(means @ matrix[0].astype(np.float32) + np.float32(offset[0]))
+    reach = rules.REACH_SIGMA * math.sqrt(largest * float(matrix[0] @ matrix[0]) + float(blur[0]))
+    members = np.flatnonzero(depth <= _SLACK * reach).astype(np.int32)
+    n = cut_kernels.keep_reaching(means, covariances, matrix, offset, blur, *plane.shape, members)
+    members = members[:n].copy()
     means_px, slopes = np.empty((n, 2), np.float32), np.empty((n, 3), np.float32)
     conics, peaks = np.empty((n, 3), np.float32), np.empty(n, np.float32)
     cut_kernels.cut(means, covariances, matrix, offset, blur, members, means_px, conics, peaks, slopes)
-    return _Cut(members, means_px, conics, peaks, slopes)
+    yy, yx, xx = conics.T
+    upright = bool(np.all(yx * yx <= _UPRIGHT**2 * yy * xx) and np.isfinite(conics).all())
+    return _Cut(members, means_px, conics, peaks, slopes, upright)

@@ -48,11 +48,11 @@ class AmplitudeFit:
         pair_weight: FloatArray | None = None,
         amplitude: FloatArray,
     ) -> None:
-        self.cuts, self._weight, self._gain = cuts, weight, gain
+        self.cuts, self._slope, self._curvature = cuts, weight * gain, weight * gain * gain
         self._lower, self._upper = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
         self._pair_weight = np.ones(len(pairs), np.float32) if pair_weight is None else pair_weight
-        curvature = weight * gain * gain
-        typical = float(cuts.project(curvature * cuts.draw(np.ones(cuts.n, np.float32))).mean(dtype=np.float64))
+        flat = cuts.draw(np.ones(cuts.n, np.float32))
+        typical = _dot(self._curvature * flat, flat) / cuts.n
         self._strength = np.float32(smoothness * typical)
         self.amplitude = amplitude.astype(np.float32)
         self.drawn = cuts.draw(self.amplitude)
@@ -64,7 +64,7 @@ class AmplitudeFit:
     def step(self) -> None:
         """Make one conjugate gradient."""
         image = self.cuts.draw(self.direction)
-        product = self.cuts.project(self._weight * self._gain * self._gain * image)
+        product = self.cuts.project(self._curvature * image)
         product += self._strength * self._roughness(self.direction)
         length = np.float32(self.squared / max(_dot(self.direction, product), 1e-30))
         self.amplitude += length * self.direction
@@ -89,7 +89,7 @@ class AmplitudeFit:
 
     def _gradient(self, difference: FloatArray) -> FloatArray:
         """Half the slope towards the minimum."""
-        gradient = self.cuts.project(self._weight * self._gain * difference)
+        gradient = self.cuts.project(self._slope * difference)
         return gradient - self._strength * self._roughness(self.amplitude)
 
     def _roughness(self, x: FloatArray) -> FloatArray:

@@ -57,6 +57,7 @@ class SliceSolver:
         self.model, self.measured, self.config, self.unit_mm = model, measured, config, unit_mm
         self._rounds = plan
         self._weight = np.ones(measured.layout.size, np.float32)
+        self._cuts: Cuts | None = None
         self._fit: AmplitudeFit | None = None
         self._saved: Mapping[str, Tensor] = {}
         self._loss = 0.0
@@ -115,15 +116,18 @@ class SliceSolver:
         positions = torch.from_numpy(lattice.positions).float()
         self.model.gaussians = SolidGaussians.round(positions, SCALE * spacing, torch.from_numpy(amplitude))
         self.model.gaussians.requires_grad_(requires_grad=False)
+        self._cuts = None
 
     def _begun(self, own: Round) -> AmplitudeFit:
         """The solution of a round at its start, or where a checkpoint left it."""
         model, layout = self.model, self.measured.layout
         gaussians = model.gaussians
-        cuts = Cuts(gaussians.mean, gaussians.covariance(), self.measured.planes(model.motion.numpy()))
+        if self._cuts is None:
+            planes = self.measured.planes(model.motion.numpy())
+            self._cuts = Cuts(gaussians.mean, gaussians.covariance(), planes)
         pairs = Lattice.through(gaussians.mean.numpy(), own.spacing * self.unit_mm).pairs()
         fit = AmplitudeFit(
-            cuts,
+            self._cuts,
             self.measured.values,
             self._weight * self._counted(own) * layout.spread(model.slice_weight.numpy()),
             layout.spread(model.gain.numpy()),
@@ -160,6 +164,7 @@ class SliceSolver:
                 relaxation=own.relaxation,
             )
             model.motion.copy_(torch.from_numpy(with_gauge(measured, motion, model.slice_weight.numpy())))
+            self._cuts = None
 
     def _counted(self, own: Round) -> FloatArray:
         """How much pixels count: a field too coarse to draw where the object ends is fitted to the masks alone."""
@@ -184,6 +189,7 @@ class SliceSolver:
         )
         if not self.evidence.helps:
             model.motion.zero_()
+            self._cuts = None
 
     def _left(self, drawn: FloatArray) -> float:
         measured = self.measured
