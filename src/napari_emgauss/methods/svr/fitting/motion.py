@@ -77,7 +77,7 @@ def moved_slices(
         alone = np.linalg.solve(matrix[every, :, every], slope[..., None])[..., 0]
         guess = motion + np.einsum("nij,nj->ni", turns, alone)
         for stack in np.unique(measured.stack_of):
-            _connect(matrix, slope, turns, motion, guess, _sequence(measured, int(stack), guess))
+            _connect(matrix, slope, turns, motion, guess, sequence(measured, int(stack), guess))
     change = np.linalg.solve(matrix.reshape(6 * n, 6 * n), slope.ravel()).reshape(n, 6)
     return np.stack(
         [
@@ -92,6 +92,19 @@ def with_gauge(measured: Measured, motion: AnyArray, weights: AnyArray) -> AnyAr
     first = measured.stack_of == measured.stack_of[0]
     common = common_motion(motion[first], measured.pivots[first], weights=weights[first])
     return moved_by(np.linalg.inv(common), motion, measured.pivots)
+
+
+def sequence(measured: Measured, stack: int, guess: AnyArray) -> AnyArray:
+    """Return the slices of a stack in the order of acquisition in which a ``guess`` (S, 6) is smoothest."""
+    members = np.flatnonzero(measured.stack_of == stack)
+    index = np.array([measured.slices[int(s)].index for s in members])
+    orders = [members[np.lexsort((index, index % stride))] for stride in STRIDES]
+    units = np.repeat([np.deg2rad(1.0), 0.5], 3)
+
+    def roughness(order: AnyArray) -> float:
+        return float(np.median(np.abs(np.diff(guess[order] / units, axis=0)))) if len(order) > 1 else 0.0
+
+    return min(orders, key=roughness)
 
 
 def _equations(measured: Measured, cuts: Cuts, amplitude: FloatArray, weight: FloatArray) -> _Equations:
@@ -155,19 +168,6 @@ def _limited(change: AnyArray) -> AnyArray:
     angle, distance = float(np.linalg.norm(change[:3])), float(np.linalg.norm(change[3:]))
     share = min(1.0, np.deg2rad(FARTHEST_DEG) / max(angle, 1e-12), FARTHEST_MM / max(distance, 1e-12))
     return np.asarray(change * share)
-
-
-def _sequence(measured: Measured, stack: int, guess: AnyArray) -> AnyArray:
-    """The slices of a stack in the order of acquisition in which they would have moved most smoothly."""
-    members = np.flatnonzero(measured.stack_of == stack)
-    index = np.array([measured.slices[int(s)].index for s in members])
-    orders = [members[np.lexsort((index, index % stride))] for stride in STRIDES]
-    units = np.repeat([np.deg2rad(1.0), 0.5], 3)
-
-    def roughness(order: AnyArray) -> float:
-        return float(np.median(np.abs(np.diff(guess[order] / units, axis=0)))) if len(order) > 1 else 0.0
-
-    return min(orders, key=roughness)
 
 
 def _connect(

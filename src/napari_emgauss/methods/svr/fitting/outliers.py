@@ -50,6 +50,15 @@ def slice_weights(measured: Measured, residual: FloatArray) -> AnyArray:
     return np.asarray(np.exp(-0.5 * (np.maximum((misfit - typical) / spread, 0) / SLICE_SIGMAS) ** 2))
 
 
+def misfits(measured: Measured, drawn: FloatArray) -> AnyArray:
+    """Return the root mean square (S,) of what is left of each slice in its mask, each with a gain of its own."""
+    found = []
+    for y, d, w in _parts(measured.layout, measured.values, drawn, measured.inside):
+        gain = np.clip(float(np.sum(w * d * y)) / max(float(np.sum(w * d * d)), 1e-12), *GAINS)
+        found.append(np.sqrt(float(np.sum(w * (y - gain * d) ** 2)) / max(float(np.sum(w)), 1.0)))
+    return np.array(found)
+
+
 def _parts(layout: PixelLayout, *rows: FloatArray) -> list[tuple[FloatArray, ...]]:
     """Return the images of every slice, of each row of pixels."""
     return [tuple(layout.image(row, s) for row in rows) for s in range(len(layout.shapes))]

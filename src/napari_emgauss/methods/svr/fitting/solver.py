@@ -21,6 +21,7 @@ from napari_emgauss.methods.svr.fitting.edges import edge_weights
 from napari_emgauss.methods.svr.fitting.evidence import MotionEvidence, judge_motion
 from napari_emgauss.methods.svr.fitting.motion import moved_slices, with_gauge
 from napari_emgauss.methods.svr.fitting.outliers import gains, pixel_weights, slice_weights
+from napari_emgauss.methods.svr.fitting.search import found_again
 from napari_emgauss.methods.svr.measured import Measured
 from napari_emgauss.methods.svr.model import SliceModel
 from napari_emgauss.methods.svr.schedule import FINAL, JUDGE, Round
@@ -163,7 +164,10 @@ class SliceSolver:
                 smooth=self.config.smooth_motion,
                 relaxation=own.relaxation,
             )
-            model.motion.copy_(torch.from_numpy(with_gauge(measured, motion, model.slice_weight.numpy())))
+            weights = model.slice_weight.numpy()
+            field = (model.gaussians.mean, model.gaussians.covariance(), fit.amplitude)
+            motion = found_again(measured, field, motion, weights, self.config)
+            model.motion.copy_(torch.from_numpy(with_gauge(measured, motion, weights)))
             self._cuts = None
 
     def _counted(self, own: Round) -> FloatArray:

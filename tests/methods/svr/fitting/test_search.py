@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import numpy as np
+
+from napari_emgauss.methods.svr import SvrConfig
+from napari_emgauss.methods.svr.fitting.search import found_again
+
+
+def large_sound_slice(fitted) -> int:
+    sizes = np.array([own.inside.sum() for own in fitted.measured.slices])
+    return int(np.argmax(np.where(fitted.damaged, 0, sizes)))
+
+
+def test_a_sound_slice_that_was_lost_is_found_from_where_its_neighbours_are(fitted):
+    s = large_sound_slice(fitted)
+    astray, weights = fitted.motion.copy(), np.where(fitted.damaged, 0.0, 1.0)
+    astray[s] += np.repeat([np.deg2rad(15.0), 8.0], 3)
+    weights[s] = 0
+    field = (fitted.mean, fitted.covariance, fitted.amplitude)
+    found = found_again(fitted.measured, field, astray, weights, SvrConfig())
+    wrong = np.abs(found - fitted.motion)[s]
+    assert np.rad2deg(wrong[:3]).max() < 1.5
+    assert wrong[3:].max() < 0.5
+
+
+def test_a_damaged_slice_stays_where_its_neighbours_put_it(fitted):
+    field = (fitted.mean, fitted.covariance, fitted.amplitude)
+    found = found_again(fitted.measured, field, fitted.motion, np.where(fitted.damaged, 0.0, 1.0), SvrConfig())
+    assert fitted.damaged.any()
+    np.testing.assert_array_equal(found, fitted.motion)
