@@ -78,6 +78,13 @@ def shared_class_names() -> dict[str, list[str]]:
     return {name: places for name, places in homes.items() if len(places) > 1}
 
 
+def connected_when_destroyed(path: Path) -> Iterable[ast.expr]:
+    """Yield what a module connects to a signal `destroyed`."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".destroyed.connect"):
+            yield from node.args
+
+
 def test_no_module_imports_itself_by_way_of_others():
     assert circles() == []
 
@@ -92,6 +99,13 @@ def test_no_module_is_longer_than_a_person_reads_at_a_time():
 
 def test_no_two_classes_have_the_same_name():
     assert shared_class_names() == {}
+
+
+def test_only_methods_are_called_when_a_widget_is_destroyed():
+    """Qt would call any other function even after Python's collector emptied it together with the widget: a crash."""
+    ends = [(name, end) for name, path in modules().items() for end in connected_when_destroyed(path)]
+    assert ends
+    assert not [f"{name}: {ast.unparse(end)}" for name, end in ends if not isinstance(end, ast.Attribute)]
 
 
 def test_imports_are_found_inside_functions_and_under_type_checking():

@@ -55,8 +55,8 @@ class ExportController:
         self._measuring: Any = None
         self._choice = PartChoice(view.part_form, viewer, self._connections)
         self._settle = timer(view, SETTLED_MS, self._refresh, once=True)
-        for end in (self._progress.close, self._activity.close):
-            view.destroyed.connect(end)
+        view.destroyed.connect(self._progress.close)
+        view.destroyed.connect(self._activity.close)
         self._connect()
         self._suggest()
         self._end("")
