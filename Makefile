@@ -1,5 +1,6 @@
 # make demo   create .venv, install, reconstruct a phantom            (about 3 minutes the first time)
 # make test   the same environment, every check, the documentation and every test
+# make coverage   every test again, and what part of the package they run (half as long again)
 PYTHON ?= $(shell command -v python3.13 >/dev/null 2>&1 && python3.13 -c '' >/dev/null 2>&1 && echo python3.13 || \
 	(command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' >/dev/null 2>&1 && echo python3.12) || \
 	(command -v python3.11 >/dev/null 2>&1 && python3.11 -c '' >/dev/null 2>&1 && echo python3.11) || echo python3)
@@ -11,15 +12,24 @@ SCREEN := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]
 SCREEN_PACKAGES := xvfb xauth libfontconfig1 libglib2.0-0 libdbus-1-3 libgl1 libegl1 libxkbcommon0 libxkbcommon-x11-0 \
 	libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0
 
-.PHONY: demo test lint docs screen screenshots bench results downstream sizes ablation prior clean
+.PHONY: demo test tests coverage lint docs screen screenshots bench results downstream sizes ablation prior clean
 
 demo: $(VENV)/.installed
 	$(BIN)/napari-emgauss demo --output demo_output
 
 # One thread of torch in each process: more would wait for each other. More processes than cores: widgets often wait.
-# Tests of a file stay in one of them, and train only once what they share (tests/conftest.py).
-test: $(VENV)/.installed-dev lint docs screen
-	OMP_NUM_THREADS=1 QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest -n 4 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=85
+# Tests of a file stay in one of them, and share what they compile and train (tests/conftest.py). Compiled Python is kept
+# even where the environment says otherwise: many tests start processes of their own.
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest -n 4 --dist loadgroup
+
+test: $(VENV)/.installed-dev screen
+	$(MAKE) --no-print-directory -j 3 lint docs tests
+
+tests: $(VENV)/.installed-dev screen
+	$(PYTEST)
+
+coverage: $(VENV)/.installed-dev screen
+	$(PYTEST) --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -86,6 +96,6 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -c constraints.txt
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
+$(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]" -c constraints.txt
 	@touch $@

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from annotated import check_arrays
+from compiled_once import compile_once
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if not torch.cuda.is_available():
 
 # Before anything of the package is imported, so the fixtures import what they need themselves.
 check_arrays(Path(__file__).resolve().parents[1] / "src" / "napari_emgauss")
+compile_once()
 
 # A busy machine is slow, not wrong.
 settings.register_profile("any-machine", deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 from functools import cache
@@ -12,6 +13,9 @@ import platformdirs
 import pytest
 
 import napari_emgauss as eg
+
+# napari would compile for the first layer of shapes in each process, for longer than all tests take to draw theirs.
+os.environ.setdefault("NAPARI_TRIANGULATION_BACKEND", "pure python")
 
 pytest.importorskip("napari")
 pytest.importorskip("pytestqt")
