@@ -27,11 +27,14 @@ if not torch.cuda.is_available():
 # Before anything of the package is imported, so the fixtures import what they need themselves.
 check_arrays(Path(__file__).resolve().parents[1] / "src" / "napari_emgauss")
 compile_once()
+jaxtyping.config.update("jaxtyping_disable", True)
 
 # A busy machine is slow, not wrong.
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
 
+TESTS = Path(__file__).resolve().parent
+UNCHECKED = {"_napari", "benchmarks", "cli", "docs"}
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -45,11 +48,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def annotations_as_advice(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Check no annotations in a test marked `misuse` (it passes what they forbid) or `slow` (it trains for long)."""
-    forbidding = not any(request.node.get_closest_marker(mark) for mark in ("misuse", "slow"))
-    jaxtyping.config.update("jaxtyping_disable", not forbidding)
+    """Check annotations in tests of what computes, but for those marked `misuse` (they pass what is forbidden).
+
+    Nor in those marked `slow` (they train for long), those of widgets, commands and documents, and in fixtures that
+    tests share: all of them call what is checked elsewhere, and a training takes half as long again with its checks.
+    """
+    folder = request.path.relative_to(TESTS).parts[0]
+    marks = (request.node.get_closest_marker(mark) for mark in ("misuse", "slow"))
+    jaxtyping.config.update("jaxtyping_disable", folder in UNCHECKED or any(marks))
     yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+    jaxtyping.config.update("jaxtyping_disable", True)
 
 
 @pytest.fixture(scope="session")

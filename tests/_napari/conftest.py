@@ -24,16 +24,15 @@ from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QMessageBox
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def libraries_are_no_garbage():
-    """Look for garbage among what tests make, not in the libraries: napari collects several times after each test."""
+    """Look for garbage among what tests make, not in all that was loaded: napari collects several times a test."""
     import napari.viewer
     import torch
 
     gc.collect()
     gc.freeze()
-    yield napari, torch
-    gc.unfreeze()
+    return napari, torch
 
 
 @pytest.fixture(scope="session", autouse=True)

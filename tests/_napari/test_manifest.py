@@ -53,7 +53,7 @@ def test_a_layer_survives_writing_and_reading(stack, suffix, tmp_path):
 
 
 def test_a_model_opens_as_an_isotropic_layer(stack, tmp_path):
-    result = eg.reconstruct(stack, preset="fast", joint=1, bootstrap=0, adapt_spacing=False)
+    result = eg.reconstruct(stack, preset="fast", newton_steps=1, adapt_spacing=False)
     path = str(result.save(tmp_path / "m.emgauss"))
     (data, attributes, _), *_ = get_model_reader(path)(path)
     assert data.shape == (25, 48, 40)

@@ -12,7 +12,7 @@ from napari_emgauss.training import BlockTrainer
 
 
 def test_evaluate_prints_the_table_and_writes_it(folder, capsys):
-    arguments = ["evaluate", str(folder / "iso.tif"), "--methods", "linear", "emgauss:fast", "--set", "joint=2"]
+    arguments = ["evaluate", str(folder / "iso.tif"), "--methods", "linear", "emgauss:fast", "--set", "newton_steps=1"]
     assert main([*arguments, "--output-dir", str(folder / "scores")]) == 0
     text = capsys.readouterr().out
     assert "emgauss" in text

@@ -5,6 +5,7 @@ Each of the processes that run tests side by side would compile the same kernels
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def compiled_by_one(compile_for: Any) -> Any:
         folder = self._cache.cache_path
         if folder is None:  # nothing is kept
             return compile_for(self, signature)
-        name = f"{self.py_func.__module__}.{self.py_func.__qualname__}.lock"
+        name = re.sub(r"[<>]", "", f"{self.py_func.__module__}.{self.py_func.__qualname__}.lock")  # for Windows
         Path(folder).mkdir(parents=True, exist_ok=True)
         # In this order everywhere: a thread that has the file's lock never waits for another thread of its process.
         with global_compiler_lock, FileLock(Path(folder) / name, is_singleton=True):

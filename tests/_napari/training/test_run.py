@@ -16,7 +16,7 @@ def run(stack, qtbot):
     def tells(name):
         return lambda event: told.append((name, threading.current_thread(), event))
 
-    session = Session(stack, preset="fast", joint=3, bootstrap=0)
+    session = Session(stack, preset="fast")
     run = TrainingRun(
         session,
         on_progress=tells("progress"),

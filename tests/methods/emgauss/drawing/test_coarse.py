@@ -13,7 +13,7 @@ from napari_emgauss.phantoms import phantom
 @pytest.fixture(scope="module")
 def result():
     volume = phantom((13, 160, 176), seed=1).every(6)
-    settings = {"joint": 8, "bootstrap": 0, "tile_px": 100, "tile_overlap_px": 20, "adapt_spacing": False}
+    settings = {"tile_px": 100, "tile_overlap_px": 20, "adapt_spacing": False}
     return eg.reconstruct(volume, preset="fast", use_teacher=False, **settings)
 
 

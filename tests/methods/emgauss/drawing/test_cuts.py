@@ -7,7 +7,7 @@ import pytest
 
 import napari_emgauss as eg
 
-TINY = {"joint": 3, "bootstrap": 1, "spacing_px": 3.0, "adapt_spacing": False}
+TINY = {"newton_steps": 3, "spacing_px": 3.0, "adapt_spacing": False}
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +32,9 @@ def wholes(result):
 @pytest.mark.parametrize("axis", [1, 2])
 def test_a_cut_is_what_the_sections_show_there(name, axis, request):
     rec = request.getfixturevalue(name)
-    zs = np.linspace(0, rec.z_range[1], 3 * 7 + 1).tolist()
+    zs = np.linspace(0, rec.z_range[1], 9).tolist()
     sections = np.stack([rec.render(z) for z in zs])
-    for index in (0, 13, 30, rec.shape[axis] - 1):
+    for index in (0, 30, rec.shape[axis] - 1):
         assert rec.lines(zs, axis=axis, index=index) == pytest.approx(sections.take(index, axis), abs=0.2)
 
 

@@ -18,13 +18,15 @@ from napari_emgauss.sections.correction.corrections import shifted
 from napari_emgauss.session import Session
 from napari_emgauss.training import Control, FinishReason, Progress, Watch
 
-QUICK = {"preset": "fast", "joint": 6, "bootstrap": 2, "adapt_spacing": False, "device": "cpu"}
+pytestmark = pytest.mark.slow
+
+QUICK = {"preset": "fast", "adapt_spacing": False, "device": "cpu"}
 PLAIN = {"correct_sections": "none", "leave_out_damaged": False}
 
 
 @pytest.fixture(scope="module")
 def even():
-    return phantom((25, 96, 96), seed=4, noise=0.02).every(2)
+    return phantom((25, 72, 72), seed=4, noise=0.02).every(2)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def watch(control=None):
 
 
 def test_an_even_stack_is_trained_as_if_nobody_had_looked(even):
-    quick = {**QUICK, "newton_steps": 1, "joint": 1, "bootstrap": 0}
+    quick = {**QUICK, "newton_steps": 1}
     looked, plain = eg.reconstruct(even, **quick), eg.reconstruct(even, **quick, **PLAIN)
     assert looked.record["corrections"]["used"] == []
     assert looked.record["damaged"] == []
@@ -150,7 +152,7 @@ def test_resuming_uses_the_corrections_of_the_checkpoint(uneven, result, tmp_pat
 def test_damage_is_left_out_told_and_repaired(torn, caplog):
     volume, whole = torn
     with caplog.at_level(logging.WARNING):
-        result = eg.reconstruct(volume, **{**QUICK, "joint": 20, "bootstrap": 10})
+        result = eg.reconstruct(volume, **QUICK)
     assert result.config.sections.leave_out == (3,)
     assert 3 not in result.observed
     assert result.record["sections_left_out"] == [3]
@@ -164,7 +166,7 @@ def test_damage_is_left_out_told_and_repaired(torn, caplog):
 
 def test_damage_can_be_kept(torn):
     volume, _ = torn
-    result = eg.reconstruct(volume, **{**QUICK, "joint": 1, "bootstrap": 0}, leave_out_damaged=False)
+    result = eg.reconstruct(volume, **QUICK, newton_steps=1, leave_out_damaged=False)
     assert 3 in result.observed
     assert result.record["damaged"] == []
 
@@ -210,7 +212,7 @@ def test_a_stop_while_sections_are_read_ends_at_once(uneven):
 def test_progress_is_told_while_sections_are_read(uneven, monkeypatch):
     monkeypatch.setattr("napari_emgauss.training.watch.PROGRESS_EVERY_S", 0.0)
     told = []
-    settings = {**QUICK, "joint": 1, "bootstrap": 0, "newton_steps": 1}
+    settings = {**QUICK, "newton_steps": 1}
     eg.reconstruct(uneven, **settings, use_teacher=False, on_event=told.append)
     stages = [event.stage for event in told if isinstance(event, Progress)]
     assert stages[0] == STAGE
@@ -218,7 +220,7 @@ def test_progress_is_told_while_sections_are_read(uneven, monkeypatch):
 
 
 def test_a_session_finds_its_checkpoints_again(uneven, tmp_path):
-    arguments = {**QUICK, "joint": 1, "checkpoints_in": tmp_path}
+    arguments = {**QUICK, "newton_steps": 1, "checkpoints_in": tmp_path}
     first = Session(uneven, **arguments)
     first.start()
     assert first.wait(60)
