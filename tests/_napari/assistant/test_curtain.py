@@ -33,6 +33,7 @@ def test_a_first_part_is_what_its_array_would_be_if_it_were_cut(key):
 def test_it_shows_the_stack_on_the_left_of_the_edge_however_the_axes_are_rolled(curtain, viewer, stack_layer):
     curtain.move(0.25)
     layer, whole = viewer.layers["stack · original"], np.asarray(stack_layer.data)
+    assert viewer.layers.selection.active is stack_layer
     for order, axis in (((0, 1, 2), 2), ((1, 0, 2), 2), ((2, 0, 1), 1)):
         viewer.dims.order = order
         n = round(0.25 * whole.shape[axis])

@@ -25,9 +25,13 @@ def test_a_training_is_described_in_one_line():
     assert describe(progress(n_blocks=1, scores={})).count(" · ") == 1
 
 
-def test_what_comes_before_the_learning_does_not_promise_an_early_end():
-    short = {"stage": "evidence", "n_blocks": 1, "scores": {}, "seconds_left": 0.3}
-    assert describe(progress(**short), least_left_s=42) == "Step 2 of 4: Testing on hidden sections · about 42 s left"
+@pytest.mark.parametrize(
+    ("stage", "named"),
+    [("evidence", "2 of 4: Testing on hidden sections"), ("pseudo-sections", "3 of 4: Predicting between them")],
+)
+def test_what_comes_before_the_learning_does_not_promise_an_early_end(stage, named):
+    short = {"stage": stage, "n_blocks": 1, "scores": {}, "seconds_left": 0.3}
+    assert describe(progress(**short), least_left_s=42) == f"Step {named} · about 42 s left"
     assert describe(progress(seconds_left=0.3), least_left_s=42).startswith(
         "Step 3 of 4: Learning · part 2 of 3 · about u"
     )

@@ -83,9 +83,13 @@ class Curtain:
         self._source, self.share = source, MIDDLE
         looks = {key: getattr(source, key) for key in (*LOOKS, "scale", "translate", "units", "axis_labels")}
         ours = {"napari-emgauss": {"curtain": True}}
+        selection = self._viewer.layers.selection
+        selected, active = set(selection), selection.active
         self._layer = self._viewer.add_image(self._part(), name=name, metadata=ours, **looks)
-        self._layer.bounding_box.visible = True
+        self._viewer.layers.selection = selected
+        self._viewer.layers.selection.active = active
         self._layer.bounding_box.points = False
+        self._outline()
         self._viewer.dims.events.order.connect(self._on_order)
         self._viewer.layers.events.removed.connect(self._on_removed)
         self._viewer.mouse_drag_callbacks.append(self._on_drag)
@@ -123,7 +127,14 @@ class Curtain:
         return FirstPart(self._whole, self._axis, max(1, round(self.share * n)))
 
     def _on_order(self, _event: Any = None) -> None:
-        self.move(self.share)
+        if self.is_open:
+            self.move(self.share)
+            self._outline()
+
+    def _outline(self) -> None:
+        """Draw a line around it; not from the side, where napari's lies half a section off."""
+        dims = self._viewer.dims
+        self._layer.bounding_box.visible = dims.ndim - 3 not in dims.displayed
 
     def _on_removed(self, event: Any) -> None:
         if event.value is self._source or event.value is self._layer:

@@ -39,7 +39,7 @@ STEPS = {
     **dict.fromkeys(("uncertainty", "keeping"), 4),
 }
 """Number of a stage's step, of the four that a training of sections has."""
-BEFORE_LEARNING = ("sections", "teacher", "evidence")
+BEFORE_LEARNING = ("sections", "teacher", "evidence", "pseudo-sections")
 """Stages that know of their own time only."""
 
 

@@ -10,13 +10,14 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.activity import Activity
-from napari_emgauss._napari.controls.elements import button, row, text_label
+from napari_emgauss._napari.controls.elements import button, row, text_label, timer
 from napari_emgauss._napari.training.curves import Curves
 from napari_emgauss._napari.training.progress import REFINING, ProgressPoint
 
 ACTIVITY_EVERY_S = 2.0
 """Rarely: napari processes all events at every update."""
-
+ACTIVITY_AFTER_MS = 40
+"""Time in which the windows are painted before."""
 
 STOP, STOP_TIP = "Stop and keep", "End now and keep what was learned; the rest is made in a short time."
 END, END_TIP = "End at once", "Do not wait: what was not trained yet is kept as a rough sketch."
@@ -59,6 +60,9 @@ class RunPanel(QWidget):
         """Placed by the owner."""
         self._activity = Activity()
         self._activity_at: float | None = None
+        self._in_activity = (0, 0)
+        # napari paints all windows at each update of its dock: what was changed here is painted before that.
+        self._activity_due = timer(self, ACTIVITY_AFTER_MS, self._show_activity, once=True)
         self._paused = False
         self._lay_out()
         self.train_button.clicked.connect(self.train)
@@ -85,7 +89,7 @@ class RunPanel(QWidget):
         """Show that a training begins."""
         self._set_running(running=True)
         self.curves.clear()
-        self.curves.setVisible(bool(self._words.loss))
+        self.curves.hide()
         self.bar.setRange(0, 0)
         self.status.setText(self._words.preparing)
 
@@ -95,8 +99,9 @@ class RunPanel(QWidget):
         self.status.setText(message)
         self.status.setToolTip(f"<p>{details}</p>" if details else "")
         self.status.setVisible(bool(message))
-        self.curves.setVisible(self.curves.has_data and bool(self._words.loss))
+        self._show_curves()
         self.curves.draw()
+        self._activity_due.stop()
         self._activity.close()
         self._activity_at = None
 
@@ -115,6 +120,7 @@ class RunPanel(QWidget):
 
     def leave(self) -> None:
         """Take away what makes no sense without the dock, which is being closed."""
+        self._activity_due.stop()
         self._activity.end()
 
     def show_progress(self, points: Sequence[ProgressPoint]) -> None:
@@ -123,15 +129,25 @@ class RunPanel(QWidget):
         self.bar.setRange(0, latest.n_iterations)
         self.bar.setValue(latest.iteration)
         self.curves.add(points)
+        self._show_curves()
         self.show_on_screen(self._shown)
         if not self._paused:
             self.status.setText(latest.text)
-        now = time.monotonic()
+        self._in_activity = (latest.iteration, latest.n_iterations)
+        if self._activity_at is None or time.monotonic() - self._activity_at > ACTIVITY_EVERY_S:
+            self._activity_due.start()
+
+    def _show_curves(self) -> None:
+        """Show the curves where there is something to see, and nothing better."""
+        self.curves.setVisible(self.curves.has_data and bool(self._words.loss))
+
+    def _show_activity(self) -> None:
+        """Tell napari's activity dock."""
+        done, total = self._in_activity
         if self._activity_at is None:
-            self._activity.open("EMGauss training", latest.n_iterations)
-        if self._activity_at is None or now - self._activity_at > ACTIVITY_EVERY_S:
-            self._activity_at = now
-            self._activity.show(latest.iteration)
+            self._activity.open("EMGauss training", total)
+        self._activity_at = time.monotonic()
+        self._activity.show(done)
 
     def _set_running(self, *, running: bool) -> None:
         self._paused = False
