@@ -157,10 +157,18 @@ def check_is_stack(layer: Any) -> None:
 
 def _check_axes(shape: tuple[int, ...], *, rgb: bool) -> None:
     if rgb:
-        raise VolumeError("the layer is an RGB image; a grey-level stack (Z, Y, X) is needed. Convert it to grey.")
+        raise VolumeError(
+            "the layer is an RGB image; a grey-level stack (Z, Y, X) is needed. Right-click it in the layer list, take "
+            "'Split RGB', and use one of the three."
+        )
     if len(shape) != 3:
         raise VolumeError(
-            f"the layer has {len(shape)} axes; a stack (Z, Y, X) is needed. Pick one channel and time point."
+            f"the layer has {len(shape)} axes; a stack (Z, Y, X) is needed. "
+            + (
+                "Pick one channel and time point: right-click it, 'Split Stack'."
+                if len(shape) > 3
+                else "Open all sections together."
+            )
         )
 
 
