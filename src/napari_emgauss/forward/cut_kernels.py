@@ -135,6 +135,13 @@ def _box(y: Any, x: Any, half_height: Any, half_width: Any, height: int, width: 
 
 
 @njit_nogil
+def add_to(total: AnyArray, members: IntArray, values: FloatArray) -> None:
+    """Add values (n,) to the members of a total that they belong to."""
+    for k in range(members.shape[0]):
+        total[members[k]] += values[k]
+
+
+@njit_nogil
 def draw_upright(means_px: FloatArray, conics: FloatArray, weights: FloatArray, width: int, image: FloatArray) -> None:
     """Add Σ weight · exp(..) of upright cuts to ``image``, which has CHUNK columns more than ``width``.
 

@@ -97,16 +97,18 @@ class Cuts:
 
         for_each(one, range(len(planes)))
         self._cuts = [own for own in found if own is not None]
-        self._members = np.concatenate([own.members for own in self._cuts])
 
     @property
     def n_cuts(self) -> int:
         """Number of pairs of a Gaussian and a slice that it reaches."""
-        return len(self._members)
+        return sum(len(own.members) for own in self._cuts)
 
     def reached(self) -> AnyArray:
         """Return which Gaussians (N,) reach any slice."""
-        return np.bincount(self._members, minlength=self.n) > 0
+        reached = np.zeros(self.n, bool)
+        for own in self._cuts:
+            reached[own.members] = True
+        return reached
 
     def draw(self, amplitude: FloatArray) -> FloatArray:
         """Return all pixels, in one row as the layout has them, for amplitudes (N,)."""
@@ -136,7 +138,10 @@ class Cuts:
 
         for_each(one, range(len(self._cuts)))
         # In the order of the slices: the result does not depend on the number of threads.
-        return np.bincount(self._members, np.concatenate(sums), self.n).astype(np.float32)
+        total = np.zeros(self.n)
+        for own, values in zip(self._cuts, sums, strict=True):
+            cut_kernels.add_to(total, own.members, values)
+        return total.astype(np.float32)
 
     def derivatives(self, amplitude: FloatArray, s: int) -> FloatArray:
         """Return slice ``s`` and its derivatives (4, h, w): as drawn, and per depth, row and column that it moves by.

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from napari_emgauss.gaussians import SolidGaussians
+from napari_emgauss.gaussians.lattice import SCALE
 from napari_emgauss.methods.svr import SvrConfig
 from napari_emgauss.methods.svr.fitting.search import found_again
+
+
+def field_of(fitted) -> SolidGaussians:
+    return SolidGaussians.round(fitted.mean, SCALE * 1.6, torch.from_numpy(fitted.amplitude))
 
 
 def large_sound_slice(fitted) -> int:
@@ -16,15 +23,15 @@ def test_a_sound_slice_that_was_lost_is_found_from_where_its_neighbours_are(fitt
     astray, weights = fitted.motion.copy(), np.where(fitted.damaged, 0.0, 1.0)
     astray[s] += np.repeat([np.deg2rad(15.0), 8.0], 3)
     weights[s] = 0
-    field = (fitted.mean, fitted.covariance, fitted.amplitude)
-    found = found_again(fitted.measured, field, astray, weights, SvrConfig())
+    found = found_again(fitted.measured, field_of(fitted), astray, weights, SvrConfig())
     wrong = np.abs(found - fitted.motion)[s]
     assert np.rad2deg(wrong[:3]).max() < 1.5
     assert wrong[3:].max() < 0.5
 
 
 def test_a_damaged_slice_stays_where_its_neighbours_put_it(fitted):
-    field = (fitted.mean, fitted.covariance, fitted.amplitude)
-    found = found_again(fitted.measured, field, fitted.motion, np.where(fitted.damaged, 0.0, 1.0), SvrConfig())
+    found = found_again(
+        fitted.measured, field_of(fitted), fitted.motion, np.where(fitted.damaged, 0.0, 1.0), SvrConfig()
+    )
     assert fitted.damaged.any()
     np.testing.assert_array_equal(found, fitted.motion)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.forward.cuts import Cuts
+from napari_emgauss.runtime.jit import njit_nogil
 
 
 class AmplitudeFit:
@@ -94,8 +95,17 @@ class AmplitudeFit:
 
     def _roughness(self, x: FloatArray) -> FloatArray:
         """The graph Laplacian: of every node, the weighted sum of its differences from its neighbours."""
-        apart = self._pair_weight * (x[self._lower] - x[self._upper])
-        return (np.bincount(self._lower, apart, len(x)) - np.bincount(self._upper, apart, len(x))).astype(np.float32)
+        slope = np.zeros(len(x))
+        _add_differences(slope, x, self._lower, self._upper, self._pair_weight)
+        return slope.astype(np.float32)
+
+
+@njit_nogil
+def _add_differences(slope: AnyArray, x: FloatArray, lower: AnyArray, upper: AnyArray, weight: FloatArray) -> None:
+    for p in range(lower.shape[0]):
+        apart = weight[p] * (x[lower[p]] - x[upper[p]])
+        slope[lower[p]] += apart
+        slope[upper[p]] -= apart
 
 
 def _dot(a: FloatArray, b: FloatArray) -> float:

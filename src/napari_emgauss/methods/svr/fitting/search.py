@@ -7,10 +7,10 @@ a wrong place: neither comes back by itself, however sound it is.
 from __future__ import annotations
 
 import numpy as np
-from torch import Tensor
 
-from napari_emgauss._types import AnyArray, FloatArray
+from napari_emgauss._types import AnyArray
 from napari_emgauss.forward.cuts import Cuts
+from napari_emgauss.gaussians import SolidGaussians
 from napari_emgauss.methods.svr.config import SvrConfig
 from napari_emgauss.methods.svr.fitting.motion import FARTHEST_DEG, FARTHEST_MM, moved_slices, sequence
 from napari_emgauss.methods.svr.fitting.outliers import misfits
@@ -24,21 +24,21 @@ FITS = 1.5
 
 
 def found_again(
-    measured: Measured, field: tuple[Tensor, Tensor, FloatArray], motion: AnyArray, weights: AnyArray, config: SvrConfig
+    measured: Measured, gaussians: SolidGaussians, motion: AnyArray, weights: AnyArray, config: SvrConfig
 ) -> AnyArray:
     """Return the motion (S, 6) with slices that were lost where they fit best: from where they are, or neighbours are.
 
     Parameters
     ----------
-    field
-        Centres, covariances and amplitudes.
+    gaussians
+        The field.
     motion, weights
         Of the slices (S, 6) and (S,).
     """
     lost = np.flatnonzero(weights < LOST)
     if not len(lost):
         return motion
-    mean, covariance, amplitude = field
+    mean, covariance, amplitude = gaussians.mean, gaussians.covariance(), gaussians.amplitude.detach().numpy()
     starts = _starts(measured, motion, weights, lost)
     rest, place = measured.subset(np.repeat(lost, starts.shape[1])), starts.reshape(-1, 6)
     ends, left = place, np.full(place.shape[:1], np.inf)

@@ -165,8 +165,7 @@ class SliceSolver:
                 relaxation=own.relaxation,
             )
             weights = model.slice_weight.numpy()
-            field = (model.gaussians.mean, model.gaussians.covariance(), fit.amplitude)
-            motion = found_again(measured, field, motion, weights, self.config)
+            motion = found_again(measured, model.gaussians, motion, weights, self.config)
             model.motion.copy_(torch.from_numpy(with_gauge(measured, motion, weights)))
             self._cuts = None
 
