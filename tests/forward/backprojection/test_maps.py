@@ -16,7 +16,7 @@ from napari_emgauss.forward.backprojection.noise import found_sign, noise_power,
 from napari_emgauss.forward.backprojection.sums import LikelihoodSums, PlainSums, coefficients
 from napari_emgauss.forward.backprojection.wiener import shell_means, signal_to_noise, wiener_maps
 from napari_emgauss.forward.simulation import simulate_particles
-from napari_emgauss.metrics.maps import soft_sphere
+from napari_emgauss.metrics.maps import half_shells, soft_sphere
 from napari_emgauss.particles import CtfParameters
 from napari_emgauss.phantoms import phantom_molecule
 
@@ -122,6 +122,14 @@ def test_of_two_maps_the_one_that_explains_other_images_is_taken(noisy):
 
 def test_scaling_every_shell_alike_scales_the_map():
     assert np.allclose(scaled_shells(TRUTH, np.full(13, 2.0)), 2 * TRUTH, atol=1e-4 * TRUTH.max())
+
+
+def test_beyond_what_images_hold_a_map_is_no_louder_than_just_within():
+    first, second = (half[0] for half in sums_of(particles(20.0)))
+    prior = 0.1 * inverse_tau_of(first, second, MASK)[0]
+    spectrum = np.abs(np.fft.rfftn(most_likely_map(with_prior(first, prior), MASK))) ** 2
+    within, beyond = (spectrum[part].mean() for part in (abs(half_shells(24) - 10) < 0.5, half_shells(24) > 12))
+    assert beyond < within
 
 
 def test_a_prior_is_added_to_every_shell(noisy):

@@ -66,7 +66,11 @@ def inverse_tau_of(first: NormalEquations, second: NormalEquations, mask: FloatA
     weak = WEAK_PRIOR * means + 1e-3 * means.max()
     maps = [most_likely_map(with_prior(half, weak), mask) for half in (first, second)]
     correlation = fourier_shell_correlation(*maps).correlation
-    return means / signal_to_noise(correlation), correlation
+    inverse_tau = means / signal_to_noise(correlation)
+    # Images hold few or no coefficients of the last shell. Were its weight taken for that of a well-known one, noise
+    # would be free to grow there and beyond.
+    inverse_tau[-1] = max(inverse_tau[-1], inverse_tau[-2])
+    return inverse_tau, correlation
 
 
 def scaled_shells(volume: FloatArray, factors: Numbers) -> FloatArray:

@@ -45,8 +45,8 @@ class GemConfig:
     """Strength of the prior on the map's power per shell, as a part of what the agreement of the halves asks for."""
     shape_iterations: PositiveCount = 40
     """Iterations towards the most probable map of voxels."""
-    likelihood_iterations: Count = 60
-    """Iterations towards all images at once, through their sums."""
+    likelihood_iterations: Count = 160
+    """Iterations towards all images at once, through their sums, unless the other half's images end them before."""
     image_passes: NonNegative = 0.0
     """Passes over the images one batch after the other, once the sums have been fitted."""
     batch_images: PositiveCount = 16
@@ -64,7 +64,7 @@ class GemConfig:
     scale_start: Flag = True
     """Begin with the one density that explains the images best."""
     mix_voxels: Flag = True
-    """Mix the plain map of voxels into that of the Gaussians, shell by shell, where hidden images ask for it."""
+    """Mix the most probable map of voxels into that of the Gaussians, per shell, where hidden images ask for it."""
 
     def __post_init__(self) -> None:
         if not self.smallest_px <= self.start_px <= self.largest_px:

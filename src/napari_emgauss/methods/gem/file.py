@@ -14,7 +14,7 @@ from napari_emgauss.io.container import Container
 from napari_emgauss.io.guard import array_bytes, check_room_in_memory
 from napari_emgauss.methods.gem.config import GemConfig
 from napari_emgauss.methods.gem.model import PREFIX, HalfModel, model_from_state
-from napari_emgauss.methods.gem.reconstruction import HALVES, PLAIN, VIEWS, GaussianMap
+from napari_emgauss.methods.gem.reconstruction import HALVES, PLAIN, VIEWS, VOXELS, GaussianMap
 from napari_emgauss.methods.gem.symmetry import symmetry_operators
 
 LARGEST_BOX_PX = 2048
@@ -61,7 +61,8 @@ def _parse(container: Container) -> GaussianMap:
         config=config,
         models=(first, second),
         factors=factors,
-        plain=(_plain(container, 0, box), _plain(container, 1, box)),
+        plain=(_half_map(container, 0, PLAIN, box), _half_map(container, 1, PLAIN, box)),
+        voxels=(_half_map(container, 0, VOXELS, box), _half_map(container, 1, VOXELS, box)),
         halves=halves.astype(np.int64),
         view_changes=_view_changes(container, len(halves)),
         record=dict(header["record"]),
@@ -85,8 +86,8 @@ def _view_changes(container: Container, n: int) -> npt.NDArray[np.float64] | Non
     return values
 
 
-def _plain(container: Container, number: int, box: int) -> FloatArray:
-    name = f"{number}/{PLAIN}"
+def _half_map(container: Container, number: int, kind: str, box: int) -> FloatArray:
+    name = f"{number}/{kind}"
     if box > LARGEST_BOX_PX or container.shape(name) != (box, box, box) or container.dtype(name) != "F32":
         raise ModelFileError(f"the model holds a half map of shape {container.shape(name)}; its box has {box}³ voxels.")
     check_room_in_memory(array_bytes((box,) * 3, 4), what="a half map", remedy="Close other programs.")

@@ -29,7 +29,7 @@ from napari_emgauss.particles import Particles
 
 METHOD = "gem"
 """Name of the method in model files."""
-PLAIN, HALVES, VIEWS = "plain", "halves", "view_changes"
+PLAIN, VOXELS, HALVES, VIEWS = "plain", "voxels", "halves", "view_changes"
 EDGE_PX = 3.0
 B_FACTOR_FROM_ANGSTROM = 10.0
 """B-factors are estimated from this resolution on, or from the coarsest third where that is not reached."""
@@ -65,6 +65,8 @@ class GaussianMap:
         voxels (row 1) by: (2, n / 2 + 1).
     plain
         Half maps of a plain back-projection, which the resolution is measured against.
+    voxels
+        Most probable half maps of voxels, which are mixed into those of Gaussians.
     halves
         Half set (n,), 0 or 1, of every particle.
     view_changes
@@ -78,6 +80,7 @@ class GaussianMap:
     models: tuple[HalfModel, HalfModel]
     factors: npt.NDArray[np.float64]
     plain: tuple[FloatArray, FloatArray]
+    voxels: tuple[FloatArray, FloatArray]
     halves: npt.NDArray[np.int64]
     view_changes: npt.NDArray[np.float64] | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
@@ -218,10 +221,8 @@ class GaussianMap:
 
     @cached_property
     def _half_values(self) -> tuple[FloatArray, FloatArray]:
-        mask = molecule_sphere(self.config, self.box_px)
         first, second = (
-            mixed([model.map(), plain * mask], self.factors)
-            for model, plain in zip(self.models, self.plain, strict=True)
+            mixed([model.map(), voxels], self.factors) for model, voxels in zip(self.models, self.voxels, strict=True)
         )
         return first, second
 
@@ -257,7 +258,8 @@ class GaussianMap:
         for number, model in enumerate(self.models):
             for name, tensor in model.state_dict().items():
                 yield f"{number}/{name}", tensor
-            yield f"{number}/{PLAIN}", torch.from_numpy(np.ascontiguousarray(self.plain[number], np.float32))
+            for name, values in ((PLAIN, self.plain[number]), (VOXELS, self.voxels[number])):
+                yield f"{number}/{name}", torch.from_numpy(np.ascontiguousarray(values, np.float32))
         yield HALVES, torch.from_numpy(self.halves.astype(np.uint8))
         if self.view_changes is not None:
             yield VIEWS, torch.from_numpy(self.view_changes)

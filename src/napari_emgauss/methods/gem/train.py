@@ -143,7 +143,7 @@ def assemble(
     found, setup = job.found, job.found.setup
     models = job.model(0, store), job.model(1, store)
     factors, n_sources = np.zeros((2, setup.box_px // 2 + 1)), 2 if setup.config.mix_voxels else 1
-    first, second = ([models[i].map(), found.plain_halves[i] * found.mask][:n_sources] for i in (0, 1))
+    first, second = ([models[i].map(), found.targets[i]][:n_sources] for i in (0, 1))
     factors[:n_sources] = shell_factors(first, second, found.equations)
     halves = np.zeros(len(setup.particles), np.int64)
     halves[setup.halves[1]] = 1
@@ -153,6 +153,7 @@ def assemble(
         models=models,
         factors=factors,
         plain=found.plain_halves,
+        voxels=found.targets,
         halves=halves,
         view_changes=view_changes,
         record=record,
