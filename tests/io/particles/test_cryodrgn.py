@@ -81,6 +81,14 @@ def test_the_pixel_size_follows_images_that_were_binned(stack):
     assert found.pixel_size_angstrom == 4.0
 
 
+def test_several_pixel_sizes_are_refused_with_the_remedy(stack):
+    several = CTF.copy()
+    several[1, 1] *= 1.1
+    np.savez(stack / "ctf.npz", ctf=several)
+    with pytest.raises(ParticlesError, match=r"2 to 2\.2 Å.*one by one"):
+        read_particles(stack / "s.mrcs", poses=stack / "poses.npz", ctf=stack / "ctf.npz")
+
+
 def test_a_stack_alone_is_refused_with_the_remedy(stack):
     with pytest.raises(ParticlesError, match=r"poses \(--poses\) and ctf \(--ctf\)"):
         read_particles(stack / "s.mrcs")

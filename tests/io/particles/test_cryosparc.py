@@ -76,6 +76,13 @@ def test_a_table_becomes_particles(project):
     assert np.allclose(found.rotations, Rotation.from_rotvec([1.5] * 3).as_matrix().T)
 
 
+def test_several_pixel_sizes_are_refused_with_the_column(project):
+    table = rows(TYPE + ALIGNED)
+    table["blob/psize_A"][1] = 1.6
+    with pytest.raises(ParticlesError, match=r"1\.5 to 1\.6 Å \(blob/psize_A\); all must have one"):
+        read_particles(saved(project / "p.cs", table))
+
+
 def test_a_passthrough_table_is_joined_by_uid(project):
     first, second = rows(TYPE), rows([("uid", "u8"), *ALIGNED])[::-1].copy()
     second["alignments3D/shift"][:, 0] = second["uid"]

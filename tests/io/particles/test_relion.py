@@ -107,6 +107,26 @@ def test_phase_flipped_images_are_known_as_such(tmp_path):
     assert not read_particles(star(tmp_path)).phase_flipped
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optics": OPTICS.replace("0.07 1.5", "0.07 1.6")}, "pixel sizes of 1.5, 1.6 Å; all must have one"),
+        (
+            {
+                "optics": OPTICS.replace("0.07 1.5 {value}", "0.07 1.5 1"),
+                "extra": "_rlnCtfDataArePhaseFlipped",
+                "value": 0,
+            },
+            "_rlnCtfDataArePhaseFlipped .* 1 for 1 of 2 particles",
+        ),
+    ],
+)
+def test_optics_groups_that_cannot_be_reconstructed_together_are_refused_by_what_differs(tmp_path, changes, message):
+    write_stack(tmp_path / "s.mrcs", n=2)
+    with pytest.raises(ParticlesError, match=f"{message}.*one by one"):
+        read_particles(star(tmp_path, **changes))
+
+
 @pytest.mark.parametrize("name", ["../secret.mrcs", "{absolute}", "sub/../../secret.mrcs", "link.mrcs"])
 def test_a_table_cannot_make_the_program_read_outside_of_its_folders(tmp_path, name):
     inside = tmp_path / "project"

@@ -141,7 +141,10 @@ def read_ctf(path: Path) -> tuple[CtfParameters, float, float]:
     table = _only(read_arrays(path), lambda a: a.ndim == 2 and a.shape[1] == 9, f"{path} must hold CTFs (n, 9)")
     box, pixel = table[:, 0], table[:, 1]
     if np.ptp(pixel) > 1e-4 * pixel.max() or np.ptp(box) > 0:
-        raise ParticlesError(f"the CTFs of {path} are of several pixel or box sizes; all must have one.")
+        raise ParticlesError(
+            f"the CTFs of {path} are of pixel sizes of {pixel.min():g} to {pixel.max():g} Å and boxes of {box.min():g} "
+            f"to {box.max():g} px; all must have one. Rescale the images, or reconstruct the groups one by one."
+        )
     parameters = CtfParameters(
         defocus_u_angstrom=table[:, 2],
         defocus_v_angstrom=table[:, 3],

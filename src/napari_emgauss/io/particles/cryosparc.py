@@ -123,7 +123,10 @@ def read_cryosparc(
     sizes = columns["blob/psize_A"].astype(np.float64)
     pixel = float(sizes[0]) if pixel_size_angstrom is None else float(pixel_size_angstrom)
     if pixel_size_angstrom is None and np.ptp(sizes) > 1e-4 * pixel:
-        raise ParticlesError(f"the particles of {path} have pixel sizes of {sizes.min():g} to {sizes.max():g} Å.")
+        raise ParticlesError(
+            f"the particles of {path} have pixel sizes of {sizes.min():g} to {sizes.max():g} Å (blob/psize_A); all "
+            "must have one. Rescale them, or reconstruct the groups one by one."
+        )
     # Shifts are in pixels of the images that were aligned, which may have been binned.
     aligned = columns.get(SHIFT_PIXEL, sizes).astype(np.float64)
     names = [_name(text) for text in columns["blob/path"]]

@@ -37,7 +37,7 @@ _NOT_APPLIED = {
 }
 """What a table may ask for and is not applied, with the value that asks for nothing."""
 _ZERNIKE = ("rlnOddZernike", "rlnEvenZernike")
-PREMULTIPLIED = "rlnCtfDataAreCtfPremultiplied"
+PREMULTIPLIED, FLIPPED = "rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped"
 
 
 def remedy_for(missing: Sequence[str]) -> str:
@@ -157,6 +157,16 @@ class RelionTable:
         halves = values.astype(np.int64) - 1
         return halves if len(np.unique(halves)) == 2 else None  # a file of one half is split anew
 
+    def phase_flipped(self) -> bool:
+        """Return whether the images were multiplied by the sign of their CTF; raises `ParticlesError` for some only."""
+        flipped = self.numbers(FLIPPED, 0.0) != 0
+        if flipped.any() and not flipped.all():
+            raise ParticlesError(
+                f"column _{FLIPPED} of {self.particles.path} holds 1 for {int(flipped.sum())} of {len(flipped)} "
+                "particles; it must be the same for all. Reconstruct the optics groups one by one."
+            )
+        return bool(flipped.all())
+
     def aberrations(self) -> list[str]:
         """Name what the table asks for that is not applied."""
         asked = [name for name, none in _NOT_APPLIED.items() if name in self and (self.numbers(name) != none).any()]
@@ -213,7 +223,6 @@ def read_relion(
     names = list(dict.fromkeys(stacks))
     found = resolve_stacks(names, folders)
     order = {name: n for n, name in enumerate(names)}
-    flipped = "rlnCtfDataArePhaseFlipped" in table and bool((table.numbers("rlnCtfDataArePhaseFlipped") != 0).all())
     return Particles(
         images=FileImages.open([found[name] for name in names], np.array([order[s] for s in stacks]), indices),
         pixel_size_angstrom=pixel,
@@ -223,6 +232,6 @@ def read_relion(
         halves=table.halves(),
         optics_group=table.optics_row,
         optics_names=table.optics_names(),
-        phase_flipped=flipped,
+        phase_flipped=table.phase_flipped(),
         source=path.name,
     )
