@@ -53,6 +53,7 @@ def flat(n):
 def test_a_map_is_written_with_all_that_goes_with_it(folder, capsys):
     out = folder / "map.mrc"
     also = ["--half-maps", "--model", "m.emgauss", "--gaussians", "g.csv", "--figure", "fsc.png"]
+    also += ["--local-resolution", "local.mrc"]
     also = [str(folder / word) if "." in word else word for word in also]
     assert main(["gem", str(folder / "p.star"), "-o", str(out), *also, *SETTINGS]) == 0
     text = capsys.readouterr().out
@@ -64,6 +65,8 @@ def test_a_map_is_written_with_all_that_goes_with_it(folder, capsys):
     assert found.pixel_size_angstrom == pytest.approx(6.0)
     halves = [read_map(folder / f"map.half{number}.mrc").values for number in (1, 2)]
     assert np.allclose(0.5 * (halves[0] + halves[1]), found.values, atol=1e-4)
+    local = read_map(folder / "local.mrc").values
+    assert 12 <= local[10, 10, 10] < local[0, 0, 0] <= 120
     assert (folder / "g.csv").read_text().count("\n") == 401
     assert (folder / "fsc.png").stat().st_size > 1000
     exported = folder / "again.mrc"
@@ -79,6 +82,7 @@ def test_what_is_wrong_is_said_in_a_line_before_any_work(folder, capsys):
         ([star, "-o", str(folder / "map.rec")], "Name it 'map.mrc'"),
         ([star, "-o", str(folder / "n.mrc"), "--model", str(folder / "n.pt")], "Name it n.emgauss"),
         ([star, "-o", str(folder / "n.mrc"), "--gaussians", str(folder / "n.txt")], "Name it 'n.csv'"),
+        ([star, "-o", str(folder / "n.mrc"), "--local-resolution", str(folder / "n.txt")], "Name it 'n.mrc'"),
         ([star, "-o", str(folder / "n.mrc"), "--figure", str(folder / "n.doc")], "Name it 'n.png'"),
         ([star, "-o", str(folder / "there.mrc")], "--overwrite"),
         ([star, "-o", str(folder / "n.mrc"), "--symmetry", "icosahedral"], "symmetry must be"),

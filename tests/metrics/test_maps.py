@@ -74,6 +74,11 @@ def test_resolution_is_finer_where_the_maps_agree_further():
     assert found.min() >= 4.0
 
 
+def test_where_nothing_agrees_the_local_resolution_is_the_side_of_the_box():
+    found = local_resolution(noise(), -noise(), 2.0, threshold=0.99)
+    assert np.median(found) == 2.0 * N
+
+
 def test_a_sphere_falls_from_1_to_0_over_its_edge():
     sphere = soft_sphere(N, 8.0, 4.0)
     assert sphere[radii(N) <= 8].min() == 1

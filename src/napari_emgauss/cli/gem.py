@@ -54,6 +54,8 @@ class GemCommand:
     """Side of a smaller box of the same extent: faster, less detail."""
     data_sign: Literal["auto", "white", "black"] = "auto"
     """Whether the particle is brighter or darker than what is around it."""
+    phase_flipped: bool | None = None
+    """Whether the images were multiplied by the sign of their CTF; what the table says by default."""
     ignore_aberrations: bool = False
     """Go on where the table asks for beam tilt, higher aberrations or anisotropic magnification, without these."""
     symmetry: str = "C1"
@@ -64,6 +66,8 @@ class GemCommand:
     """Also write both half maps beside the map, as NAME.half1.mrc and NAME.half2.mrc."""
     model: Path | None = None
     """Also save the model (.emgauss)."""
+    local_resolution: Path | None = None
+    """Also write a map of the resolution around every voxel, in Å (.mrc)."""
     gaussians: Path | None = None
     """Also write a table of all Gaussians (.csv)."""
     figure: Path | None = None
@@ -94,6 +98,7 @@ class GemCommand:
         check_suffix("a map", self.output, MAP)
         if self.model is not None:
             check_model_name(self.model)
+        check_suffix("a map of resolutions", self.local_resolution, MAP)
         check_suffix("a table of Gaussians", self.gaussians, TABLE)
         check_suffix("a figure", self.figure, FIGURE)
         inputs = [path for path in (self.particles, self.poses, self.ctf, self.passthrough) if path is not None]
@@ -157,6 +162,7 @@ class GemCommand:
             pixel_size_angstrom=self.pixel_size_angstrom,
             box_px=self.box_px,
             data_sign=self.data_sign,
+            phase_flipped=self.phase_flipped,
             ignore_aberrations=self.ignore_aberrations,
         )
 
@@ -166,7 +172,7 @@ class GemCommand:
         return [self.output.with_suffix(f".half{number}{self.output.suffix}") for number in (1, 2)]
 
     def _outputs(self) -> list[Path]:
-        also = (self.model, self.gaussians, self.figure)
+        also = (self.model, self.local_resolution, self.gaussians, self.figure)
         return [self.output, *self._half_paths(), *(path for path in also if path is not None)]
 
     def _write_map(self, result: GaussianMap, named: Naming, console: Console) -> None:
@@ -187,6 +193,8 @@ class GemCommand:
             (path, partial(half.write, overwrite=True))
             for path, half in zip(self._half_paths(), result.half_maps(), strict=False)
         ]
+        if self.local_resolution is not None:
+            extras.append((self.local_resolution, lambda path: result.local_resolution().write(path, overwrite=True)))
         if self.gaussians is not None:
             extras.append((self.gaussians, partial(result.write_gaussians, overwrite=True)))
         if self.figure is not None:

@@ -147,12 +147,13 @@ def local_resolution(
     """Return the resolution in Å around every voxel (n, n, n), where the local correlation falls below a threshold.
 
     The correlation is that of one-octave bands, weighted by a Gaussian window of standard deviation ``window_px``, by
-    default a twelfth of the side. Voxels that agree in every band have the pixel's double.
+    default a twelfth of the side. Voxels that agree in every band have the pixel's double, those that agree in none
+    the side of the box.
     """
     n = first.shape[0]
     window = n / 12 if window_px is None else window_px
     shells, a, b = half_shells(n), fft.rfftn(first), fft.rfftn(second)
-    result = np.full(first.shape, np.inf, np.float32)
+    result = np.full(first.shape, n * pixel_size_angstrom, np.float32)
     agreeing = np.ones(first.shape, bool)
     centres = np.geomspace(max(2.0, n / 32), n / 2, 12)
     for centre in centres:

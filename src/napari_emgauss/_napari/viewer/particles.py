@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_emgauss._napari.viewer.layers import LayerData
+from napari_emgauss._types import FloatArray
 from napari_emgauss.io.particles.density_map import DensityMap
 from napari_emgauss.methods.gem import GaussianMap
 from napari_emgauss.metrics.maps import contour_level
@@ -20,6 +21,8 @@ BRIGHTEST = 3.0
 MOST_SHOWN = 100
 SHOWN_PX = 128
 """Particles are shown in boxes of at most this side."""
+INSIDE = 0.5
+"""A mask's value from which on resolutions are shown."""
 _CONTRAST_PERCENT = (0.5, 99.8)
 
 
@@ -85,6 +88,24 @@ def map_to_layer(density: DensityMap, name: str, model: GaussianMap | None = Non
         "metadata": metadata,
     }
     return values, attributes, "image"
+
+
+def local_resolution_to_layer(resolution: DensityMap, name: str, mask: FloatArray) -> LayerData:
+    """Return the layer data of resolutions in Å within ``mask`` (n, n, n): fine ones blue, coarse ones red."""
+    inside = resolution.values[mask > INSIDE]
+    low, high = (float(v) for v in np.percentile(inside, _CONTRAST_PERCENT)) if inside.size else (0.0, 1.0)
+    side = resolution.pixel_size_angstrom
+    attributes = {
+        "name": name,
+        "scale": (side,) * 3,
+        "translate": resolution.origin_angstrom,
+        "units": (UNIT,) * 3,
+        "axis_labels": ("z", "y", "x"),
+        "contrast_limits": (low, high if high > low else low + 1),
+        "colormap": "Spectral_r",
+        "metadata": {OURS: {"local resolution": True}},
+    }
+    return np.where(mask > INSIDE, resolution.values, np.float32(high)), attributes, "image"
 
 
 def map_model_of(layer: Any) -> GaussianMap | None:

@@ -52,6 +52,17 @@ def test_a_sharpened_map_is_shown_and_a_plain_one_again(result, widget, until):
     assert np.array_equal(result.layer.data, plain)
 
 
+def test_the_local_resolution_is_shown_in_place_within_the_molecule(result, widget, viewer, until):
+    model = result.model
+    widget.view.result.local_button.click()
+    until(lambda: not widget.controller.busy)
+    layer = viewer.layers[-1]
+    assert "local resolution" in layer.name
+    assert np.allclose(layer.scale, result.layer.scale)
+    inside = model.resolution().mask > 0.5
+    assert np.array_equal(layer.data[inside], model.local_resolution().values[inside])
+
+
 def test_without_the_layer_there_is_no_result(result, widget, viewer, until):
     viewer.layers.remove(result.layer)
     until(lambda: not widget.controller.busy)

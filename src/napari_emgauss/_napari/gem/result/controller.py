@@ -12,7 +12,12 @@ from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.gem.result.live_map import show_in_3d
 from napari_emgauss._napari.gem.result.view import MAP_FILES, MODEL_FILES, TABLE_FILES, MapResultView
 from napari_emgauss._napari.viewer.layers import LayerData
-from napari_emgauss._napari.viewer.particles import gaussians_to_layer, map_model_of, map_to_layer
+from napari_emgauss._napari.viewer.particles import (
+    gaussians_to_layer,
+    local_resolution_to_layer,
+    map_model_of,
+    map_to_layer,
+)
 from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss.methods.gem import GaussianMap
 
@@ -40,6 +45,7 @@ class MapResultController(QObject):
         view.results.changed.connect(self._tell)
         view.sharpened.connect(self._draw)
         view.points_wanted.connect(self.show_gaussians)
+        view.local_resolution_wanted.connect(self.show_local_resolution)
         view.export_wanted.connect(self._ask_and_export)
         view.table_wanted.connect(self._ask_and_tabulate)
         view.save_wanted.connect(self._ask_and_save)
@@ -83,6 +89,15 @@ class MapResultController(QObject):
         if model is not None:
             self._maps.submit(lambda: gaussians_to_layer(model, name), done=self._add_points)
 
+    def show_local_resolution(self) -> None:
+        """Add the resolution around every voxel as a layer."""
+        model, name = self.model, f"{self._name()} · local resolution (Å)"
+        if model is not None:
+            self._maps.submit(
+                lambda: local_resolution_to_layer(model.local_resolution(), name, model.resolution().mask),
+                done=self._add_image,
+            )
+
     def export(self, path: Path) -> None:
         """Write the map as it is shown, and both half maps, in the background."""
         model, b_factor = self.model, self._b_factor
@@ -115,6 +130,10 @@ class MapResultController(QObject):
     def _add_points(self, layer_data: LayerData) -> None:
         points, attributes, _ = layer_data
         self._viewer.add_points(points, **attributes)
+
+    def _add_image(self, layer_data: LayerData) -> None:
+        values, attributes, _ = layer_data
+        self._viewer.add_image(values, **attributes)
 
     def _ask_and_export(self) -> None:
         path = self.view.ask_path("Export the map", self._name(), MAP_FILES)

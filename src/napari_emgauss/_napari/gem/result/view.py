@@ -24,6 +24,7 @@ class MapResultView(QWidget):
     export_wanted = Signal()
     table_wanted = Signal()
     points_wanted = Signal()
+    local_resolution_wanted = Signal()
     save_wanted = Signal()
     sharpened = Signal(bool)
 
@@ -40,12 +41,16 @@ class MapResultView(QWidget):
         )
         self.save_button = button("Save model…", "Keep the Gaussians in a file (.emgauss) to open again.")
         self.points_button = button("Show Gaussians", "Add all Gaussians as a layer of points.")
+        self.local_button = button(
+            "Local resolution", "Add the resolution around every voxel, in Å, as a layer: how far to trust which part."
+        )
         self.table_button = button("Gaussians as CSV…", "Save a table of all Gaussians: centres, sizes, peaks.")
         self._lay_out()
         self.export_button.clicked.connect(self.export_wanted)
         self.table_button.clicked.connect(self.table_wanted)
         self.points_button.clicked.connect(self.points_wanted)
         self.save_button.clicked.connect(self.save_wanted)
+        self.local_button.clicked.connect(self.local_resolution_wanted)
         self.sharpen.toggled.connect(self.sharpened)
         self.hide()
 
@@ -56,8 +61,15 @@ class MapResultView(QWidget):
         form.addRow(self.sharpen)
         grid = QGridLayout(buttons)
         grid.setContentsMargins(0, 0, 0, 0)
-        for place, kept in enumerate((self.export_button, self.save_button, self.points_button, self.table_button)):
-            grid.addWidget(kept, place // 2, place % 2)
+        buttons_of = (
+            self.export_button,
+            self.save_button,
+            self.points_button,
+            self.table_button,
+            self.local_button,
+        )
+        for place, own in enumerate(buttons_of):
+            grid.addWidget(own, place // 2, place % 2)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (title("Result"), chooser, buttons):
