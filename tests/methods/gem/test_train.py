@@ -56,7 +56,7 @@ def test_the_same_seed_gives_the_same_map_and_a_file_keeps_it(reconstructed, par
 
 def test_the_sign_of_densities_is_the_one_that_explains_hidden_images_better(reconstructed):
     losses = reconstructed.record["loss_of_hidden_images"]
-    assert reconstructed.record["amplitudes"] == min(losses, key=losses.get)
+    assert min(losses, key=losses.get).startswith(reconstructed.record["amplitudes"])
 
 
 def test_events_tell_of_progress_and_end_exactly_once(told):

@@ -27,7 +27,7 @@ STAGE_NAMES = {
     "judge": "Checking the motion on hidden slices",
     "volume": "Sharpening the volume",
     "summing images": "Reading the particles",
-    "choosing the sign": "Trying densities of one sign and of both",
+    "choosing sign and number": "Trying signs and numbers of Gaussians",
     "shape": "Shaping the map",
     "likelihood": "Fitting the particles",
     "images": "Fitting the particles one by one",

@@ -25,12 +25,15 @@ class GemJob:
         What the images say.
     positive
         Whether all densities are positive.
+    share
+        Part of the number of Gaussians that filled voxels ask for.
     draft
         Gets what is learned, step by step.
     """
 
     found: ParticleStudy
     positive: bool
+    share: float = 1.0
     draft: MapDraft | None = None
 
     n_blocks = 2
@@ -74,6 +77,7 @@ class GemJob:
             setup.operators,
             np.random.default_rng((setup.seed, block)),
             positive=self.positive,
+            share=self.share,
         )
 
     def model(self, block: int, store: Store) -> HalfModel:

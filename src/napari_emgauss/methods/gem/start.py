@@ -34,17 +34,19 @@ def start_model(
     rng: np.random.Generator,
     *,
     positive: bool,
+    share: float = 1.0,
 ) -> HalfModel:
     """Return round Gaussians where the blurred back-projection of a half is dense, all of one density.
 
-    Their number follows from the voxels that the molecule fills unless the settings name it. The one density explains
-    the images best.
+    Unless the settings name it, their number is a ``share`` of what the voxels ask for that the molecule fills. The one
+    density explains the images best.
     """
     blurred = gaussian_filter(target, config.start_smoothing_px) * mask
     magnitude = np.maximum(blurred, 0) if positive else np.abs(blurred)
     if not magnitude.any():
         magnitude = mask
-    n_wanted = config.n_gaussians or int(np.clip(PER_VOXEL * filled_voxels(magnitude), FEWEST, MOST))
+    asked = min(PER_VOXEL * filled_voxels(magnitude), MOST)
+    n_wanted = config.n_gaussians or max(int(share * asked), FEWEST)
     n_unit = max(n_wanted // len(operators), 1)
     chances = (magnitude / magnitude.sum(dtype=np.float64)).ravel().astype(np.float64)
     n = min(n_unit, int(np.count_nonzero(chances)))

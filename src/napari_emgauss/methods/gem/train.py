@@ -1,4 +1,4 @@
-"""Training of GEM on particles: sum the images, choose the sign, train both halves, assemble."""
+"""Training of GEM on particles: sum the images, choose the Gaussians, train both halves, assemble."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_emgauss._version import __version__
 from napari_emgauss.forward.backprojection.map_estimate import shell_factors
 from napari_emgauss.io.store import opened_store
 from napari_emgauss.methods.gem.draft import MapDraft
-from napari_emgauss.methods.gem.evidence import positive_amplitudes
+from napari_emgauss.methods.gem.evidence import chosen_gaussians
 from napari_emgauss.methods.gem.job import GemJob
 from napari_emgauss.methods.gem.objective import gem_schedule
 from napari_emgauss.methods.gem.reconstruction import GaussianMap
@@ -115,16 +115,16 @@ def _steps(
         found = refinement.found
         draft.begin(found.setup.particles, found.wiener, found.plain_halves)
         emit(Improved())
-    positive, losses = positive_amplitudes(found, store, watch)
-    job = GemJob(found, positive, draft)
+    choice = chosen_gaussians(found, store, watch)
+    job = GemJob(found, choice.positive, choice.share, draft)
     LocalEngine(run_config, watch.so_far()).run(job, store, control, watch.pass_on)
     record = {
         "program": f"napari-emgauss {__version__}",
         "source": setup.particles.source,
         "seed": setup.seed,
         **describe_study(found),
-        "amplitudes": "positive" if positive else "signed",
-        "loss_of_hidden_images": losses,
+        "amplitudes": "positive" if choice.positive else "signed",
+        "loss_of_hidden_images": choice.losses,
         "views": refinement.about,
         "halves_trained": sum(store.is_done(block) for block in (0, 1)),
     }
