@@ -67,6 +67,8 @@ class StackFile:
 
     def image(self, index: int) -> FloatArray:
         """Return an image (Y, X), float32, with finite values."""
+        if not self.path.is_file():
+            raise FileNotFoundError(f"{self.path} is gone; it was there when the particles were read. Put it back.")
         with foreign_errors(self.path, "an MRC stack"):
             whole = slice(0, self.shape[1], 1), slice(0, self.shape[2], 1)
             array = PlainArray(self.path, self.offset, self.dtype, self.shape)
