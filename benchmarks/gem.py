@@ -3,7 +3,7 @@
 ``python -m benchmarks.gem DATA --output docs/lab/gem.md``, where DATA holds ``metadata/empiar10076_20k.npz`` (poses,
 shifts, CTFs and noise spectrum), ``structures/8zpm.cif`` and ``relion_convention/rib64.mrc``. Particles are simulated
 from them. Each result is kept in ``--cache`` under the state of the code that it was measured with, so that a run that
-was broken off goes on where it was and a page is of one state; ``--only TABLE`` measures one of its tables, and
+was broken off goes on where it was and a table is of one state; ``--only TABLE`` measures one of its tables, and
 ``--known`` writes the page of what is there.
 """
 
@@ -117,6 +117,9 @@ class Options:
     """Tables to measure: cases that settings were not chosen on, or were; one thing changed at a time; wrong views."""
     known: bool = False
     """Write the page of what the cache has, and measure nothing."""
+    earlier: str = ""
+    """With ``known``, a state of the code whose results are shown, and said to be its, in tables of which the present
+    state has none."""
 
 
 def particles_of(case: GemCase, data: Path) -> tuple[Particles, np.ndarray]:
@@ -180,9 +183,9 @@ def scores(density: np.ndarray, truth: np.ndarray, pixel: float) -> tuple[float,
     return resolution, float(np.corrcoef(density.ravel(), truth.ravel())[0, 1])
 
 
-def measure(case: GemCase, data: Path, cache: Path) -> dict[str, Any]:
+def measure(case: GemCase, data: Path, cache: Path, state: str = "") -> dict[str, Any]:
     """Return the scores of the rival and of the Gaussians, from the cache where it has them."""
-    path = path_of(case, cache)
+    path = path_of(case, cache, state)
     if path.exists():
         known: dict[str, Any] = json.loads(path.read_text())
         return known
@@ -228,10 +231,21 @@ def voxel_share(result: GaussianMap) -> float:
     return float(result.share_of_voxels[1 : n + 1].mean())
 
 
-def path_of(case: GemCase, cache: Path) -> Path:
-    """Return where the result of a case is kept."""
-    text = json.dumps([asdict(case), state_of_code()], sort_keys=True)
+def path_of(case: GemCase, cache: Path, state: str = "") -> Path:
+    """Return where the result of a case is kept, of this state of the code or of another one."""
+    text = json.dumps([asdict(case), state or state_of_code()], sort_keys=True)
     return cache / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+
+def shown_state(cases: Sequence[GemCase], options: Options) -> str:
+    """Return the state whose results a table shows: the earlier one, where only that has any, or this one ('')."""
+    now, before = (any(path_of(case, options.cache, own).exists() for case in cases) for own in ("", options.earlier))
+    return options.earlier if options.known and before and not now else ""
+
+
+def said(state: str) -> list[str]:
+    """Return what is said above a table of an earlier state."""
+    return [f"Measured with an earlier state of the code, {state}.", ""] if state else []
 
 
 @cache
@@ -246,15 +260,17 @@ def state_of_code() -> str:
 
 def table(cases: Sequence[GemCase], options: Options) -> list[str]:
     """Return a table of cases: the rival, the Gaussians, and what is claimed."""
-    left = [case for case in cases if options.known and not path_of(case, options.cache).exists()]
+    state = shown_state(cases, options)
+    left = [case for case in cases if options.known and not path_of(case, options.cache, state).exists()]
     lines = [
+        *said(state),
         "| molecule | images, SNR | plain FSC₀.₅ / corr. | clipped | Gaussians | claimed | sign, number | voxels | s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for case in cases:
         if case in left:
             continue
-        made = measure(case, options.data, options.cache)
+        made = measure(case, options.data, options.cache, state)
         pairs = [f"{made[name][0]:.2f} / {made[name][1]:.4f}" for name in ("plain", "clipped", "gaussians")]
         lines.append(
             f"| {case.title} | {case.n_images}, {case.snr:g} | {pairs[0]} | {pairs[1]} | **{pairs[2]}** "
@@ -271,12 +287,13 @@ def table(cases: Sequence[GemCase], options: Options) -> list[str]:
 
 def table_of_changes(options: Options) -> list[str]:
     """Return a table with one setting changed at a time."""
-    lines = ["| changed | FSC₀.₅ / corr. | claimed | s |", "|---|---|---|---|"]
+    state = shown_state([replace(CHANGED, settings=settings) for settings in CHANGES.values()], options)
+    lines = [*said(state), "| changed | FSC₀.₅ / corr. | claimed | s |", "|---|---|---|---|"]
     for name, settings in CHANGES.items():
         case = replace(CHANGED, settings=settings)
-        if options.known and not path_of(case, options.cache).exists():
+        if options.known and not path_of(case, options.cache, state).exists():
             continue
-        made = measure(case, options.data, options.cache)
+        made = measure(case, options.data, options.cache, state)
         resolution, correlation = made["gaussians"]
         lines.append(
             f"| {name} | {resolution:.2f} / {correlation:.4f} | {made['claimed']:.2f} | {made['seconds']:.0f} |"
@@ -286,14 +303,16 @@ def table_of_changes(options: Options) -> list[str]:
 
 def table_of_views(options: Options) -> list[str]:
     """Return a table of views that are wrong and right, refined or not."""
+    state = shown_state(VIEWS, options)
     lines = [
+        *said(state),
         "| error of the views | refine | plain FSC₀.₅ / corr. | Gaussians | refined by | hidden images gain | s |",
         "|---|---|---|---|---|---|---|",
     ]
     for case in VIEWS:
-        if options.known and not path_of(case, options.cache).exists():
+        if options.known and not path_of(case, options.cache, state).exists():
             continue
-        made = measure(case, options.data, options.cache)
+        made = measure(case, options.data, options.cache, state)
         plain, gaussians = (f"{made[name][0]:.2f} / {made[name][1]:.4f}" for name in ("plain", "gaussians"))
         views = made["views"]
         taken, gain = views.get("taken"), views.get("gain_of_hidden_images")
@@ -317,8 +336,8 @@ correlation with the truth over the whole box.
 *clipped* is the same without what is negative. *Claimed* is what `resolution()` says without knowing the truth.
 *Voxels* is the mean share of the most probable map of voxels in the result, as the images of the other half asked for
 it.
-*S* are seconds on two cores that had much else to do. `python -m benchmarks.gem` makes this page; all of its tables are
-of one state of the code, STATE.
+*S* are seconds on two cores that had much else to do. `python -m benchmarks.gem` makes this page; its tables are of one
+state of the code, STATE, unless they say so.
 """
 NOTES = """## What was seen on data of others
 
