@@ -52,6 +52,17 @@ def test_a_failure_is_told_and_kept(tmp_path):
     assert [failure.message for failure in store.failures()] == ["column 1 is torn"]
 
 
+def test_a_block_that_torch_finds_no_memory_for_says_what_to_do(tmp_path, monkeypatch):
+    def full(*args):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 294912 bytes.")
+
+    store = toy(tmp_path)
+    monkeypatch.setattr(SharedToy, "build", full)
+    assert run_block(spec(tmp_path, 1)).end is BlockEnd.FAILED
+    assert "block 2 of 3" in store.failures()[0].message
+    assert "smaller tiles" in store.failures()[0].message
+
+
 def test_a_block_that_cannot_be_written_is_not_done(tmp_path, monkeypatch):
     store = toy(tmp_path)
 

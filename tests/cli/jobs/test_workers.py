@@ -1,17 +1,20 @@
 """Commands whose work is shared by workers."""
 
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy.ndimage import gaussian_filter
+from tests.methods.emgauss.test_reconstruction import jumps
 
 import napari_emgauss as eg
 from napari_emgauss.cli import main
 from napari_emgauss.cli.jobs.display import JobDisplay, line, table
 from napari_emgauss.cli.jobs.workers import workers
 from napari_emgauss.errors import BackendUnavailableError, ConfigError
-from napari_emgauss.io.jobs import BlockState, Failure, JobStatus
+from napari_emgauss.io.jobs import BlockState, Failure, JobStatus, read_entries
 from napari_emgauss.training import LocalEngine
 
 STATUS = JobStatus(
@@ -91,3 +94,22 @@ def test_a_volume_can_be_drawn_without_a_model_ever_being_whole(cluster, shared_
     assert np.array_equal(eg.read(volume).data, model.resample().data)
     assert not list(job.glob("block-*/done"))
     assert not list(tmp_path.glob("*.emgauss"))
+
+
+@pytest.mark.xdist_group("cluster")
+def test_no_seam_shows_between_blocks_of_different_workers(cluster, tmp_path):
+    """Across every row and column the picture changes as much as the truth does, up to a fifth."""
+    from napari_emgauss.training.engines.dask import DaskEngine
+
+    data = gaussian_filter(np.random.default_rng(0).standard_normal((4, 64, 64)), (1, 2, 2))
+    data = (data / data.std() * 40 + 128).clip(0, 255).astype(np.uint8)
+    stack, job = tmp_path / "stack.tif", tmp_path / "job"
+    eg.write(eg.Volume(data, (24, 8, 8)), stack)
+    settings = {"preset": "fast", "spacing_px": 2.5, "adapt_spacing": False, "tile_px": 40, "tile_overlap_px": 12}
+    result = eg.reconstruct(eg.read(stack), checkpoint=job, make_engine=partial(DaskEngine, cluster), **settings)
+    assert len({entry.worker for entry, _ in read_entries(job) if entry.what == "done"}) == 2
+    assert len(result.models) == 4
+    sections = np.stack([result.render(z) for z in range(4)])
+    for axis in (1, 2):
+        ratio = jumps(sections, axis) / jumps(data, axis)
+        assert ratio[2:-2].max() < 1.2 * np.median(ratio)

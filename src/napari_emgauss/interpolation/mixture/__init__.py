@@ -7,7 +7,7 @@ from napari_emgauss.interpolation.mixture.evidence import (
     assumed_evidence,
     gather_evidence,
 )
-from napari_emgauss.interpolation.mixture.fusion import FusedInterpolator, Learned, Stack
+from napari_emgauss.interpolation.mixture.fusion import FusedInterpolator, Learned, Stack, joined
 
 __all__ = [
     "Calibration",
@@ -18,4 +18,5 @@ __all__ = [
     "Stack",
     "assumed_evidence",
     "gather_evidence",
+    "joined",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from napari_emgauss.interpolation.mixture.fusion import (
     FusedInterpolator,
     Learned,
     Stack,
+    joined,
     learned_detail,
 )
 from napari_emgauss.interpolation.mixture.shares import best_shares, error_products, evened
@@ -70,7 +72,7 @@ class MixtureEvidence:
 
 
 def gather_evidence(
-    stack: Stack,
+    stacks: Stack | Sequence[Stack],
     learned: Learned = NOTHING_LEARNED,
     *,
     seed: int = 0,
@@ -85,8 +87,9 @@ def gather_evidence(
 
     Parameters
     ----------
-    stack
-        At least three sections, as the lateral network was trained on.
+    stacks
+        At least three sections, as the lateral network was trained on; or several such parts of a volume, equally wide,
+        which share the number of sections that are hidden.
     learned
         The networks to weigh beside the plain candidates.
     seed
@@ -101,40 +104,23 @@ def gather_evidence(
     VolumeError
         There are fewer than three sections, or they are too small to hide rows at twice the gap.
     """
-    sections, lateral = stack.sections, learned.lateral
-    if len(sections) < 3:
-        raise VolumeError(f"it takes at least 3 sections to hide one, got {len(sections)}. Trust no evidence of fewer.")
-    names, wanted = learned.candidates, HIDDEN
+    stacks = [stacks] if isinstance(stacks, Stack) else list(stacks)
+    lateral, wanted = learned.lateral, HIDDEN
+    if (fewest := min(len(stack.sections) for stack in stacks)) < 3:
+        raise VolumeError(f"it takes at least 3 sections to hide one, got {fewest}. Trust no evidence of fewer.")
+    names = learned.candidates
     if lateral is not None:
-        doubled = adapt(lateral, sections, 2 * lateral.factor, seed=seed, should_stop=should_stop)
+        doubled = adapt(lateral, joined(stacks), 2 * lateral.factor, seed=seed, should_stop=should_stop)
         learned, wanted = replace(learned, lateral=doubled), lateral.config.evidence_sections
-    everything = dict.fromkeys(names, 1 / len(names))
-    halves = {
-        start: FusedInterpolator(stack.every_other(start), everything, learned) for start in (0, 1)[: len(sections) - 2]
-    }
+    hidden = [_hidden(stack, math.ceil(wanted / len(stacks))) for stack in stacks]
+    total = sum(map(len, hidden))
     gram, variance = np.zeros((len(names), len(names))), 0.0
-    samples = []
-    chosen = np.unique(np.linspace(1, len(sections) - 2, min(len(sections) - 2, wanted)).round().astype(int))
-    # Beside a GPU the cores work on a section each; otherwise they share the networks' work on one.
-    at_once = get_threads() if learned.on_a_gpu else 1
-    seen = _learned_at(chosen, halves) if learned.on_a_gpu else {}
-    found: dict[int, dict[str, FloatArray]] = {}
-
-    def predict(hidden: int) -> None:
-        if at_once > 1:
-            use_one_torch_thread()
-        start, gap = _half(hidden)
-        found[hidden] = halves[start].candidates(gap + 0.5, seen.pop(hidden, None))
-
-    for k, hidden in enumerate(int(index) for index in chosen):
-        if k % at_once == 0:
-            for_each(predict, [int(index) for index in chosen[k : k + at_once]])
-        parts = found.pop(hidden)
-        gram += error_products([parts[name] for name in names], sections[hidden])
-        variance += float(sections[hidden].var())
-        around = sections[hidden - 1 : hidden + 2]
+    samples: list[tuple[FloatArray, FloatArray]] = []
+    for around, parts in chain.from_iterable(map(_predicted, stacks, hidden, repeat(learned))):
+        gram += error_products([parts[name] for name in names], around[1])
+        variance += float(around[1].var())
         samples.append((_centre(np.stack([parts[name] for name in names])), _centre(around)))
-        on_progress(len(samples), len(chosen))
+        on_progress(len(samples), total)
         if should_stop is not None and should_stop():
             break
     gram /= len(samples)
@@ -160,18 +146,53 @@ def gather_evidence(
     )
 
 
+def _hidden(stack: Stack, at_most: int) -> list[int]:
+    """Return the sections to hide, evenly spread; the ends have no neighbours."""
+    n = len(stack.sections) - 2
+    return [int(index) for index in np.unique(np.linspace(1, n, min(n, at_most)).round().astype(int))]
+
+
+def _predicted(
+    stack: Stack, chosen: Sequence[int], learned: Learned
+) -> Iterator[tuple[FloatArray, dict[str, FloatArray]]]:
+    """Yield each of the sections ``chosen`` between its neighbours (3, Y, X), and the candidates (Y, X) for it.
+
+    They are made of every other section.
+    """
+    everything = dict.fromkeys(learned.candidates, 1 / len(learned.candidates))
+    halves = {
+        start: FusedInterpolator(stack.every_other(start), everything, learned)
+        for start in (0, 1)[: len(stack.sections) - 2]
+    }
+    # Beside a GPU the cores work on a section each; otherwise they share the networks' work on one.
+    at_once = get_threads() if learned.on_a_gpu else 1
+    seen = _learned_at(chosen, halves) if learned.on_a_gpu else {}
+    found: dict[int, dict[str, FloatArray]] = {}
+
+    def predict(hidden: int) -> None:
+        if at_once > 1:
+            use_one_torch_thread()
+        start, gap = _half(hidden)
+        found[hidden] = halves[start].candidates(gap + 0.5, seen.pop(hidden, None))
+
+    for k, hidden in enumerate(chosen):
+        if k % at_once == 0:
+            for_each(predict, chosen[k : k + at_once])
+        yield stack.sections[hidden - 1 : hidden + 2], found.pop(hidden)
+
+
 def _half(hidden: int) -> tuple[int, int]:
     """Return which half of the stack section ``hidden`` is hidden from, in whose middle of which gap."""
     start = (hidden + 1) % 2
     return start, (hidden - start) // 2
 
 
-def _learned_at(chosen: npt.NDArray[np.intp], halves: dict[int, FusedInterpolator]) -> dict[int, FloatArray]:
+def _learned_at(chosen: Sequence[int], halves: dict[int, FusedInterpolator]) -> dict[int, FloatArray]:
     """Return what the prior predicts of the hidden sections (Y, X), found together."""
     seen: dict[int, FloatArray] = {}
     for start, half in halves.items():
-        own = [int(hidden) for hidden in chosen if _half(int(hidden))[0] == start]
-        images = half.learned_between([_half(hidden)[1] for hidden in own], [0.5])
+        own = [hidden for hidden in chosen if _half(hidden)[0] == start]
+        images = half.learned_between([_half(hidden)[1] for hidden in own], [0.5]) if own else None
         if images is not None:
             seen |= zip(own, images[:, 0], strict=True)
     return seen

@@ -79,6 +79,11 @@ class Stack:
         return Stack(self.sections[start::2], self.factor, z[start::2].tolist(), contrast)
 
 
+def joined(stacks: Sequence[Stack]) -> FloatArray:
+    """Return the sections (n, Y, X) of all stacks, which are equally wide; without a copy where there is one."""
+    return stacks[0].sections if len(stacks) == 1 else np.concatenate([stack.sections for stack in stacks])
+
+
 class FusedInterpolator:
     """Sections at any real z as a mixture of networks, flow and linear interpolation.
 

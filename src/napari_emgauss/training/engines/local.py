@@ -70,6 +70,11 @@ class LocalEngine:
         return reason
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error is for want of memory; on the CPU torch raises no error of its own for that."""
+    return isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
 def out_of_memory(block: int, n_blocks: int, error: BaseException) -> str:
     """Return what to say of a block that had no room."""
     return (

@@ -13,15 +13,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-import torch
-
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.io.jobs import Request, is_asked
 from napari_emgauss.io.jobs.claims import worker_name
 from napari_emgauss.io.jobs.description import NAME
 from napari_emgauss.io.store import JobFolder
 from napari_emgauss.training.control import Control
-from napari_emgauss.training.engines.local import BlockEnd, BlocksRun, RunConfig, out_of_memory
+from napari_emgauss.training.engines.local import BlockEnd, BlocksRun, RunConfig, is_out_of_memory, out_of_memory
 from napari_emgauss.training.protocol import BoxDrawing, Job
 
 LOOK_EVERY_S = 0.5
@@ -126,10 +124,10 @@ def run_block(spec: BlockSpec, config: RunConfig | None = None) -> BlockOutcome:
     try:
         with opened.threads():
             return _outcome(spec, run.one_block(spec.block), seconds=run.seconds)
-    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
-        message = out_of_memory(spec.block, opened.job.n_blocks, error)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this block's, and the others go on
         message = str(error) or type(error).__name__
+        if is_out_of_memory(error):
+            message = out_of_memory(spec.block, opened.job.n_blocks, error)
     opened.store.save_failure(spec.block, message, worker_name())
     return _outcome(spec, BlockEnd.FAILED, seconds=run.seconds, message=message)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from napari_emgauss.interpolation.lateral import LateralConfig, train_lateral
-from napari_emgauss.interpolation.mixture import FusedInterpolator, Learned, Stack, assumed_evidence
+from napari_emgauss.interpolation.mixture import FusedInterpolator, Learned, Stack, assumed_evidence, joined
 from napari_emgauss.interpolation.mixture.calibration import COMPARED
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.interpolation.prior import Contrast, load_prior
@@ -18,7 +18,7 @@ from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.model import build_model
 from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.methods.emgauss.study import MixtureTeacher, Study
-from napari_emgauss.methods.emgauss.study.findings import studied_shape, studied_stack
+from napari_emgauss.methods.emgauss.study.places import studied_shape, studied_stacks
 from napari_emgauss.methods.emgauss.study.spacing import redrawing
 from napari_emgauss.sections import choose_corrections, inspect, noise_level
 from napari_emgauss.training import BlockTrainer, Stage
@@ -46,7 +46,7 @@ def trials(setup: Setup, learned: Learned, piece: Setup, stop: Callable[[], bool
     trainer = BlockTrainer(objective)
     trainer.read()
     built_s = time.perf_counter() - start
-    stack = studied_stack(piece)
+    stack = studied_stacks(piece)[0]
     yield BUILD, (_built_of_flows(setup, stack) if setup.n_pseudo else built_s) / (piece.volume.n_sections - 1)
     yield from _stages(trainer, stop)
     if setup.n_pseudo or (hides and setup.can_hide and setup.start is None):
@@ -165,7 +165,7 @@ def learning(setup: Setup, stop: Callable[[], bool]) -> tuple[Learned, float]:
 
     config = LateralConfig(steps=wanted.lateral_steps)
     lateral = train_lateral(
-        studied_stack(setup).sections,
+        joined(studied_stacks(setup)),
         setup.volume.factor,
         config=LateralConfig(steps=4 * TRIAL_ITERATIONS),
         device=setup.device,

@@ -28,7 +28,7 @@ from napari_emgauss.methods.emgauss.memory import (
     process_peak_bytes,
 )
 from napari_emgauss.methods.emgauss.setup import Setup, prepare
-from napari_emgauss.methods.emgauss.study.findings import studied_shape
+from napari_emgauss.methods.emgauss.study.places import studied_shape
 from napari_emgauss.volume import Volume
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from napari_emgauss.errors import ConfigError
-from napari_emgauss.interpolation.mixture import Learned, MixtureEvidence, Stack, gather_evidence
+from napari_emgauss.interpolation.mixture import Learned, MixtureEvidence, gather_evidence
 from napari_emgauss.methods.emgauss.setup import Setup
+from napari_emgauss.methods.emgauss.study.places import studied_stacks
 from napari_emgauss.methods.emgauss.study.spacing import choose_spacing
 from napari_emgauss.methods.emgauss.study.teacher import MixtureTeacher, train_teacher
 from napari_emgauss.training import Store, Watch
@@ -17,8 +18,6 @@ from napari_emgauss.training import Store, Watch
 LOGGER = logging.getLogger(__name__)
 TEACHER, SPACING = "teacher", "spacing"
 """Records of what was found."""
-STUDIED_SECTIONS, STUDIED_PX = 64, 1024
-"""Most sections, and most pixels along y and x, that are studied: 256 MiB."""
 
 
 @dataclass(frozen=True)
@@ -62,24 +61,6 @@ def study_before(setup: Setup, store: Store) -> Study:
     )
 
 
-def studied_stack(setup: Setup) -> Stack:
-    """Read normalised sections to study: all, or as many from the middle as memory should hold."""
-    n = min(len(setup.observed), STUDIED_SECTIONS)
-    sides = [min(side, STUDIED_PX) for side in setup.volume.shape[1:]]
-    y, x = ((whole - side) // 2 for whole, side in zip(setup.volume.shape[1:], sides, strict=True))
-    # Evidence needs neighbours: a run of sections rather than every k-th.
-    first = (len(setup.observed) - n) // 2
-    indices = setup.observed[first : first + n]
-    sections = setup.read(indices, (y, y + sides[0], x, x + sides[1]))
-    return Stack(sections, setup.volume.factor, [float(i) for i in indices])
-
-
-def studied_shape(setup: Setup) -> tuple[int, int, int]:
-    """Return the shape of `studied_stack`."""
-    _, height, width = setup.volume.shape
-    return min(len(setup.observed), STUDIED_SECTIONS), min(height, STUDIED_PX), min(width, STUDIED_PX)
-
-
 def _teacher(setup: Setup, watch: Watch, store: Store) -> MixtureTeacher | None:
     """The teacher, from the store or trained now; None where it cannot teach, or when stopped."""
     if not setup.n_pseudo:
@@ -87,7 +68,7 @@ def _teacher(setup: Setup, watch: Watch, store: Store) -> MixtureTeacher | None:
     saved = store.load_record(TEACHER)
     if saved is not None:
         return MixtureTeacher.from_state(*saved, setup.device)
-    teacher = train_teacher(studied_stack(setup), setup, watch)
+    teacher = train_teacher(studied_stacks(setup), setup, watch)
     if teacher is not None:
         tensors, values = teacher.state()
         store.save_record(TEACHER, values, tensors)
@@ -99,7 +80,7 @@ def _evidence(setup: Setup, watch: Watch) -> MixtureEvidence | None:
     wanted = setup.config.uncertainty or setup.config.model.adapt_spacing
     if not wanted or setup.start is not None or not setup.can_hide or watch.stopped:
         return None
-    evidence = gather_evidence(studied_stack(setup), seed=setup.seed, should_stop=watch.held)
+    evidence = gather_evidence(studied_stacks(setup), seed=setup.seed, should_stop=watch.held)
     return None if watch.stopped else evidence
 
 
@@ -117,7 +98,7 @@ def _spacing(
     examples = evidence.examples
     if not examples:  # a teacher's in a checkpoint are not kept: they are made again
         learned = Learned() if teacher is None else teacher.learned
-        examples = gather_evidence(studied_stack(setup), learned, seed=setup.seed, should_stop=watch.held).examples
+        examples = gather_evidence(studied_stacks(setup), learned, seed=setup.seed, should_stop=watch.held).examples
     try:
         spacing_px = choose_spacing(setup.config, examples, seed=setup.seed, device=setup.device, stop=watch.held)
     except (MemoryError, torch.cuda.OutOfMemoryError):

@@ -8,7 +8,7 @@ at depths between the sections.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -29,6 +29,7 @@ from napari_emgauss.interpolation.mixture import (
     Stack,
     assumed_evidence,
     gather_evidence,
+    joined,
 )
 from napari_emgauss.interpolation.mixture.calibration import COMPARED, GapMiddle
 from napari_emgauss.interpolation.mixture.fusion import LATERAL, PLAIN, PRIOR
@@ -229,13 +230,13 @@ def hidden_in_words(record: Mapping[str, Any], voxel_size_nm: Triple) -> str:
     )
 
 
-def train_teacher(stack: Stack, setup: Setup, watch: Watch) -> MixtureTeacher | None:
+def train_teacher(stacks: Sequence[Stack], setup: Setup, watch: Watch) -> MixtureTeacher | None:
     """Train a lateral network where one is wanted, and gather the evidence; None when stopped.
 
     Parameters
     ----------
-    stack
-        Normalised sections to study.
+    stacks
+        Normalised sections to study, of one place or several.
     setup
         What is wanted, and the seed of the network and its examples.
     watch
@@ -244,8 +245,8 @@ def train_teacher(stack: Stack, setup: Setup, watch: Watch) -> MixtureTeacher | 
     wanted, lateral = setup.config.teacher, None
     if setup.can_teach_lateral:
         lateral = train_lateral(
-            stack.sections,
-            stack.factor,
+            joined(stacks),
+            setup.volume.factor,
             config=LateralConfig(steps=wanted.lateral_steps),
             seed=setup.seed,
             device=setup.device,
@@ -256,11 +257,10 @@ def train_teacher(stack: Stack, setup: Setup, watch: Watch) -> MixtureTeacher | 
         return None
     prior = load_prior(setup.device) if wanted.prior else None
     learned = Learned(prior=prior, lateral=lateral, views=wanted.prior_views)
-    contrast = Contrast.of(stack.sections)
+    contrast = Contrast.of(joined(stacks))
     if setup.can_hide:
-        known = replace(stack, contrast=contrast)
         evidence = gather_evidence(
-            known,
+            [replace(stack, contrast=contrast) for stack in stacks],
             learned,
             seed=setup.seed,
             should_stop=watch.held,
