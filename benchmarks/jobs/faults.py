@@ -39,6 +39,8 @@ class Faults:
     """Most kills of one job."""
     seed: int = 0
     """Seed of the moments and of what is killed."""
+    folder: Path | None = None
+    """Where to work, and keep the undisturbed training for another time; a temporary folder by default."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """File for the table, written as it goes."""
 
@@ -46,8 +48,8 @@ class Faults:
         """Return a table of what happened."""
         rng = np.random.default_rng(self.seed)
         lines, kills, number = [COLUMNS, "|---" * (COLUMNS.count("|") - 1) + "|"], 0, 0
-        with tempfile.TemporaryDirectory() as name:
-            commands = Commands(Path(name), FIRST)
+        with tempfile.TemporaryDirectory() as temporary:
+            commands = Commands(self.folder or Path(temporary), FIRST)
             undisturbed = Undisturbed(commands)
             while kills < self.kills:
                 job = _DisturbedJob(

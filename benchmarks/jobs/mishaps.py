@@ -34,15 +34,17 @@ class Mishaps:
 
     only: tuple[str, ...] = ()
     """Names of those wanted; all by default."""
+    folder: Path | None = None
+    """Where to work, and keep the undisturbed training for another time; a temporary folder by default."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """File for the table, written as it goes."""
 
     def run(self) -> str:
         """Return a table of what happened."""
         lines = [COLUMNS, "|---" * (COLUMNS.count("|") - 1) + "|"]
-        with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as mishaps:
+        with tempfile.TemporaryDirectory() as temporary, tempfile.TemporaryDirectory() as mishaps:
             os.environ[MISHAPS] = mishaps
-            scene = Scene(Commands(Path(name), FIRST), Path(mishaps))
+            scene = Scene(Commands(self.folder or Path(temporary), FIRST), Path(mishaps))
             for what in self.only or MISHAPS_BY_NAME:
                 lines.append(MISHAPS_BY_NAME[what](scene))
                 sys.stderr.write(lines[-1] + "\n")

@@ -76,7 +76,7 @@ def open_unlucky(folder: Path) -> OpenedJob:
 
 
 class Undisturbed:
-    """The training by one process that nothing happens to.
+    """The training by one process that nothing happens to; one that is there already is taken.
 
     Parameters
     ----------
@@ -86,10 +86,11 @@ class Undisturbed:
 
     def __init__(self, commands: Commands) -> None:
         self.folder = commands.folder / "undisturbed"
+        self.stack, self._model = self.folder / "stack.tif", self.folder / "model.emgauss"
+        if self._model.exists():
+            return
         self.folder.mkdir()
-        self.stack = self.folder / "stack.tif"
         eg.write(phantom(SHAPE, seed=1).every(FACTOR), self.stack)
-        self._model = self.folder / "model.emgauss"
         outputs = ("-o", str(self._model), "--checkpoint", str(self.folder / "job"))
         check(commands.run("reconstruct", str(self.stack), *outputs, *SETTINGS))
 

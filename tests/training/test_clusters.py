@@ -37,6 +37,7 @@ def test_the_guide_s_example_for_slurm_submits_the_script_that_it_shows(submitte
     chosen = {f"jobqueue.slurm.{name}": value for name, value in settings.items()}
     with dask.config.set(chosen), queued_cluster("slurm", 2) as client:
         wanted = client.cluster.job_script()
+        assert client.cluster.scheduler.http_server.address == "127.0.0.1"
         end = time.monotonic() + 30
         while len(scripts := [path.read_text() for path in submitted.glob("script-*")]) < 2:
             assert time.monotonic() < end, "two jobs are submitted"

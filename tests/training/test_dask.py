@@ -9,12 +9,13 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from tests.training.shared_toy import SharedToy
 from tests.training.test_local import N_BLOCKS, PER_BLOCK, models, run, same
 from tests.training.toy import ToyJob, noisy_images
 
-from napari_emgauss.errors import BlocksFailedError, ConfigError
+from napari_emgauss.errors import BlocksFailedError, ConfigError, WorkersLostError
 from napari_emgauss.io.jobs import BlockState, JobWatch, Request, is_asked, read_entries
 from napari_emgauss.io.store import JobFolder, JobMemory
 from napari_emgauss.training import Control, Finished, FinishReason, Improved, Progress, RunConfig
@@ -134,6 +135,18 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_block_changes_nothing(cluste
     thread.join(60)
     assert len([entry for entry in log(tmp_path, "begun") if entry.block == block]) == 2
     assert same(models(JobFolder(tmp_path, "toy")), undisturbed)
+
+
+def test_a_scheduler_that_goes_while_it_is_asked_is_told_of_in_words(cluster, undisturbed, tmp_path, monkeypatch):
+    def gone(*args, **kwargs):
+        raise CommClosedError("in <TCP (closed) ConnectionPool.gather>")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cluster, "gather", gone)
+        patched.setattr(cluster, "cancel", gone)
+        with pytest.raises(WorkersLostError, match="start the scheduler and run again"):
+            share(cluster, toy(), tmp_path)
+    assert same(models(share(cluster, toy(), tmp_path)), undisturbed)
 
 
 def test_workers_that_a_block_has_brought_down_are_told_of_in_words():

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 import dask
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
+from distributed.utils import silence_logging_cmgr
 
 from napari_emgauss.errors import BackendUnavailableError, ConfigError
 from napari_emgauss.runtime.memory import available_bytes
@@ -109,7 +110,8 @@ def scheduler_at(address: str) -> Iterator[Client]:
             f"no scheduler answers at {address} ({error}). Start one by `dask scheduler`, and give the address that it "
             "prints."
         ) from error
-    with client:
+    # Dask would log how it fails to reach a scheduler that goes: what matters is said once, by the engine.
+    with silence_logging_cmgr("CRITICAL"), client:
         yield client
 
 
@@ -134,8 +136,11 @@ def queued_cluster(name: str, n_workers: int) -> Iterator[Client]:
             f"workers are submitted to {name} by dask-jobqueue, which is not installed. Install it: "
             "pip install dask-jobqueue"
         ) from error
+    # No page for all to see, nor a port that two commands on one machine would both want, unless it is asked for.
+    options = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    options |= dask.config.get(f"jobqueue.{name}.scheduler-options", None) or {}
     try:
-        cluster = getattr(jobqueue, _CLUSTERS.get(name, f"{name.upper()}Cluster"))()
+        cluster = getattr(jobqueue, _CLUSTERS.get(name, f"{name.upper()}Cluster"))(scheduler_options=options)
     except ValueError as error:
         raise ConfigError(
             f"dask-jobqueue cannot submit workers to {name}: {error} Set cores, memory and walltime in "

@@ -9,10 +9,12 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 from distributed import Client, Future, as_completed
+from distributed.comm.core import CommClosedError
 
 from napari_emgauss.errors import BlocksFailedError, ConfigError, WorkersLostError
 from napari_emgauss.io.jobs import Request, ask, withdraw
@@ -159,8 +161,11 @@ class _ClusterRun:
             if self.control.stopped and self._is_something_left():
                 self._stop()
                 return FinishReason.STOPPED
+        except CommClosedError as error:
+            raise WorkersLostError(_LOST) from error
         finally:
-            self.client.cancel(list(self.at_work))
+            with suppress(CommClosedError):
+                self.client.cancel(list(self.at_work))
             self.store.log("closed")
         wait_until_seen(self.store, sorted(self.done))
         if self.failed:
