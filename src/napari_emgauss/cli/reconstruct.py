@@ -87,6 +87,7 @@ class Reconstruct:
         from napari_emgauss.methods.emgauss import describe_evidence, describe_sections, reconstruct
         from napari_emgauss.methods.emgauss.train import reconstruct_volume
         from napari_emgauss.training import Control, Event, Finished, FinishReason
+        from napari_emgauss.training.engines.tasks import FolderControl
 
         console = plain_console()
         output = self.output or default_output(self.stack)
@@ -105,7 +106,8 @@ class Reconstruct:
         volume = read(self.stack, voxel_size_nm=self.voxel_size_nm, dataset=self.dataset)
         console.print(volume.describe())
         tell_of_checkpoints(self.checkpoint, console)
-        control = Control()
+        shared = self.checkpoint if shares else None
+        control = Control() if shared is None else FolderControl(shared)
         end: list[Finished] = []
         sharing = workers(
             self.workers,
@@ -114,7 +116,7 @@ class Reconstruct:
             job=self.checkpoint,
             gpu=self.device == "cuda",
         )
-        shown = JobDisplay(console, self.checkpoint) if shares and self.checkpoint else TrainingDisplay(console)
+        shown = TrainingDisplay(console) if shared is None else JobDisplay(console, shared)
         with sharing as make_engine, shown as display, stop_on_interrupt(control, console):
 
             def on_event(event: Event) -> None:

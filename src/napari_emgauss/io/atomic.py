@@ -109,9 +109,9 @@ def locked_file(path: Path, *, about: str = "") -> Iterator[bool]:
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether another process, or another thread, holds the lock of `locked_file`."""
+    """Tell whether another process, or another thread, holds the lock of `locked_file`; makes no file."""
     try:
-        with path.open("ab") as file:
+        with path.open("rb") as file:
             # For a moment the lock is ours: who wants it meanwhile asks again (`_opened_and_locked`).
             return not _lock(file, shared=True)
     except OSError:

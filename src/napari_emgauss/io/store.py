@@ -17,11 +17,12 @@ from torch import Tensor
 
 from napari_emgauss.errors import FileFormatError, FolderInUseError
 from napari_emgauss.io.atomic import locked_file, replacing
-from napari_emgauss.io.jobs.claims import claimed
+from napari_emgauss.io.jobs.claims import LOCK, claimed, worker_name
 from napari_emgauss.io.jobs.description import NAME, JobDescription, read_description
 from napari_emgauss.io.jobs.failures import Failure, failures, forget_failures, save_failure
 from napari_emgauss.io.jobs.log import LOG, append_entry
 from napari_emgauss.io.jobs.memory import JobMemory
+from napari_emgauss.io.jobs.process import OUTPUT
 from napari_emgauss.io.jobs.requests import withdraw
 from napari_emgauss.io.jobs.status import block_folder
 
@@ -35,7 +36,15 @@ DROPPED = "dropped"
 _BLOCKS = ("block-[0-9]*/state", "block-[0-9]*/done")
 _OLDER = ("current.safetensors", "teacher.safetensors", "block-*.safetensors")
 """Files of development versions that kept everything in one folder."""
-_OF_THE_WORK = (NAME, LOG, "lock", "stop", "pause", *(f"block-[0-9]*/{name}" for name in ("claim", "failed", DROPPED)))
+_OF_THE_WORK = (
+    NAME,
+    LOG,
+    OUTPUT,
+    LOCK,
+    "stop",
+    "pause",
+    *(f"block-[0-9]*/{name}" for name in ("claim", "failed", DROPPED)),
+)
 _LEFT_OVER = ("block-[0-9]*/.*.part", "record/.*.part", ".*.part")
 """Files in writing when a process was killed."""
 _State = tuple[dict[str, Tensor], dict[str, Any]]
@@ -98,8 +107,7 @@ class JobFolder:
         FolderInUseError
             Another training is at work in it.
         """
-        path = self.folder / "lock"
-        with locked_file(path) as own:
+        with locked_file(self.folder / LOCK, about=f"{worker_name()}\n") as own:
             if not own:
                 raise FolderInUseError(
                     f"another training is at work in {self.folder}. Wait for its end, or choose another folder for "
@@ -371,4 +379,5 @@ def opened_store(
     check_folder(folder)
     store = JobFolder(folder, fingerprint(), warn=warn)
     with store.locked():
+        withdraw(store.folder)  # what was asked of the run before
         yield store

@@ -11,15 +11,17 @@ from napari_emgauss.errors import FileFormatError
 from napari_emgauss.io.jobs import (
     BlockState,
     JobDescription,
+    JobState,
     JobWatch,
     Request,
     ask,
+    forget_failures,
     is_asked,
     read_description,
     read_entries,
     withdraw,
 )
-from napari_emgauss.io.jobs.claims import is_claimed
+from napari_emgauss.io.jobs.claims import is_claimed, runner_of, worker_name
 from napari_emgauss.io.jobs.description import NAME
 from napari_emgauss.io.jobs.log import LOG, append_entry
 from napari_emgauss.io.store import JobFolder
@@ -140,6 +142,51 @@ def test_the_state_of_a_job_follows_its_files_and_its_log(tmp_path):
     store.begin_anew()
     store.log("opened")
     assert watch.look().failures == JobWatch(tmp_path).look().failures == ()
+
+
+def test_a_job_says_who_runs_it_and_what_is_asked_of_them(tmp_path):
+    store = described(tmp_path)
+    watch = JobWatch(tmp_path)
+    assert (watch.look().state, watch.look().runner) == (JobState.INTERRUPTED, None)
+    with store.locked():
+        assert watch.look().runner == worker_name()
+        assert watch.look().state is JobState.RUNNING
+        ask(tmp_path, Request.PAUSE)
+        assert watch.look().state is JobState.PAUSED
+        ask(tmp_path, Request.STOP)
+        assert watch.look().state is JobState.STOPPING
+    assert watch.look().state is JobState.INTERRUPTED
+    assert not (tmp_path / "lock").exists(), "looking makes no file"
+    for block in range(OF.n_blocks):
+        store.save_done(block, {}, {})
+    assert JobWatch(tmp_path).look().state is JobState.DONE
+
+
+def test_a_job_without_blocks_is_being_studied_and_its_log_is_read_once_there_are_some(tmp_path):
+    store = described(tmp_path, JobDescription(method="toy", fingerprint="x", settings={}, source=None))
+    watch = JobWatch(tmp_path)
+    with store.locked():
+        assert (watch.look().state, watch.look().states) == (JobState.STUDYING, ())
+        store.log("begun", block=1)
+        watch.look()
+        store.describe(OF)
+        with store.claimed(1):
+            assert watch.look().states[1] is BlockState.RUNNING
+    assert runner_of(tmp_path) is None
+
+
+def test_what_happened_last_to_a_block_is_known_until_failures_are_forgotten(tmp_path):
+    store = described(tmp_path)
+    watch = JobWatch(tmp_path)
+    store.save_failure(2, "torn")
+    store.log("failed", block=2, message="torn")
+    assert [f.message for f in watch.look().failures] == ["torn"]
+    latest = watch.latest(2)
+    assert (latest.what, latest.message, latest.worker) == ("failed", "torn", worker_name())
+    assert watch.latest(1) is None
+    forget_failures(tmp_path)
+    assert watch.look().failures == ()
+    assert watch.look().states[2] is BlockState.WAITING
 
 
 def test_what_is_no_job_is_said_to_be_none(tmp_path):

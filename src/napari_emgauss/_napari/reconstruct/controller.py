@@ -25,6 +25,7 @@ from napari_emgauss._napari.reconstruct.training_layers import TrainingLayers
 from napari_emgauss._napari.reconstruct.view import ReconstructView
 from napari_emgauss._napari.training.closing import may_close
 from napari_emgauss._napari.training.progress import ask_for_preview, point_of
+from napari_emgauss._napari.viewer.docked import show_widget
 from napari_emgauss._napari.viewer.layers import LayerPlacement, stack_of
 from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
@@ -107,6 +108,7 @@ class ReconstructController:
         panel.resume.connect(self._resume)
         panel.stop.connect(self.stop)
         panel.discard.connect(self.discard)
+        self.view.job_button.clicked.connect(lambda: self.run_as_job())
         self.view.half_done.wanted.connect(self.go_on)
         self.view.half_done.forgotten.connect(self._forget_half_done)
         self._connections.connect(self._models.added, self._on_models_changed)
@@ -132,6 +134,17 @@ class ReconstructController:
             return
         self.view.settings.remember()
         self._begin(self.stack.layer, volume, arguments, region)
+
+    def run_as_job(self) -> None:
+        """Hand what is entered over to the widget of jobs."""
+        try:
+            volume, arguments = self.stack.volume(), self._arguments()
+            self.stack.apply_voxel_size()
+        except EXPLAINED as error:
+            report(error)
+            return
+        self.view.settings.remember()
+        show_widget(self._viewer, "Job").offer(self.stack.layer, volume, arguments)
 
     def go_on(self) -> None:
         """Continue the half-done training that is offered, with its own settings."""
@@ -318,6 +331,7 @@ class ReconstructController:
         else:
             self._costs.begin()
         self.view.panel.train_button.setEnabled(not self.problem)
+        self.view.job_button.setEnabled(not self.problem and self.model is None)
         self.changed.emit()
 
     def _on_models_changed(self, _: Any = None) -> None:

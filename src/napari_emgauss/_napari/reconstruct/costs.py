@@ -10,12 +10,16 @@ from qtpy.QtWidgets import QLabel
 from napari_emgauss._napari.controls.elements import timer
 from napari_emgauss._napari.controls.notify import EXPLAINED, message_of
 from napari_emgauss._napari.workers.worker import Worker
+from napari_emgauss.errors import OutOfMemoryError
 from napari_emgauss.methods.emgauss.estimate import Estimate, estimate
 from napari_emgauss.units import format_bytes, format_duration
 from napari_emgauss.volume import Volume
 
 SETTLE_MS = 500
 """Rest after an edit before the costs are estimated."""
+LONG_S = 30 * 60
+LONG = " 'Run as a job' goes on when napari is closed."
+NO_ROOM = " Or take 'Run as a job', whose workers hold one block at a time."
 
 
 class CostEstimate:
@@ -70,7 +74,7 @@ class CostEstimate:
         )
 
     def _failed(self, error: BaseException) -> None:
-        self._label.setText(message_of(error))
+        self._label.setText(message_of(error) + (NO_ROOM if isinstance(error, OutOfMemoryError) else ""))
         if isinstance(error, EXPLAINED):
             self._impossible()
 
@@ -80,5 +84,5 @@ class CostEstimate:
             device = "CPU" if result.device == "cpu" else "GPU"
             self._label.setText(
                 f"About {format_duration(result.seconds)} on this machine ({device}), by a short trial, and "
-                f"{format_bytes(result.memory_bytes)} of memory."
+                f"{format_bytes(result.memory_bytes)} of memory." + (LONG if result.seconds > LONG_S else "")
             )

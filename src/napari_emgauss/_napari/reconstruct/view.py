@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.chooser import Chooser
-from napari_emgauss._napari.controls.elements import column, form_layout, text_label, timer, title
+from napari_emgauss._napari.controls.elements import button, column, form_layout, text_label, timer, title
 from napari_emgauss._napari.controls.scroll import VerticalScroll
 from napari_emgauss._napari.reconstruct.half_done import HalfDonePanel
 from napari_emgauss._napari.reconstruct.models.next_steps import NextSteps
@@ -20,6 +20,10 @@ from napari_emgauss._napari.training.run_panel import RunPanel
 
 REVEAL_MS = 100
 """Time that the layout takes to follow what is shown and hidden."""
+JOB_TIP = (
+    "<p>For what takes long or does not fit into memory: train in processes of their own, which hold one block at a "
+    "time each and go on when napari is closed.</p>"
+)
 
 
 class ReconstructView(QWidget):
@@ -36,6 +40,7 @@ class ReconstructView(QWidget):
         self.settings = SettingsForm()
         self.costs = text_label()
         self.panel = RunPanel()
+        self.job_button = button("Run as a job…", JOB_TIP)
         self.next_steps = NextSteps()
         self.half_done = HalfDonePanel()
         self.models = ModelsPanel()
@@ -50,6 +55,7 @@ class ReconstructView(QWidget):
             self.settings,
             self.costs,
             self.panel,
+            self.job_button,
             self.next_steps,
             self.panel.curves,
         )
@@ -64,7 +70,8 @@ class ReconstructView(QWidget):
         parts = (self.stack, self.stack.trained_on, self.check, self.settings, self.start_from, self.half_done)
         for widget in parts:
             widget.setEnabled(editable)
-        self.costs.setVisible(editable)
+        for widget in (self.costs, self.job_button):
+            widget.setVisible(editable)
 
     def show_new(self, *, new: bool) -> None:
         """Let settings be entered that only a new model takes, or not."""

@@ -1,4 +1,4 @@
-"""Claims of blocks: a locked file says who works on a block, and a process that dies claims nothing.
+"""Claims of blocks and of whole jobs: a locked file says who works on a block, and a process that dies claims nothing.
 
 The lock is the operating system's. Where a shared disk knows no locks between machines, two may train the same block:
 both come to the same bytes, and each file is replaced whole, so that nothing but their time is lost.
@@ -16,6 +16,9 @@ from napari_emgauss.io.atomic import is_locked, locked_file
 
 CLAIM = "claim"
 """Name of the file in a block's folder."""
+LOCK = "lock"
+"""Name of the file in a job's folder, which is locked by the process that began it, or goes on with it."""
+MOST_CHARACTERS = 200
 
 
 @contextmanager
@@ -28,6 +31,18 @@ def claimed(folder: Path) -> Iterator[bool]:
 def is_claimed(folder: Path) -> bool:
     """Whether somebody works on the block of a folder."""
     return is_locked(folder / CLAIM)
+
+
+def runner_of(job: Path) -> str | None:
+    """Return machine and process of the run in a job's folder, '' where it says none; None if there is no run."""
+    path = job / LOCK
+    if not is_locked(path):
+        return None
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(MOST_CHARACTERS).strip()
+    except OSError:  # locked as a whole (Windows), or going away
+        return ""
 
 
 def worker_name() -> str:

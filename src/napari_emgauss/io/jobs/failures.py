@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_emgauss.io.atomic import replacing
 from napari_emgauss.io.guard import json_object
+from napari_emgauss.io.jobs.log import RETRIED, append_entry
 
 FAILED = "failed"
 """Name of the file in a block's folder."""
@@ -49,5 +50,8 @@ def failures(job: Path) -> Iterator[Failure]:
 
 def forget_failures(job: Path) -> None:
     """Forget all failures: the blocks are to be tried again."""
-    for path in job.glob(f"block-[0-9]*/{FAILED}"):
+    paths = list(job.glob(f"block-[0-9]*/{FAILED}"))
+    for path in paths:
         path.unlink(missing_ok=True)
+    if paths:
+        append_entry(job, RETRIED)

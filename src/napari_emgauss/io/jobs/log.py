@@ -16,6 +16,7 @@ from napari_emgauss.io.jobs.claims import worker_name
 LOG = "log.jsonl"
 MOST_CHARACTERS = 1000
 """Of a message; a line that is written in one piece is not torn apart by others."""
+RETRIED = "retried"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,8 @@ class LogEntry:
     """A line of the log."""
 
     what: str
-    """``begun``, ``done``, ``failed`` or ``stopped`` of a block; ``opened`` or ``closed`` of a run."""
+    """``begun``, ``done``, ``failed`` or ``stopped`` of a block; ``opened`` or ``closed`` of a run; ``retried`` where
+    failures were forgotten."""
     at: float
     """Seconds since 1970."""
     worker: str = ""

@@ -8,10 +8,11 @@ from enum import Enum
 from pathlib import Path
 
 from napari_emgauss.errors import FileFormatError
-from napari_emgauss.io.jobs.claims import is_claimed
+from napari_emgauss.io.jobs.claims import is_claimed, runner_of
 from napari_emgauss.io.jobs.description import JobDescription, read_description
 from napari_emgauss.io.jobs.failures import Failure, failures
-from napari_emgauss.io.jobs.log import read_entries
+from napari_emgauss.io.jobs.log import RETRIED, LogEntry, read_entries
+from napari_emgauss.io.jobs.requests import Request, is_asked
 
 
 class BlockState(Enum):
@@ -21,6 +22,20 @@ class BlockState(Enum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+
+
+class JobState(Enum):
+    """State of a job as a whole."""
+
+    STUDYING = "studying"
+    """What comes before the blocks."""
+    RUNNING = "running"
+    PAUSED = "paused"
+    """Those who work on it hold, or will within seconds."""
+    STOPPING = "stopping"
+    INTERRUPTED = "interrupted"
+    """Something is left, and nobody works on it."""
+    DONE = "done"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +50,23 @@ class JobStatus:
     """Speed since the latest run began, all workers together; None before a block was done in it."""
     seconds_left: float | None
     """Estimated time to the end; None where it is not known."""
+    runner: str | None = None
+    """Machine and process of the run that is going on, '' where it says none; None where there is no run."""
+    asked: frozenset[Request] = frozenset()
+    """What is asked of those who work on it."""
+
+    @property
+    def state(self) -> JobState:
+        """Of the job as a whole."""
+        running = self.runner is not None or BlockState.RUNNING in self.states
+        if not running:
+            all_done = bool(self.states) and self.count(BlockState.DONE) == len(self.states)
+            return JobState.DONE if all_done else JobState.INTERRUPTED
+        if Request.STOP in self.asked:
+            return JobState.STOPPING
+        if Request.PAUSE in self.asked:
+            return JobState.PAUSED
+        return JobState.RUNNING if self.states else JobState.STUDYING
 
     def count(self, state: BlockState) -> int:
         """Return the number of blocks in a state."""
@@ -62,6 +94,7 @@ class JobWatch:
         self._begun: set[int] = set()
         self._done: set[int] = set()
         self._failed: dict[int, Failure] = {}
+        self._latest: dict[int, LogEntry] = {}
         self._opened_at: float | None = None
         self._done_px = 0
         if read_description(folder) is None:
@@ -74,7 +107,9 @@ class JobWatch:
             self._description = read_description(self.folder)
             assert self._description is not None
             self._sizes = self._description.sizes()
-            self._read_log(len(self._sizes))
+            if not self._sizes:
+                return self._description
+            self._read_log()
             # Of what was before, files know better than the log.
             self._done = {block for block in range(len(self._sizes)) if _is_done(self.folder, block)}
             self._failed = {failure.block: failure for failure in failures(self.folder)}
@@ -83,7 +118,8 @@ class JobWatch:
     def look(self) -> JobStatus:
         """Return the state by now."""
         n_blocks = self.description.n_blocks
-        self._read_log(n_blocks)
+        if n_blocks:
+            self._read_log()
         failed = tuple(f for block, f in sorted(self._failed.items()) if block < n_blocks and block not in self._done)
         states = [BlockState.WAITING] * n_blocks
         for block in self._done:
@@ -100,15 +136,24 @@ class JobWatch:
             failures=failed,
             pixels_per_s=rate,
             seconds_left=left_px / rate if rate else None,
+            runner=runner_of(self.folder),
+            asked=frozenset(request for request in Request if is_asked(self.folder, request)),
         )
 
-    def _read_log(self, n_blocks: int) -> None:
+    def latest(self, block: int) -> LogEntry | None:
+        """Return what happened last to a block; None where nothing did."""
+        return self._latest.get(block)
+
+    def _read_log(self) -> None:
         for entry, end in read_entries(self.folder, self._read_to):
             self._read_to = end
             if entry.what == "opened":
                 self._opened_at, self._done_px, self._failed = entry.at, 0, {}
-            if entry.block is None or not 0 <= entry.block < n_blocks:
+            elif entry.what == RETRIED:
+                self._failed = {}
+            if entry.block is None or not 0 <= entry.block < len(self._sizes):
                 continue
+            self._latest[entry.block] = entry
             self._begun.discard(entry.block)
             self._failed.pop(entry.block, None)
             if entry.what == "begun":

@@ -69,13 +69,19 @@ class Draft:
 
     def planned(self, setup: Setup) -> None:
         """Go over to the blocks as they are trained, which the study chose; those in the store are drawn."""
-        done = [block for block in range(len(setup.plan.blocks)) if self._store.is_done(block)]
-        self._now = _Known.of(setup, self._store, done)
+        blocks = range(len(setup.plan.blocks))
+        kept = [block for block in blocks if self._store.is_done(block) and not self._store.is_dropped(block)]
+        self._now = _Known.of(setup, self._store, kept)
 
-    def trained(self, block: int) -> None:
-        """Draw this block by its Gaussians from now on."""
-        now = self._now
-        self._now = _Known.of(now.setup, self._store, [*now.plan.trained, block], now.interpolation)
+    def trained(self, *blocks: int) -> None:
+        """Draw these blocks by their Gaussians from now on."""
+        now, kept = self._now, [block for block in blocks if not self._store.is_dropped(block)]
+        self._now = _Known.of(now.setup, self._store, [*now.plan.trained, *kept], now.interpolation)
+
+    @property
+    def trained_blocks(self) -> frozenset[int]:
+        """Blocks that are drawn by their Gaussians."""
+        return self._now.plan.trained
 
     @property
     def volume(self) -> Volume:

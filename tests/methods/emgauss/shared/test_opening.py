@@ -12,7 +12,7 @@ from napari_emgauss.io.jobs.description import NAME
 from napari_emgauss.methods.emgauss import reconstruct
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.setup import prepare
-from napari_emgauss.methods.emgauss.shared import check_shareable, open_job
+from napari_emgauss.methods.emgauss.shared import check_shareable, open_draft, open_job
 from napari_emgauss.training import BlockSpec, LocalEngine, run_block
 
 TINY = {"preset": "fast", "joint": 1, "newton_steps": 1, "spacing_px": 4.0, "tile_px": 32, "tile_overlap_px": 8}
@@ -71,3 +71,20 @@ def test_what_others_could_not_train_alike_is_refused_in_words(begun, stack, tmp
     eg.write(eg.Volume(255 - np.asarray(stack.data), stack.voxel_size_nm), path)
     with pytest.raises(FileFormatError, match="not what it was"):
         open_job(changed(source={**described["source"], "path": str(path)}))
+
+
+def test_a_draft_of_its_folder_draws_what_is_done_and_interpolates_the_rest(begun, tmp_path):
+    folder = shutil.copytree(begun / "job", tmp_path / "job")
+    model = eg.load(begun / "one.emgauss")
+    whole = open_draft(folder)
+    assert whole.trained_blocks == {0, 1, 2, 3}
+    assert np.abs(whole.render(1.5) - model.render(1.5)).max() < 1, "but for the rounding of a model in a file"
+    (folder / "block-00003" / "done").rename(tmp_path / "kept")
+    part = open_draft(folder)
+    assert part.trained_blocks == {0, 1, 2}
+    corner = (0, 12, 0, 12)
+    assert np.array_equal(part.render(1.5, region=corner), whole.render(1.5, region=corner))
+    assert not np.array_equal(part.render(1.5), whole.render(1.5))
+    (tmp_path / "kept").rename(folder / "block-00003" / "done")
+    part.trained(3)
+    assert np.array_equal(part.render(1.5), whole.render(1.5))
