@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
@@ -41,8 +41,13 @@ def parse_settings(
             raise ConfigError(f"a setting is given as name=value, got {pair!r}. Example: --set {next(iter(fields))}=3.")
         if name in options:
             raise ConfigError(f"{name} has an option of its own: --{name.replace('_', '-')}.")
-        values[name] = _value(text) if name in fields and fields[name].annotation in (bool, int, float) else text
+        values[name] = _value(text) if name in fields and _is_number(fields[name].annotation) else text
     return values
+
+
+def _is_number(annotation: Any) -> bool:
+    """Whether a setting is a number or a switch, or a choice among such."""
+    return annotation in (bool, int, float) or any(not isinstance(choice, str) for choice in get_args(annotation))
 
 
 def _value(text: str) -> Any:

@@ -18,6 +18,7 @@ SETTINGS = [
     {"preset": "fast", "hold_out": (2,), "leave_out": (1, 3), "seed": 7, "spacing_px": 4.5, "tile_px": 80},
     {"preset": "best", "prior": False, "uncertainty": False, "denoise": "light"},
     {"preset": "balanced", "teacher": "ema"},
+    {"preset": "best", "prior_views": 2},
     {"preset": "paper"},
 ]
 

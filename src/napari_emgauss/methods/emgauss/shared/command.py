@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.io import SourceRef
+from napari_emgauss.methods.emgauss.config import inert
 from napari_emgauss.methods.emgauss.presets import preset
 from napari_emgauss.methods.emgauss.shared.opening import config_of, described_job, options_of
 
@@ -63,7 +64,10 @@ def command_to_go_on(folder: Path, *, workers: int) -> list[str]:
     description = described_job(folder)
     (device, seed, name), config = options_of(description), config_of(description)
     usual, values = preset(name).flat(), config.flat()
-    changed: Mapping[str, Any] = {k: v for k, v in values.items() if k not in usual or usual[k] != v}
+    without_effect = inert(values)
+    changed: Mapping[str, Any] = {
+        k: v for k, v in values.items() if k not in without_effect and (k not in usual or usual[k] != v)
+    }
     if preset(name, **changed) != config:
         raise ConfigError(
             f"the settings of {folder} cannot be given on a command line: they do not follow from the preset {name!r}. "
