@@ -7,8 +7,10 @@ and, in the small window, docs/images/small/; and an animation of scrubbing, doc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 IMAGES = Path(__file__).parent / "images"
@@ -25,13 +27,15 @@ def main() -> None:
     """Write all pictures."""
     from napari.settings import get_settings
 
-    for theme in THEMES:
-        get_settings().appearance.theme = theme
-        for folder, size in SIZES.items():
-            take(theme, IMAGES / folder, size)
-            take_assistant(theme, IMAGES / folder, size)
-            take_slices(theme, IMAGES / folder, size)
-            take_particles(theme, IMAGES / folder, size)
+    with half_done_job() as job:
+        for theme in THEMES:
+            get_settings().appearance.theme = theme
+            for folder, size in SIZES.items():
+                take(theme, IMAGES / folder, size)
+                take_assistant(theme, IMAGES / folder, size)
+                take_slices(theme, IMAGES / folder, size)
+                take_particles(theme, IMAGES / folder, size)
+                take_job(theme, IMAGES / folder, size, job)
     get_settings().appearance.theme = THEMES[0]
     animate(IMAGES / "scrubbing.gif")
 
@@ -155,6 +159,51 @@ def take_particles(theme: str, folder: Path, size: tuple[int, int]) -> None:
     shoot("particles-trained")
     viewer.close()
     settle(0.3)
+
+
+def take_job(theme: str, folder: Path, size: tuple[int, int], job: Path) -> None:
+    """A job that runs in other processes."""
+    from napari_emgauss.io.jobs import BlockState
+
+    viewer, shoot = opened(theme, folder, size)
+    (layer,) = viewer.open(job.with_name("cells.ome.zarr"), plugin=PLUGIN)
+    layer.colormap = "gray"
+    widget = open_widget(viewer, "Job")
+    widget.view.folder.set_path(job)
+    until(lambda: any(layer.name.endswith("blocks") for layer in viewer.layers))
+    controller = widget.controller
+    controller._show_block(controller.status.states.index(BlockState.RUNNING))
+    isotropic = next(layer for layer in viewer.layers if layer.name.endswith("isotropic"))
+    until(lambda: isotropic.data.has_picture and not isotropic.data.busy)
+    shoot("job")
+    viewer.close()
+    settle(0.3)
+
+
+@contextmanager
+def half_done_job() -> Iterator[Path]:
+    """Begin a job of nine blocks with two workers, pause it after some, and stop it at last."""
+    import napari_emgauss as eg
+    from napari_emgauss.io import SourceRef
+    from napari_emgauss.io.jobs import BlockState, JobProcess, JobState, JobWatch, Request, ask
+    from napari_emgauss.methods.emgauss.shared import command
+    from napari_emgauss.phantoms import phantom
+
+    with TemporaryDirectory() as folder:
+        stack, job = Path(folder) / "cells.ome.zarr", Path(folder) / "cells.job"
+        eg.write(phantom((61, 128, 128), seed=7).every(6), stack)
+        options = {"preset": "fast", "tile_px": 72, "newton_steps": 40}
+        process = JobProcess(command(SourceRef(path=stack), job, workers=2, **options), job)
+        while not (job / "job.json").exists():
+            time.sleep(0.5)
+        watch = JobWatch(job)
+        while watch.look().count(BlockState.DONE) < 4 or watch.look().count(BlockState.RUNNING) < 2:
+            time.sleep(0.2)
+        ask(job, Request.PAUSE)
+        assert watch.look().state is JobState.PAUSED
+        yield job
+        process.stop()
+        process.wait(WAIT_S)
 
 
 def opened(theme: str, folder: Path, size: tuple[int, int]) -> tuple[Any, Callable[[str], None]]:

@@ -89,6 +89,21 @@ def test_any_number_of_workers_on_a_folder_do_nothing_twice(tmp_path):
     assert all(store.is_done(block) for block in range(6))
 
 
+def test_a_block_whose_worker_is_gone_meanwhile_is_asked_for_again(tmp_path, monkeypatch):
+    claim, run = toy(tmp_path).claimed(1), tasks.run_block
+    assert claim.__enter__()
+
+    def run_and_end_the_other_worker(spec, config=None):
+        outcome = run(spec, config)
+        if outcome.end is BlockEnd.CLAIMED:
+            claim.__exit__(None, None, None)
+        return outcome
+
+    monkeypatch.setattr(tasks, "run_block", run_and_end_the_other_worker)
+    work_on(SharedToy.opener, tmp_path)
+    assert log(tmp_path, "done") == [0, 1, 2]
+
+
 def test_who_works_on_a_folder_stops_and_pauses_as_it_asks(tmp_path, monkeypatch):
     monkeypatch.setattr(tasks, "LOOK_EVERY_S", 0)
     toy(tmp_path)

@@ -171,21 +171,26 @@ def wait_until_seen(store: JobFolder, blocks: Iterable[int]) -> None:
 def work_on(opener: str, folder: Path, config: RunConfig | None = None) -> None:
     """Train, one after the other, the blocks that nobody works on and that have not failed, until none is left.
 
+    Those that others work on are asked for again at the end: who worked on them may be gone.
+
     Raises
     ------
     FileFormatError, FileNotFoundError, VolumeError
         As `run_block`.
     """
     opened, control = open_job(opener, folder), FolderControl(folder)
-    left = [block for block in range(opened.job.n_blocks) if not opened.store.is_done(block)]
-    # Workers that were started together would else meet at the same blocks.
-    first = int.from_bytes(hashlib.sha256(worker_name().encode()).digest()[:4], "big") % max(len(left), 1)
-    failed = {failure.block for failure in opened.store.failures()}
-    for block in [*left[first:], *left[:first]]:
-        if control.stopped:
-            return
-        if block not in failed:
-            run_block(BlockSpec(opener=opener, folder=str(folder), block=block), config)
+    number, has_trained = int.from_bytes(hashlib.sha256(worker_name().encode()).digest()[:4], "big"), True
+    while has_trained:
+        has_trained = False
+        failed = {failure.block for failure in opened.store.failures()}
+        left = [b for b in range(opened.job.n_blocks) if b not in failed and not opened.store.is_done(b)]
+        # Workers that were started together would else meet at the same blocks.
+        first = number % max(len(left), 1)
+        for block in [*left[first:], *left[:first]]:
+            if control.stopped:
+                return
+            spec = BlockSpec(opener=opener, folder=str(folder), block=block)
+            has_trained |= run_block(spec, config).end is BlockEnd.DONE
 
 
 def _outcome(spec: BlockSpec, end: BlockEnd, *, seconds: float = 0.0, message: str = "") -> BlockOutcome:
