@@ -73,9 +73,9 @@ class GridLayer:
             self.layer.editable = False
 
     def block_at(self, position: Sequence[float]) -> int | None:
-        """Return the block at a place of the viewer's world; None outside."""
+        """Return the block at a place of the viewer's world; None outside, and in 3D, where a click is no place."""
         layer = self.layer
-        if layer is None or self._grid is None or not layer.visible:
+        if layer is None or self._grid is None or not layer.visible or self._viewer.dims.ndisplay != 2:
             return None
         return self._grid.block_of_sample(layer.world_to_data(position))
 
