@@ -6,6 +6,8 @@ and, in the small window, docs/images/small/; and an animation of scrubbing, doc
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,19 @@ MOST_BYTES = 2_000_000
 THEMES = ("dark", "light")
 PLUGIN = "napari-emgauss"
 WAIT_S = 300.0
+CLAIMS = """
+import sys
+from pathlib import Path
+from napari_emgauss.io.atomic import locked_file
+from napari_emgauss.io.jobs.claims import LOCK, claimed, worker_name
+from napari_emgauss.io.jobs.log import append_entry
+
+job, block = Path(sys.argv[1]), int(sys.argv[2])
+with locked_file(job / LOCK, about=worker_name()), claimed(job / f"block-{block:05d}"):
+    append_entry(job, "begun", block=block)
+    sys.stdin.read()
+"""
+"""A process that works on a block until its input ends."""
 
 
 def main() -> None:
@@ -170,8 +185,9 @@ def take_job(theme: str, folder: Path, size: tuple[int, int], job: Path) -> None
     layer.colormap = "gray"
     widget = open_widget(viewer, "Job")
     widget.view.folder.set_path(job)
-    until(lambda: any(layer.name.endswith("blocks") for layer in viewer.layers))
     controller = widget.controller
+    until(lambda: any(layer.name.endswith("blocks") for layer in viewer.layers))
+    until(lambda: controller.status.count(BlockState.RUNNING) == 2)
     controller._show_block(controller.status.states.index(BlockState.RUNNING))
     isotropic = next(layer for layer in viewer.layers if layer.name.endswith("isotropic"))
     until(lambda: isotropic.data.has_picture and not isotropic.data.busy)
@@ -182,28 +198,30 @@ def take_job(theme: str, folder: Path, size: tuple[int, int], job: Path) -> None
 
 @contextmanager
 def half_done_job() -> Iterator[Path]:
-    """Begin a job of nine blocks with two workers, pause it after some, and stop it at last."""
+    """Train four of the nine blocks of a job, and have two processes claim others."""
     import napari_emgauss as eg
-    from napari_emgauss.io import SourceRef
-    from napari_emgauss.io.jobs import BlockState, JobProcess, JobState, JobWatch, Request, ask
-    from napari_emgauss.methods.emgauss.shared import command
     from napari_emgauss.phantoms import phantom
+    from napari_emgauss.training import Control, Event, Improved
+
+    control, done = Control(), []
+
+    def stop_after_four(event: Event) -> None:
+        if isinstance(event, Improved) and event.block is not None:
+            done.append(event.block)
+        if len(done) == 4:
+            control.stop(at_once=True)
 
     with TemporaryDirectory() as folder:
-        stack, job = Path(folder) / "cells.ome.zarr", Path(folder) / "cells.job"
-        eg.write(phantom((61, 128, 128), seed=7).every(6), stack)
-        options = {"preset": "fast", "tile_px": 72, "newton_steps": 40}
-        process = JobProcess(command(SourceRef(path=stack), job, workers=2, **options), job)
-        while not (job / "job.json").exists():
-            time.sleep(0.5)
-        watch = JobWatch(job)
-        while watch.look().count(BlockState.DONE) < 4 or watch.look().count(BlockState.RUNNING) < 2:
-            time.sleep(0.2)
-        ask(job, Request.PAUSE)
-        assert watch.look().state is JobState.PAUSED
+        job = Path(folder) / "cells.job"
+        stack = eg.read(eg.write(phantom((61, 128, 128), seed=7).every(6), job.with_name("cells.ome.zarr")))
+        settings = {"preset": "fast", "tile_px": 72, "checkpoint": job}
+        eg.reconstruct(stack, **settings, on_event=stop_after_four, control=control)
+        left = sorted(set(range(9)) - set(done))
+        words = [sys.executable, "-c", CLAIMS, str(job)]
+        workers = [subprocess.Popen([*words, str(block)], stdin=subprocess.PIPE) for block in left[:2]]
         yield job
-        process.stop()
-        process.wait(WAIT_S)
+        for worker in workers:
+            worker.communicate()
 
 
 def opened(theme: str, folder: Path, size: tuple[int, int]) -> tuple[Any, Callable[[str], None]]:
