@@ -8,6 +8,7 @@ import napari_emgauss as eg
 from napari_emgauss._napari.jobs import controller as module
 from napari_emgauss._napari.jobs.closing import Closing
 from napari_emgauss._napari.jobs.starting import STACK
+from napari_emgauss._napari.jobs.widget import JobWidget
 from napari_emgauss._napari.viewer.docked import show_widget
 from napari_emgauss._napari.viewer.models import open_models
 from napari_emgauss.io.jobs import BlockState, JobProcess, JobState, Request, is_asked
@@ -137,6 +138,16 @@ def test_a_job_elsewhere_is_stopped_by_its_folder(widget, job, start, until):
     assert is_asked(job, Request.STOP)
     holder.kill()
     until(lambda: controller.status.state is JobState.INTERRUPTED)
+
+
+def test_the_last_job_is_suggested_and_opened_by_a_click(viewer, widget, job, until):
+    open_job(widget, job)
+    until(lambda: layer(viewer, "cells · blocks"))
+    again = JobWidget(viewer)
+    viewer.window.add_dock_widget(again, name="again")
+    assert (again.view.folder.path, again.controller.folder) == (job, None)
+    again.view.open_button.click()
+    until(lambda: again.controller.status is not None)
 
 
 def test_what_is_no_job_is_said_to_be_none(widget, tmp_path, until):

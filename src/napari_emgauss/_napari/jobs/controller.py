@@ -92,7 +92,8 @@ class JobController:
         ):
             signal.connect(slot)
         last = str(user_settings().value(REMEMBERED, ""))
-        view.name_folder(Path(last) if last and Path(last).is_dir() else None)
+        if last and Path(last).is_dir():
+            view.suggest_folder(Path(last))
 
     @property
     def status(self) -> JobStatus | None:

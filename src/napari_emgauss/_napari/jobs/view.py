@@ -126,8 +126,12 @@ class JobView(QWidget):
         )
         outer.addWidget(VerticalScroll(column(*parts, margin_px=9, stretch=True)))
 
-    def name_folder(self, folder: Path | None) -> None:
-        """Enter a folder, as if it was known."""
+    def suggest_folder(self, folder: Path) -> None:
+        """Enter a folder that may be opened."""
+        self.folder.edit.setText(str(folder))
+
+    def name_folder(self, folder: Path) -> None:
+        """Enter the folder that is open."""
         self._named = folder
         self.folder.set_path(folder)
 
