@@ -48,7 +48,7 @@ def describe(status: JobStatus, *, error: str = "", has_model: bool = True) -> s
             return f"Running{at}. All blocks are trained; the model is being written."
         case JobState.RUNNING:
             left = f", about {format_duration(status.seconds_left)} left" if status.seconds_left else ""
-            return f"Running{at}: {so_far}{left}{_rate(status)}. {failed}".strip()
+            return f"Running{at}: {so_far}{left}. {failed}".strip()
         case JobState.PAUSED:
             held = " Workers hold within seconds and keep their memory; 'Stop and keep' gives it back."
             return f"Paused{f', {so_far}' if n else ''}.{held}"
@@ -102,10 +102,3 @@ def where(runner: str | None) -> str:
     if not machine:
         return ""
     return f" on {'this computer' if machine == socket.gethostname() else machine} (process {process})"
-
-
-def _rate(status: JobStatus) -> str:
-    rate = status.pixels_per_s
-    if rate is None:
-        return ""
-    return f" ({rate / 1e6:.3g} Mpx/s)" if rate > 1e5 else f" ({rate / 1e3:.3g} kpx/s)"
