@@ -31,7 +31,7 @@ def status(*states, runner=None, asked=(), left=None):
         (status(runner=HERE), f"Running on this computer (process {os.getpid()}). The sections are checked"),
         (
             status(D, R, W, runner="node:7", left=90.0),
-            "node (process 7): 1 of 3 blocks done, about 1 min 30 s left (2.5",
+            "node (process 7): 1 of 3 blocks done, about 1 min 30 s left.",
         ),
         (status(D, R), "Running: 1 of 2 blocks done."),
         (status(D, D, runner=""), "Running. All blocks are trained; the model is being written."),
