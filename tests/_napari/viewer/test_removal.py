@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QApplication
 
 from napari_emgauss._napari.viewer.models import open_models
 
 WAIT_MS = 60_000
+OURS = {"napari-emgauss": {}}
 
 
 @pytest.fixture
@@ -32,6 +34,20 @@ def test_a_layer_of_ours_survives_the_removal_of_the_stack_below_it(viewer, qtbo
         qtbot.waitUntil(lambda ours=ours: ours.visible, timeout=WAIT_MS)
         viewer.screenshot(canvas_only=True, flash=False)
         viewer.layers.clear()
+
+
+def test_a_frame_without_it_is_painted_before_a_layer_is_shown_again_however_busy_the_window_is(viewer, qtbot):
+    open_models(viewer)
+    stack, ours = (viewer.add_image(np.zeros((9, 60, 50), np.uint8), metadata=about) for about in ({}, OURS))
+    painted_while = []
+    (canvas,) = (widget for widget in QApplication.allWidgets() if isinstance(widget, QOpenGLWidget))
+    canvas.frameSwapped.connect(lambda: painted_while.append(ours.visible))
+    canvas.aboutToCompose.connect(lambda: painted_while.append(ours.visible))
+    viewer.layers.remove(stack)
+    assert painted_while == []
+    open_models(viewer).guard._show()
+    assert ours.visible
+    assert False in painted_while
 
 
 def test_a_section_of_ours_survives_the_removal_of_another_layer_of_ours(viewer, qtbot):

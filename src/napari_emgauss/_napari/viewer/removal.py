@@ -6,6 +6,8 @@ import weakref
 from typing import Any
 
 from qtpy.QtCore import QTimer
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtWidgets import QApplication
 
 SHOWN_AGAIN_MS = 100
 
@@ -49,9 +51,17 @@ class RemovalGuard:
             QTimer.singleShot(SHOWN_AGAIN_MS, self._show)
 
     def _show(self) -> None:
+        paint_canvases()  # a busy window may not have painted since
         for layer in list(self._hidden):
             layer.visible = True
         self._hidden.clear()
+
+
+def paint_canvases() -> None:
+    """Paint all canvases now."""
+    for widget in QApplication.allWidgets():
+        if isinstance(widget, QOpenGLWidget) and widget.isVisible():
+            widget.repaint()
 
 
 def _is_section(layer: Any) -> bool:
