@@ -28,7 +28,7 @@ def test_the_documented_names_exist_and_others_do_not():
 def test_the_whole_way_in_python(isotropic, tmp_path):
     eg.write(isotropic.every(6), tmp_path / "stack.tif")
     volume = eg.read(tmp_path / "stack.tif")
-    reconstruction = eg.reconstruct(volume, preset="fast", joint=2, bootstrap=1)
+    reconstruction = eg.reconstruct(volume, preset="fast", newton_steps=1)
     reconstruction.save(tmp_path / "stack.emgauss")
     again = eg.load(tmp_path / "stack.emgauss")
     assert again.render(3.37, region=(0, 20, 4, 24), zoom=0.5).shape == (10, 10)
@@ -56,6 +56,6 @@ def test_the_api_works_as_the_design_writes_it(stack, tmp_path):
 
 
 def test_emgauss_is_scored_beside_interpolation(isotropic):
-    table = eg.evaluate(isotropic, factor=6, methods=["linear", "flow", "emgauss"], preset="fast", joint=5, bootstrap=1)
+    table = eg.evaluate(isotropic, factor=6, methods=["linear", "flow", "emgauss"], preset="fast")
     assert table["emgauss"].psnr_db > 15
     assert "emgauss" in table.verdict()

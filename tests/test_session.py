@@ -9,7 +9,7 @@ from napari_emgauss.session import Session, State
 from napari_emgauss.training import FinishReason, Progress
 
 WAIT_S = 120
-TINY = {"joint": 3, "bootstrap": 1, "spacing_px": 4.0, "adapt_spacing": False}
+TINY = {"newton_steps": 3, "spacing_px": 4.0, "adapt_spacing": False}
 
 
 def recorded(session):

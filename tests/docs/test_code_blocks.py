@@ -35,7 +35,7 @@ from napari_emgauss.phantoms import Acquisition, brain_phantom, phantom, simulat
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = {
-    "reconstruct": {"joint": 1, "bootstrap": 1, "newton_steps": 1, "adapt_spacing": False},
+    "reconstruct": {"newton_steps": 1, "adapt_spacing": False},
     "reconstruct_slices": {"solve_steps": 2, "spacing": 3.0},
     "reconstruct_particles": {"n_gaussians": 100, "shape_iterations": 4, "likelihood_iterations": 2},
 }

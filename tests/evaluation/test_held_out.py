@@ -26,7 +26,7 @@ from napari_emgauss.training import Progress, RunConfig
 
 @pytest.fixture(scope="module")
 def trained_in_part(long_stack):
-    settings = {"joint": 3, "bootstrap": 0, "adapt_spacing": False}
+    settings = {"adapt_spacing": False}
     return eg.reconstruct(long_stack, preset="fast", hold_out=(2, 6), leave_out=(4,), **settings)
 
 

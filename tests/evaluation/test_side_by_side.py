@@ -11,7 +11,7 @@ from napari_emgauss.resampling.plain import PlainInterpolation
 
 @pytest.fixture(scope="module")
 def trained_in_part(stack):
-    return eg.reconstruct(stack, preset="fast", joint=3, bootstrap=0, hold_out=(2,), adapt_spacing=False)
+    return eg.reconstruct(stack, preset="fast", hold_out=(2,), adapt_spacing=False)
 
 
 @pytest.fixture(scope="module", params=["linear", "flow+blur"])

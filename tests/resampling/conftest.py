@@ -57,4 +57,4 @@ def long_stack(isotropic):
 def placed(stack):
     """A reconstruction that lies somewhere else than at the origin."""
     moved = eg.Volume(stack.data, stack.voxel_size_nm, (500, 1250, -750))
-    return eg.reconstruct(moved, joint=3, bootstrap=0, spacing_px=3.0, adapt_spacing=False)
+    return eg.reconstruct(moved, newton_steps=3, spacing_px=3.0, adapt_spacing=False)

@@ -110,7 +110,7 @@ def test_a_part_on_another_grid_equals_the_cropped_stack_on_it(placed, voxel):
 def test_a_ramp_keeps_its_values_at_its_places():
     y, x = np.meshgrid(np.arange(40.0), np.arange(40.0), indexing="ij")
     ramp = (2 * y + 3 * x).astype(np.float32)
-    result = eg.reconstruct(eg.Volume(np.stack([ramp] * 3), (40, 8, 8)), joint=15, use_teacher=False)
+    result = eg.reconstruct(eg.Volume(np.stack([ramp] * 3), (40, 8, 8)), use_teacher=False)
     part = Planes(result, (20, 16, 4), region=(10, 30, 6, 26))
     expected = 2 * (10 + 2 * np.arange(10))[:, None] + 3 * (6 + np.arange(39) / 2)
     assert abs((part[2] - expected)[1:-1, 2:-2].mean()) < 0.4  # half a voxel along y would be 2

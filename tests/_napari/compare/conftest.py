@@ -14,7 +14,7 @@ from napari_emgauss._napari.viewer.models import OpenModel, open_models
 def trained_in_part(stack):
     """Trained where ``stack_layer`` lies."""
     placed = eg.Volume(stack.data, stack.voxel_size_nm, origin_nm=(500, 1250, -750))
-    return eg.reconstruct(placed, preset="fast", joint=5, bootstrap=0, hold_out=(2,), adapt_spacing=False)
+    return eg.reconstruct(placed, preset="fast", hold_out=(2,), adapt_spacing=False)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChe
 
 @pytest.fixture(scope="module")
 def result(stack):
-    return eg.reconstruct(stack, joint=1, bootstrap=1, spacing_px=5.0, adapt_spacing=False)
+    return eg.reconstruct(stack, newton_steps=2, spacing_px=5.0, adapt_spacing=False)
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +216,7 @@ def test_parameters_that_are_not_finite_are_refused(stack, tmp_path):
 
 
 def test_a_model_that_cannot_be_kept_leaves_the_old_file(stack, saved, tmp_path):
-    result = eg.reconstruct(stack, joint=1, bootstrap=0, spacing_px=5.0, adapt_spacing=False)
+    result = eg.reconstruct(stack, newton_steps=1, spacing_px=5.0, adapt_spacing=False)
     with torch.no_grad():
         result.models[0].gaussians.intensity[0] = float("nan")
     path = tmp_path / "m.emgauss"
@@ -352,7 +352,7 @@ def test_any_other_bytes_in_packed_numbers_are_a_clear_error_or_harmless(result,
 
 
 def test_only_the_blocks_in_view_are_read(stack, tmp_path):
-    settings = {"preset": "fast", **BLOCKS, "bundle_sections": 3}
+    settings = {**BLOCKS, "bundle_sections": 3, "spacing_px": 5.0, "use_teacher": False}
     result = eg.reconstruct(stack, bundle_overlap=1, **settings)
     again = eg.load(result.save(tmp_path / "m.emgauss"))
     assert len(again.models) == len(result.models) == 18
@@ -366,8 +366,7 @@ def test_only_the_blocks_in_view_are_read(stack, tmp_path):
 
 
 def test_the_models_in_memory_stay_within_their_limit(stack, tmp_path):
-    settings = {"preset": "fast", **BLOCKS}
-    result = eg.reconstruct(stack, **settings)
+    result = eg.reconstruct(stack, spacing_px=5.0, use_teacher=False, **BLOCKS)
     again = eg.load(result.save(tmp_path / "m.emgauss"))
     one = n_bytes(again.models[0])
     again.models.cache_bytes = int(2.5 * one)

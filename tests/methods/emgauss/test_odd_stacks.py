@@ -6,7 +6,7 @@ import pytest
 import napari_emgauss as eg
 from napari_emgauss.errors import VolumeError
 
-QUICK = {"preset": "fast", "joint": 2, "bootstrap": 1, "spacing_px": 4.0, "device": "cpu"}
+QUICK = {"preset": "fast", "spacing_px": 4.0, "device": "cpu"}
 USUAL_SPACING = {"adapt_spacing": False}
 FAST_BFLOAT16 = "napari_emgauss.interpolation.prior.interpolator._has_fast_bfloat16"
 

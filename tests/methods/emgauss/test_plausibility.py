@@ -15,7 +15,7 @@ SMALL_MEMORY = 2**30
 
 @pytest.fixture(scope="module")
 def model(stack):
-    return eg.reconstruct(stack, preset="fast", joint=1, spacing_px=4.0, uncertainty=True, adapt_spacing=False)
+    return eg.reconstruct(stack, preset="fast", spacing_px=4.0, uncertainty=True, adapt_spacing=False)
 
 
 @pytest.fixture

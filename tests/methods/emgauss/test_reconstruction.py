@@ -7,7 +7,7 @@ from napari_emgauss.errors import BackendUnavailableError, ConfigError, SectionR
 from napari_emgauss.interpolation.plain import interpolate
 from napari_emgauss.metrics import psnr, ssim
 
-TINY = {"joint": 3, "bootstrap": 1, "spacing_px": 3.0, "adapt_spacing": False}
+TINY = {"newton_steps": 3, "spacing_px": 3.0, "adapt_spacing": False}
 FAST_BFLOAT16 = "napari_emgauss.interpolation.prior.interpolator._has_fast_bfloat16"
 
 
@@ -68,8 +68,9 @@ def test_every_pixel_of_a_small_view_is_drawn():
 def test_zoomed_tiles_equal_the_whole_section_zoomed():
     data = np.linspace(50, 200, 60, dtype=np.float32) + np.linspace(0, 40, 71, dtype=np.float32)[:, None]
     volume = eg.Volume(np.stack([data, data + 5, data + 9]), (48, 8, 8))
-    whole = eg.reconstruct(volume, preset="fast", adapt_spacing=False)
-    tiled = eg.reconstruct(volume, preset="fast", adapt_spacing=False, tile_px=33, tile_overlap_px=8)
+    settings = {"preset": "fast", "adapt_spacing": False, "use_teacher": False}
+    whole = eg.reconstruct(volume, **settings)
+    tiled = eg.reconstruct(volume, tile_px=33, tile_overlap_px=8, **settings)
     assert len(tiled.models) > 4
     for zoom in (0.5, 1.0, 1.7):
         difference = np.abs(tiled.render(1.4, zoom=zoom) - whole.render(1.4, zoom=zoom))
@@ -239,7 +240,7 @@ BLOCKS = {"tile_px": 40, "tile_overlap_px": 12, "bundle_sections": 5, "bundle_ov
 
 def test_blocks_that_disagree_fade_into_each_other():
     flat = eg.Volume(np.full((6, 64, 64), 100, np.uint8), (48, 8, 8))
-    quick = {"preset": "fast", "newton_steps": 1, "spacing_px": 3.0, "adapt_spacing": False}
+    quick = {"preset": "fast", "newton_steps": 1, "spacing_px": 3.0, "adapt_spacing": False, "use_teacher": False}
     result = eg.reconstruct(flat, leave_out_damaged=False, **quick, **BLOCKS)
     for block, model in zip(result.plan.blocks, result.models, strict=True):
         model.background += 10 * (block.z + block.y + block.x)

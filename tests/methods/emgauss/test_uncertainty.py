@@ -12,7 +12,7 @@ from napari_emgauss.training import Control, Finished, Progress
 from napari_emgauss.volume import Volume
 
 BRIEF = {
-    "preset": "fast", "joint": 5, "bootstrap": 2, "spacing_px": 4.0, "uncertainty": True, "adapt_spacing": False
+    "preset": "fast", "spacing_px": 4.0, "uncertainty": True, "adapt_spacing": False
 }  # fmt: skip
 
 

@@ -110,7 +110,7 @@ def test_models_with_a_network_are_kept_as_they_are(stack):
 @pytest.mark.parametrize("spacing_px", [1.75, 3.5])
 def test_what_rounding_costs_is_below_two_hundredths_of_a_decibel(isotropic, stack, spacing_px, monkeypatch):
     monkeypatch.setattr("napari_emgauss.methods.emgauss.job.rounded", lambda model, config: model)
-    result = eg.reconstruct(stack, preset="fast", joint=10, bootstrap=5, spacing_px=spacing_px, uncertainty=False)
+    result = eg.reconstruct(stack, preset="fast", spacing_px=spacing_px, uncertainty=False)
     scores = []
     for _ in range(2):
         drawn = np.stack([result.render(k / 6) for k in range(25) if k % 6])

@@ -15,7 +15,7 @@ from napari_emgauss.methods.emgauss.setup import prepare
 from napari_emgauss.methods.emgauss.shared import check_shareable, open_draft, open_job
 from napari_emgauss.training import BlockSpec, LocalEngine, run_block
 
-TINY = {"preset": "fast", "joint": 1, "newton_steps": 1, "spacing_px": 4.0, "tile_px": 32, "tile_overlap_px": 8}
+TINY = {"preset": "fast", "newton_steps": 1, "spacing_px": 4.0, "tile_px": 32, "tile_overlap_px": 8}
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from napari_emgauss.methods.emgauss.shared import VolumeInBoxes, open_job
 from napari_emgauss.training.engines.boxes import BoxesToDraw
 
 TINY = {
-    "preset": "fast", "joint": 1, "newton_steps": 1, "spacing_px": 4.0, "tile_px": 32, "tile_overlap_px": 8,
+    "preset": "fast", "newton_steps": 1, "spacing_px": 4.0, "tile_px": 32, "tile_overlap_px": 8,
     "bundle_sections": 3, "bundle_overlap": 1,
 }  # fmt: skip
 

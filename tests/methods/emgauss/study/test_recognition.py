@@ -7,7 +7,7 @@ import napari_emgauss as eg
 from napari_emgauss.errors import FileFormatError
 from napari_emgauss.training import Control
 
-QUICK = {"preset": "fast", "joint": 2, "bootstrap": 1, "spacing_px": 4.0, "adapt_spacing": False, "device": "cpu"}
+QUICK = {"preset": "fast", "spacing_px": 4.0, "adapt_spacing": False, "device": "cpu"}
 
 
 def changed(stack, index):
