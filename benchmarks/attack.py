@@ -3,7 +3,8 @@
 ``python -m benchmarks.attack --inputs 10000 --seed 1 --output docs/lab/reliability.md``
 
 What comes of a file is success, or one plain line that names the file. Anything else is a finding: another exception, a
-crash, a file that takes more than `LIMIT_S` or `LIMIT_BYTES`. What loads is used as a person would.
+crash, a file that takes more than `LIMIT_S` or `LIMIT_BYTES`. What loads is used as a person would. Seed and number
+make an input, so that ``--seed 1 --replay 17 4711`` tries two of them again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +28,8 @@ import numpy as np
 import tyro
 
 import napari_emgauss as eg
-from benchmarks.mutations import PARTICLES, VOXEL_NM, make_files, mutated
+from benchmarks.mutations import PARTICLES, SERVED, VOXEL_NM, make_files, mutated
+from benchmarks.serving import served
 from napari_emgauss import errors
 from napari_emgauss.sections import inspect
 
@@ -45,14 +47,15 @@ TOLD_EVERY = 100
 class Outcome:
     """What came of a damaged file."""
 
+    number: int
     kind: str
     damage: str
     result: str
     told: str = ""
 
 
-def use(path: Path, scratch: Path) -> None:
-    """Do with a file what a person does: open, look, draw, export."""
+def use(path: Path, scratch: Path, address: str = "") -> None:
+    """Do with a file what a person does: open, look, draw, export; what is `SERVED`, by its URL below ``address``."""
     if path.name.startswith(PARTICLES):
         _use_particles(path)
     elif path.suffix == ".emgauss":
@@ -60,7 +63,8 @@ def use(path: Path, scratch: Path) -> None:
     elif path.name.endswith((".nii", ".nii.gz")):
         eg.read_stack(path, mask=path, thickness_mm=1.0).describe()
     else:
-        volume = eg.read(path, voxel_size_nm=VOXEL_NM)
+        place = f"{address}/{path.parent.name}/{path.name}" if path.name.startswith(SERVED) else path
+        volume = eg.read(place, voxel_size_nm=VOXEL_NM)
         volume.describe()
         inspect(volume, stop=lambda: False)
         for index in (0, volume.n_sections // 2, volume.n_sections - 1):
@@ -111,12 +115,12 @@ def judge(path: Path, error: BaseException) -> tuple[str, str]:
     return (REFUSED if plain else FINDING), f"{type(error).__name__}: {text[:300]}"
 
 
-def attempt(path: Path, scratch: Path) -> tuple[str, str]:
+def attempt(path: Path, scratch: Path, address: str = "") -> tuple[str, str]:
     """Use a file in a child process with limits; what came of it, and what was told."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _in_child(path, scratch, writing)
+        _in_child(path, scratch, address, writing)
     os.close(writing)
     answer = _answer(reading, child)
     os.close(reading)
@@ -129,13 +133,13 @@ def attempt(path: Path, scratch: Path) -> tuple[str, str]:
     return str(result), str(told)
 
 
-def _in_child(path: Path, scratch: Path, writing: int) -> None:
+def _in_child(path: Path, scratch: Path, address: str, writing: int) -> None:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (used + LIMIT_BYTES, used + LIMIT_BYTES))
     sys.stderr.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
-        use(path, scratch)
+        use(path, scratch, address)
         outcome = (LOADED, "")
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is judged
         outcome = judge(path, error)
@@ -157,27 +161,55 @@ def _answer(reading: int, child: int) -> bytes | None:
 
 
 def attack(
-    n_inputs: int, seed: int, folder: Path, only: tuple[str, ...] = (), told: Callable[[list[Outcome]], object] = len
+    numbers: Iterable[int],
+    seed: int,
+    folder: Path,
+    only: tuple[str, ...] = (),
+    told: Callable[[list[Outcome]], object] = len,
 ) -> list[Outcome]:
-    """Damage and use so many files; the same seed damages them alike. What came of them so far is told now and then."""
+    """Damage and use files: kinds take turns, and a number's damage follows from it and the seed.
+
+    Parameters
+    ----------
+    numbers
+        Which inputs; numbers of kinds that are not in ``only`` are passed over.
+    folder
+        Empty; what is in it is served, too.
+    told
+        Called with the outcomes so far now and then, and at every finding.
+    """
     good = folder / "good"
     good.mkdir()
-    files = {name: path for name, path in make_files(good).items() if not only or name in only}
-    for path in files.values():  # compiles what will be needed, and makes sure that they are good
-        use(path, folder)
-        (folder / "out.ome.tif").unlink(missing_ok=True)
-    outcomes, rng, names = [], np.random.default_rng(seed), list(files)
-    for number in range(n_inputs):
-        name = names[number % len(names)]
-        work = folder / "work"
-        work.mkdir()
-        path, damage = mutated(files[name], work, rng)
-        result, told = attempt(path, work)
-        outcomes.append(Outcome(kind=name, damage=damage, result=result, told=told))
-        shutil.rmtree(work)
-        if len(outcomes) % TOLD_EVERY == 0 or outcomes[-1].result == FINDING:
-            told(outcomes)
+    files = make_files(good)
+    outcomes, names = [], list(files)
+    with served(folder) as address:
+        _warm([path for name, path in files.items() if not only or name in only], folder, address)
+        for number in numbers:
+            name = names[number % len(names)]
+            if only and name not in only:
+                continue
+            work = folder / "work"
+            work.mkdir()
+            path, damage = mutated(files[name], work, np.random.default_rng([seed, number]))
+            result, words = attempt(path, work, address)
+            outcomes.append(Outcome(number=number, kind=name, damage=damage, result=result, told=words))
+            shutil.rmtree(work)
+            if len(outcomes) % TOLD_EVERY == 0 or result == FINDING:
+                told(outcomes)
     return outcomes
+
+
+def _warm(files: list[Path], folder: Path, address: str) -> None:
+    """Compile what will be needed, and make sure that the files are good."""
+    for path in files:
+        if path.name.startswith(SERVED) or path.suffix == ".n5":
+            # Not in this process: TensorStore's threads do not survive a fork.
+            result, words = attempt(path, folder, address)
+            if result != LOADED:
+                raise RuntimeError(f"{path.name} should be good: {words}")
+        else:
+            use(path, folder)
+        (folder / "out.ome.tif").unlink(missing_ok=True)
 
 
 def table(outcomes: list[Outcome]) -> str:
@@ -189,7 +221,7 @@ def table(outcomes: list[Outcome]) -> str:
         lines.append(f"| `{kind}` | {sum(numbers)} | {' | '.join(map(str, numbers))} |")
     totals = [sum(o.result == result for o in outcomes) for result in (LOADED, REFUSED, FINDING)]
     lines.append(f"| all | {sum(totals)} | {' | '.join(map(str, totals))} |")
-    findings = [f"- `{o.damage}`: {o.told}" for o in outcomes if o.result == FINDING]
+    findings = [f"- {o.number}, `{o.damage}`: {o.told}" for o in outcomes if o.result == FINDING]
     return "\n".join([*lines, "", *findings[:100]]) + "\n"
 
 
@@ -201,6 +233,8 @@ class Attack:
     """Damaged files."""
     seed: int = 0
     """Seed of the damage."""
+    replay: tuple[int, ...] = ()
+    """Numbers of the inputs to try again, instead of all."""
     only: tuple[str, ...] = ()
     """Names of files, as the table has them; all if there are none."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
@@ -223,7 +257,8 @@ def main(arguments: Any = None) -> int:
         return text
 
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = attack(options.inputs, options.seed, Path(folder), options.only, report)
+        numbers = options.replay or range(options.inputs)
+        outcomes = attack(numbers, options.seed, Path(folder), options.only, report)
     sys.stdout.write(report(outcomes))
     return int(any(o.result == FINDING for o in outcomes))
 

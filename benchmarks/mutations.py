@@ -27,6 +27,8 @@ from napari_emgauss.phantoms import Acquisition, brain_phantom, phantom_molecule
 
 SHAPE = (4, 32, 36)
 VOXEL_NM = (40.0, 8.0, 8.0)
+SERVED = "served-"
+"""What the names of those begin with that are opened by a URL."""
 _NUMBERS = (0, 1, 2, 255, 256, 2**15, 2**16 - 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1)
 _VALUES = (
     None,
@@ -71,6 +73,9 @@ def make_files(folder: Path) -> dict[str, Path]:
         file.create_dataset("raw", data=sections, chunks=(1, 32, 36), compression="gzip")
     _old_zarr(folder / "v04.ome.zarr", sections)
     _sharded_zarr(folder / "sharded.ome.zarr", sections)
+    _n5(folder / "a.n5", sections)
+    shutil.copytree(folder / "a.n5", folder / f"{SERVED}a.n5")
+    shutil.copytree(folder / "v05.ome.zarr", folder / f"{SERVED}v05.ome.zarr")
     for suffix in ("png", "tif"):
         images = folder / f"images-{suffix}"
         images.mkdir()
@@ -193,6 +198,19 @@ def _sharded_zarr(path: Path, sections: np.ndarray) -> None:
     image = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
     group = zarr.create_group(path, attributes={"ome": {"version": "0.5", "multiscales": [image]}})
     group.create_array("0", data=sections, shards=(4, 32, 36), chunks=(1, 16, 12))
+
+
+def _n5(path: Path, sections: np.ndarray) -> None:
+    """Write an N5 dataset of one block for each section; its axes are x, y, z, its numbers big-endian."""
+    n, *shape = sections.shape
+    described: dict[str, Any] = {"dimensions": [*shape[::-1], n], "blockSize": [*shape[::-1], 1]}
+    described |= {"dataType": "uint8", "compression": {"type": "gzip"}, "resolution": list(VOXEL_NM[::-1])}
+    head = struct.pack(">HHIII", 0, 3, *shape[::-1], 1)
+    for z, section in enumerate(sections):
+        block = path / "0" / "0" / str(z)
+        block.parent.mkdir(parents=True, exist_ok=True)
+        block.write_bytes(head + gzip.compress(section.tobytes()))
+    (path / "attributes.json").write_text(json.dumps(described), encoding="utf-8")
 
 
 def mutated(good: Path, into: Path, rng: np.random.Generator) -> tuple[Path, str]:
