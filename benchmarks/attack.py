@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -118,7 +119,9 @@ def judge(path: Path, error: BaseException) -> tuple[str, str]:
 def attempt(path: Path, scratch: Path, address: str = "") -> tuple[str, str]:
     """Use a file in a child process with limits; what came of it, and what was told."""
     reading, writing = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking beside threads: none of them does anything
+        child = os.fork()
     if child == 0:
         _in_child(path, scratch, address, writing)
     os.close(writing)
@@ -138,6 +141,7 @@ def _in_child(path: Path, scratch: Path, address: str, writing: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (used + LIMIT_BYTES, used + LIMIT_BYTES))
     sys.stderr.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    warnings.simplefilter("ignore")
     try:
         use(path, scratch, address)
         outcome = (LOADED, "")

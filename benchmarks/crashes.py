@@ -5,7 +5,8 @@
 Each command runs once undisturbed, to know its time and its result. Then it is started and ended so many times. After
 each end a file has its final name only if it is whole; a traceback, or a process that goes on for more than
 `PATIENCE_S`, is a finding. The command is then given again: it must come to the result of the undisturbed run, to the
-last bit.
+last bit. Every `FRESH_EVERY`-th end is that of a new process. The others are forked from one that has imported
+everything, which takes longer than what they do, and write checkpoints every `CHECKPOINT_EVERY_S`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
+import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +33,7 @@ import numpy as np
 import tyro
 
 import napari_emgauss as eg
+from napari_emgauss.cli.terminal import on_signals, quit_at_once
 from napari_emgauss.forward.simulation import phantom_particles
 from napari_emgauss.io.particles import write_particles
 from napari_emgauss.io.stacks import read_world_volume, write_stack
@@ -36,6 +42,9 @@ from napari_emgauss.phantoms import Acquisition, brain_phantom, phantom, simulat
 
 PATIENCE_S = 60.0
 """Longest that a process may take to end."""
+FRESH_EVERY = 8
+CHECKPOINT_EVERY_S = 0.3
+"""Short, for the trainings are: at the usual interval of a minute, none would ever write one."""
 MAIN = "import sys; from napari_emgauss.cli import main; sys.exit(main(sys.argv[1:]))"
 _CTRL_C = b"\x03"
 
@@ -87,12 +96,43 @@ def _press(terminal: int) -> None:
     os.write(terminal, _CTRL_C)
 
 
-def run(arguments: tuple[str, ...], way: str | None = None, after_s: float = 0.0) -> Run:
+def command(arguments: Sequence[str]) -> int:
+    """Run a command in this process as the program does, but for `CHECKPOINT_EVERY_S`."""
+    with on_signals(quit_at_once):
+        from napari_emgauss.cli import main
+        from napari_emgauss.training import RunConfig
+
+        defaults = RunConfig.__init__.__kwdefaults__
+        before = defaults["checkpoint_every_s"]
+        defaults["checkpoint_every_s"] = CHECKPOINT_EVERY_S
+        try:
+            return main(arguments)
+        finally:
+            defaults["checkpoint_every_s"] = before
+
+
+def _start(arguments: tuple[str, ...], *, fresh: bool) -> tuple[int, int]:
+    """Start a command in a pseudo-terminal of its own, in a new process or a forked one; its process and terminal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking beside threads: none of them does anything
+        process, terminal = pty.fork()
+    if process == 0:
+        if fresh:
+            os.execv(sys.executable, [sys.executable, "-c", MAIN, *arguments])
+        sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
+        code = 1
+        try:
+            code = command(arguments)
+        except BaseException:  # noqa: BLE001 - told as a new process would
+            traceback.print_exc()
+        os._exit(code)
+    return process, terminal
+
+
+def run(arguments: tuple[str, ...], way: str | None = None, after_s: float = 0.0, *, fresh: bool = False) -> Run:
     """Give a command in a pseudo-terminal of its own, and end it ``after_s`` seconds later unless ``way`` is None."""
     start = time.monotonic()
-    process, terminal = pty.fork()
-    if process == 0:
-        os.execv(sys.executable, [sys.executable, "-c", MAIN, *arguments])
+    process, terminal = _start(arguments, fresh=fresh)
     text, open_, limit_s = b"", True, 20 * PATIENCE_S
     pending = way
     while True:
@@ -133,19 +173,20 @@ def fingerprint(path: Path) -> np.ndarray:
     return np.stack([model.render(z) for z in np.linspace(0.0, model.z_range[1], 5)])
 
 
-def training(folder: Path, shape: tuple[int, int, int] = (37, 96, 128), settings: tuple[str, ...] = ()) -> Work:
+def training(folder: Path, shape: tuple[int, int, int] = (19, 48, 72), settings: tuple[str, ...] = ()) -> Work:
     """Make a stack, and return a training of two blocks on it, which keeps checkpoints."""
     stack, output, kept = folder / "stack.tif", folder / "out" / "new.emgauss", folder / "kept"
     eg.write(phantom(shape, seed=1).every(6), stack)
     arguments = ("reconstruct", str(stack), "-o", str(output), "--checkpoint", str(kept), "--overwrite")
-    return Work("reconstruct", (*arguments, "--set", f"tile_px={shape[1]}", *settings), output, kept)
+    tiles = (f"tile_px={shape[1]}", "tile_overlap_px=8")
+    return Work("reconstruct", (*arguments, "--set", *tiles, *settings), output, kept)
 
 
-def slices(folder: Path, settings: tuple[str, ...] = ()) -> Work:
+def slices(folder: Path, settings: tuple[str, ...] = ("solve_steps=3", "spacing=3.0")) -> Work:
     """Make stacks of a head that moves, and return their reconstruction, which keeps checkpoints."""
     out, kept = folder / "out", folder / "kept-svr"
     stacks, masks = [], []
-    for stack in simulate_stacks(*brain_phantom((36, 40, 36)), Acquisition(thickness_mm=3.0), seed=1).stacks:
+    for stack in simulate_stacks(*brain_phantom((24, 26, 24)), Acquisition(thickness_mm=3.0), seed=1).stacks:
         stacks.append(str(write_stack(stack, folder / f"{stack.name}.nii.gz")))
         masks.append(str(write_mask(stack, folder / f"{stack.name}_mask.nii.gz")))
     outputs = ("-o", str(out / "brain.nii.gz"), "--model", str(out / "brain.emgauss"), "--checkpoint", str(kept))
@@ -154,10 +195,10 @@ def slices(folder: Path, settings: tuple[str, ...] = ()) -> Work:
     return Work("svr", (*arguments, *more), out / "brain.emgauss", kept, ("brain.nii.gz",))
 
 
-def particles(folder: Path, settings: tuple[str, ...] = ("n_gaussians=1000",)) -> Work:
+def particles(folder: Path, settings: tuple[str, ...] = ("n_gaussians=500",), n: int = 150) -> Work:
     """Make particles, and return the reconstruction of their map, which keeps checkpoints."""
     out, kept = folder / "out", folder / "kept-gem"
-    table = write_particles(phantom_particles(400, box_px=32, pixel_size_angstrom=5.0, snr=0.2), folder / "p.star")
+    table = write_particles(phantom_particles(n, box_px=32, pixel_size_angstrom=5.0, snr=0.2), folder / "p.star")
     outputs = ("-o", str(out / "map.mrc"), "--model", str(out / "map.emgauss"), "--checkpoint", str(kept))
     arguments = ("gem", str(table), *outputs, "--overwrite", "--set", *settings)
     return Work("gem", arguments, out / "map.emgauss", kept, ("map.mrc",))
@@ -185,16 +226,19 @@ def writing(folder: Path, stack: Path, models: Mapping[str, Path]) -> list[Work]
 def undisturbed(work: Work) -> tuple[np.ndarray, float]:
     """Return what comes of a command that nobody ends, and its seconds."""
     _clear(work)
+    with redirect_stdout(StringIO()):  # here: imports and compiles what those that are forked will use
+        command(work.arguments)
+    _clear(work)
     whole = run(work.arguments)
     if whole.code != 0:
         raise RuntimeError(f"the undisturbed {work.name} failed: {whole.text}")
     return fingerprint(work.output), whole.seconds
 
 
-def trial(work: Work, reference: np.ndarray, way: str, after_s: float) -> Trial:
+def trial(work: Work, reference: np.ndarray, way: str, after_s: float, *, fresh: bool = False) -> Trial:
     """End a command once, look at what is left, and give it again."""
     _clear(work)
-    ended = run(work.arguments, way, after_s)
+    ended = run(work.arguments, way, after_s, fresh=fresh)
     finding = after_the_end(work, ended, reference) or _given_again(work, reference)
     return Trial(work=work.name, way=way, after_s=after_s, finding=finding)
 
@@ -247,6 +291,7 @@ def crash(n_ends: int, seed: int, folder: Path, told: Callable[[list[Trial]], ob
     for train in trainings:
         results[train.name] = undisturbed(train)
         models[train.name] = Path(shutil.copy(train.output, folder / f"finished-{train.name}.emgauss"))
+    start_s = max(run(trainings[0].arguments, fresh=True).seconds - results[trainings[0].name][1], 0.0)
     writings = writing(folder, folder / "stack.tif", models)
     results |= {work.name: undisturbed(work) for work in writings}
     everything = [*trainings, *trainings, *writings]  # trainings have most to lose
@@ -255,7 +300,9 @@ def crash(n_ends: int, seed: int, folder: Path, told: Callable[[list[Trial]], ob
         work = everything[number % len(everything)]
         way = list(WAYS)[int(rng.integers(len(WAYS)))]
         reference, seconds = results[work.name]
-        trials.append(trial(work, reference, way, float(rng.uniform(0.0, 1.05 * seconds))))
+        fresh = number % FRESH_EVERY == 0
+        after_s = float(rng.uniform(0.0, 1.05 * (seconds + fresh * start_s)))
+        trials.append(trial(work, reference, way, after_s, fresh=fresh))
         told(trials)
     return trials
 

@@ -66,7 +66,7 @@ def make_files(folder: Path) -> dict[str, Path]:
     for name in ("a.ome.tif", "a.mrc", "v05.ome.zarr"):
         eg.write(data, folder / name)
     eg.write(eg.Volume(sections.astype(np.float32), VOXEL_NM), folder / "float.mrc")
-    stack = eg.SliceStack(sections, np.diag([4.0, 1, 1, 1]), 4.0)
+    stack = eg.SliceStack(sections.astype(np.float32), np.diag([4.0, 1, 1, 1]), 4.0)
     for name in ("a.nii", "b.nii.gz"):
         write_stack(stack, folder / name)
     with h5py.File(folder / "a.h5", "w") as file:
@@ -227,7 +227,7 @@ def mutated(good: Path, into: Path, rng: np.random.Generator) -> tuple[Path, str
     if target.suffix == ".json" or target.name in (".zattrs", ".zarray", ".zgroup"):
         known += 4 * [_in_json]
     elif target.suffix == ".emgauss":
-        known += 6 * [_in_model_header]
+        known += 6 * [_in_model_header] + 4 * [_in_model_numbers]
     done = []
     content = target.read_bytes()
     # Mostly within what is packed: damage to a packed file is seldom more than a wrong checksum.
@@ -305,13 +305,24 @@ def _in_json(content: bytes, rng: np.random.Generator) -> bytes:
         keys: list[Any] = list(node) if isinstance(node, dict) else list(range(len(node)))
         key = keys[int(rng.integers(len(keys)))]
         if not isinstance(node[key], dict | list) or not node[key] or rng.random() < 0.2:
-            if rng.random() < 0.2:
+            number, chance = node[key], rng.random()
+            if chance < 0.2:
                 del node[key]
+            elif chance < 0.5 and type(number) in (int, float):  # what is nearly right gets furthest
+                node[key] = (number + 1, number - 1, 2 * number, -number, number / 2)[int(rng.integers(5))]
             else:
                 node[key] = _VALUES[int(rng.integers(len(_VALUES)))]
             break
         node = node[key]
     return json.dumps(document).encode()
+
+
+def _in_model_numbers(content: bytes, rng: np.random.Generator) -> bytes:
+    """Change numbers behind a model's header, whose sizes stay right."""
+    (n_bytes,) = struct.unpack("<Q", content[:8]) if len(content) >= 8 else (0,)
+    start, numbers = content[: 8 + n_bytes], content[8 + n_bytes :]
+    mutation = (_flipped_bits, _extreme_float, _blank_stretch)[int(rng.integers(3))]
+    return start + mutation(numbers, rng)[: len(numbers)]
 
 
 def _in_model_header(content: bytes, rng: np.random.Generator) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,7 +21,9 @@ def served(folder: Path) -> Iterator[str]:
     """Serve the files of a folder from a process of its own; yields their address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
         process = multiprocessing.get_context("fork").Process(target=server.serve_forever, daemon=True)
-        process.start()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # forking beside threads: none of them does anything
+            process.start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:

@@ -1,4 +1,4 @@
-"""A training ended in the two ways that leave least time; the other ways and commands are tried by the benchmark."""
+"""Trainings ended in the ways that leave least time; the other ways and commands are tried by the benchmark."""
 
 import os
 
@@ -8,24 +8,43 @@ from benchmarks import crashes
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
 
+QUICK = {
+    "training": ("adapt_spacing=false", "uncertainty=false"),
+    "slices": ("solve_steps=1", "spacing=4.0"),
+    "particles": ("n_gaussians=30", "shape_iterations=1", "likelihood_iterations=1", "refine=off"),
+}
+
 
 @pytest.fixture(scope="module")
-def training(tmp_path_factory):
-    """A training, its result, and how long it takes."""
-    settings = ("tile_overlap_px=8", "adapt_spacing=false", "uncertainty=false")
-    work = crashes.training(tmp_path_factory.mktemp("crashes"), (19, 48, 72), settings)
-    result, seconds = crashes.undisturbed(work)
-    return work, result, seconds
+def trainings(tmp_path_factory):
+    """Trainings by their makers: with their results and how long they take, once each is needed."""
+    known = {}
+
+    def tried(name):
+        if name not in known:
+            work = getattr(crashes, name)(tmp_path_factory.mktemp(name), settings=QUICK[name])
+            known[name] = (work, *crashes.undisturbed(work))
+        return known[name]
+
+    return tried
 
 
-@pytest.mark.parametrize(("way", "share"), [("kill -9", 0.8), ("terminal closed", 0.6)])
-def test_a_training_that_is_ended_keeps_its_word(training, way, share):
-    work, result, seconds = training
+@pytest.mark.parametrize(
+    ("name", "way", "share"),
+    [
+        ("training", "kill -9", 0.8),
+        ("training", "terminal closed", 0.6),
+        ("slices", "kill -9", 0.7),
+        ("particles", "kill -9", 0.7),
+    ],
+)
+def test_a_training_that_is_ended_keeps_its_word(trainings, name, way, share):
+    work, result, seconds = trainings(name)
     assert crashes.trial(work, result, way, share * seconds).finding == ""
 
 
-def test_a_broken_output_is_a_finding(training):
-    work, result, _ = training
+def test_a_broken_output_is_a_finding(trainings):
+    work, result, _ = trainings("training")
     ended = crashes.Run(code=0, text="", seconds=1.0)
     work.output.parent.mkdir(exist_ok=True)
     work.output.write_bytes(b"half")

@@ -13,6 +13,8 @@ from napari_emgauss.gaussians.algebra import GaussianTerms
 
 SOLID_COLUMNS: dict[str, tuple[int, ...]] = {"mean": (3,), "log_scale": (3,), "quaternion": (4,), "amplitude": ()}
 """Parameters by name, with the shape that each has for one Gaussian."""
+LARGEST = 1e15
+"""Parameters of a file are within ± this: their squares, and sums of a volume of them, are far from float32's end."""
 LOG_SCALE_LIMIT = 12.0
 """Standard deviations stay within e^-12 .. e^12 of the unit of length, whatever the parameters: Σ is never singular."""
 
@@ -81,6 +83,11 @@ class SolidGaussians(nn.Module):
                     parameter.grad = None
                     parameter.data = parameter.new_empty(held[name])
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def are_plausible(values: Tensor) -> bool:
+    """Return whether all numbers are finite and within ± `LARGEST`."""
+    return bool((values.abs() <= LARGEST).all())
 
 
 def covariance_from(log_scale: Float[Tensor, "n 3"], quaternion: Float[Tensor, "n 4"]) -> Float[Tensor, "n 3 3"]:

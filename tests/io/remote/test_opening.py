@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import sys
 from pathlib import Path
 
@@ -143,6 +144,21 @@ def test_a_server_that_goes_away_is_an_error_and_no_zeros(tmp_path, server, valu
     chunk.write_bytes(chunk.read_bytes()[:20])
     with pytest.raises(FileFormatError, match=r"a\.ome\.zarr"):
         volume.section(0)
+
+
+@pytest.mark.parametrize("where", ["server", "folder", "file"])
+@pytest.mark.parametrize("name", ["a.n5", "a.ome.zarr"])
+def test_what_is_deleted_is_an_error_and_no_zeros(tmp_path, server, values, make_n5, where, name):
+    if name == "a.n5":
+        make_n5(tmp_path / name, resolution=[4, 5, 40])
+    else:
+        plain(tmp_path / name, values)
+    places = {"server": f"{server}/{name}", "folder": tmp_path / name, "file": f"file://{tmp_path}/{name}"}
+    volume = read(places[where])
+    np.testing.assert_array_equal(volume.section(0), values[0])
+    shutil.rmtree(tmp_path / name)
+    with pytest.raises(FileFormatError, match=f"{name}.*no longer there"):
+        volume.section(39)
 
 
 def test_a_window_larger_than_memory_is_refused(tmp_path, server, values, monkeypatch):

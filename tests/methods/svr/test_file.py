@@ -48,9 +48,10 @@ def test_a_damaged_model_is_refused_in_words(reconstructed, tmp_path, header, te
         eg.load(damaged(reconstructed, tmp_path, header, tensors))
 
 
-def test_numbers_that_are_not_finite_are_refused(reconstructed, tmp_path):
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 3e38])
+def test_numbers_that_are_not_finite_or_implausible_are_refused(reconstructed, tmp_path, value):
     motion = torch.from_numpy(reconstructed.motion.copy())
-    motion[0, 0] = float("inf")
+    motion[0, 0] = value
     with pytest.raises(eg.errors.ModelFileError, match="motion must hold finite"):
         eg.load(damaged(reconstructed, tmp_path, tensors={"motion": motion}))
 

@@ -18,6 +18,7 @@ from napari_emgauss.io.location import Url
 
 CACHE_BYTES = 128 * 2**20
 """Chunks that were read stay in memory up to this, for the next window often needs them too."""
+_DESCRIBED_BY = {"zarr": ".zarray", "zarr3": "zarr.json", "n5": "attributes.json"}
 RETRIES = {"max_retries": 3, "initial_delay": "500ms", "max_delay": "4s"}
 _DENIED = ("PERMISSION_DENIED", "UNAUTHENTICATED", "HTTP 401", "HTTP 403", "HTTP response code: 403")
 _UNREACHABLE = ("UNAVAILABLE", "ABORTED", "DEADLINE_EXCEEDED", "CURL error", "retry attempts failed")
@@ -61,6 +62,7 @@ class RemoteFolder:
         self.url = Url(url.rstrip("/"))
         self._spec = _kvstore(self.url)
         self._denied = ""
+        self._description = ""
         library, context = tensorstore(), _context()
         with explained(self.url):
             self._store = library.KvStore.open(self._spec, context=context).result()
@@ -101,14 +103,28 @@ class RemoteFolder:
     def array(self, name: str, driver: str) -> Any:
         """Open an array: ``zarr``, ``zarr3`` or ``n5``."""
         path = f"{self._spec['path']}{name}/" if name else self._spec["path"]
+        self._description = f"{name}/{_DESCRIBED_BY[driver]}".lstrip("/")
         spec = {"driver": driver, "kvstore": {**self._spec, "path": path}, "recheck_cached_data": False}
         with explained(self.url):
             return tensorstore().open(spec, open=True, read=True, context=_context()).result()
 
     def read(self, array: Any, index: tuple[int | slice, ...]) -> AnyArray:
-        """Return a window of an array."""
+        """Return a window of the array that was opened.
+
+        Raises
+        ------
+        FileFormatError
+            The array is damaged, or no longer there: the library reads chunks that are not there as the fill value.
+        """
         with explained(self.url):
-            return np.asarray(array[index].read().result())
+            window = np.asarray(array[index].read().result())
+            is_there = window.all() or self._store.read(self._description).result().state == "value"
+        if not is_there:
+            raise FileFormatError(
+                f"{self.url} is no longer there. It was deleted, or its disk is no longer connected. Bring it back and "
+                "start again."
+            )
+        return window
 
 
 @contextmanager

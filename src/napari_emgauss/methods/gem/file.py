@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError, ModelFileError
+from napari_emgauss.gaussians.solid import LARGEST, are_plausible
 from napari_emgauss.io.container import Container
 from napari_emgauss.io.guard import array_bytes, check_room_in_memory
 from napari_emgauss.methods.gem.config import GemConfig
@@ -18,6 +20,7 @@ from napari_emgauss.methods.gem.reconstruction import HALVES, PLAIN, VIEWS, VOXE
 from napari_emgauss.methods.gem.symmetry import symmetry_operators
 
 LARGEST_BOX_PX = 2048
+LARGEST_FACTOR = 1e9
 N_VIEW_PARAMETERS = 6
 
 
@@ -51,8 +54,10 @@ def _parse(container: Container) -> GaussianMap:
     if second.box_px != box:
         raise ModelFileError("the halves of the model have boxes of different sizes.")
     factors = np.array(header["factors"], np.float64)
-    if factors.shape != (2, box // 2 + 1) or not np.isfinite(factors).all():
+    if factors.shape != (2, box // 2 + 1):
         raise ModelFileError(f"the model holds factors of shape {factors.shape}; its box needs (2, {box // 2 + 1}).")
+    if not (np.abs(factors) <= LARGEST_FACTOR).all():
+        raise ModelFileError(f"the model holds factors that are not finite, or beyond {LARGEST_FACTOR:g}.")
     halves = container.tensor(HALVES).numpy()
     if halves.ndim != 1 or halves.dtype != np.uint8 or (halves > 1).any():
         raise ModelFileError("the model's split into halves holds something else than 0 and 1.")
@@ -92,6 +97,6 @@ def _half_map(container: Container, number: int, kind: str, box: int) -> FloatAr
         raise ModelFileError(f"the model holds a half map of shape {container.shape(name)}; its box has {box}³ voxels.")
     check_room_in_memory(array_bytes((box,) * 3, 4), what="a half map", remedy="Close other programs.")
     values: FloatArray = container.tensor(name).numpy()
-    if not np.isfinite(values).all():
-        raise ModelFileError("the model's half maps hold numbers that are not finite.")
+    if not are_plausible(torch.from_numpy(values)):
+        raise ModelFileError(f"the model's half maps hold numbers that are not finite, or beyond {LARGEST:g}.")
     return values

@@ -15,7 +15,7 @@ from napari_emgauss.errors import ModelFileError
 from napari_emgauss.forward.ctf import ctf, frequencies
 from napari_emgauss.forward.projections import draw_map, draw_projection, projected, symmetric
 from napari_emgauss.gaussians.algebra import GaussianTerms
-from napari_emgauss.gaussians.solid import SOLID_COLUMNS, SolidGaussians
+from napari_emgauss.gaussians.solid import LARGEST, SOLID_COLUMNS, SolidGaussians, are_plausible
 from napari_emgauss.particles import Particles, Vector
 
 PREFIX = "gaussians."
@@ -76,7 +76,7 @@ def model_from_state(tensors: Mapping[str, Tensor], values: Mapping[str, Any], o
     Raises
     ------
     ModelFileError
-        Tensors are missing, have other shapes, or hold numbers that are not finite.
+        Tensors are missing, have other shapes, or hold numbers that are not finite or implausibly large.
     """
     missing = [name for name in SOLID_COLUMNS if PREFIX + name not in tensors]
     if missing:
@@ -86,8 +86,8 @@ def model_from_state(tensors: Mapping[str, Tensor], values: Mapping[str, Any], o
     for name, tensor in own.items():
         if tensor.shape != (*n, *SOLID_COLUMNS[name]) or tensor.dtype != torch.float32:
             raise ModelFileError(f"the model's {name} has type {tensor.dtype} and shape {tuple(tensor.shape)}.")
-        if not torch.isfinite(tensor).all():
-            raise ModelFileError(f"the model's {name} holds numbers that are not finite.")
+        if not are_plausible(tensor):
+            raise ModelFileError(f"the model's {name} holds numbers that are not finite, or beyond {LARGEST:g}.")
     box, positive = values["box_px"], values["positive"]
     if type(box) is not int or not 8 <= box <= 4096 or box % 2 or type(positive) is not bool:
         raise ModelFileError(f"the model declares a box of {box!r} px.")

@@ -11,7 +11,7 @@ import torch
 from napari_emgauss._types import AnyArray
 from napari_emgauss.errors import ConfigError, ModelFileError, VolumeError
 from napari_emgauss.gaussians import SolidGaussians
-from napari_emgauss.gaussians.solid import SOLID_COLUMNS
+from napari_emgauss.gaussians.solid import LARGEST, SOLID_COLUMNS, are_plausible
 from napari_emgauss.io.container import Container
 from napari_emgauss.methods.svr.config import SvrConfig
 from napari_emgauss.methods.svr.reconstruction import PER_SLICE_COLUMNS, SliceReconstruction, StackShape
@@ -54,14 +54,14 @@ def _parse(container: Container) -> SliceReconstruction:
         found = container.dtype(name), container.shape(name)
         if found != (dtype, shape):
             raise ModelFileError(f"{name} must be {dtype} of shape {shape}, got {found[0]} of shape {found[1]}.")
-    gaussians = SolidGaussians({name: _finite(container, name) for name in SOLID_COLUMNS})
+    gaussians = SolidGaussians({name: _plausible(container, name) for name in SOLID_COLUMNS})
     grid = WorldGrid(_shape(header["grid"]["shape"]), _affine(header["grid"]["affine"]))
     return SliceReconstruction(
         gaussians=gaussians.requires_grad_(requires_grad=False),
         frame=_affine(header["frame"]),
         grid=grid,
         stacks=stacks,
-        **{name: _finite(container, name).numpy() for name in PER_SLICE_COLUMNS},
+        **{name: _plausible(container, name).numpy() for name in PER_SLICE_COLUMNS},
         intensity=_positive(header["intensity"]),
         config=SvrConfig.from_json(header["config"]),
         record=dict(header["record"]),
@@ -85,13 +85,13 @@ def _error(container: Container) -> WorldVolume | None:
         return None
     if container.dtype("error") != "F32" or len(container.shape("error")) != 3:
         raise ModelFileError("the model's map of errors must be F32 with three axes.")
-    return WorldVolume(_finite(container, "error").numpy(), _affine(values["affine"]))
+    return WorldVolume(_plausible(container, "error").numpy(), _affine(values["affine"]))
 
 
-def _finite(container: Container, name: str) -> torch.Tensor:
+def _plausible(container: Container, name: str) -> torch.Tensor:
     tensor = container.tensor(name)
-    if not bool(torch.isfinite(tensor).all()):
-        raise ModelFileError(f"{name} must hold finite numbers.")
+    if not are_plausible(tensor):
+        raise ModelFileError(f"{name} must hold finite numbers within ±{LARGEST:g}.")
     return tensor
 
 
