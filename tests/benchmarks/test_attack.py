@@ -1,6 +1,9 @@
 """A few damaged files of every format; thousands are tried by the benchmark."""
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +13,15 @@ from benchmarks import attack, mutations
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the memory of a process")
 
 
-@pytest.mark.slow
-def test_damaged_files_are_used_or_refused_in_one_line(tmp_path):
+def test_damaged_files_are_used_or_refused_in_one_line():
     pytest.importorskip("tensorstore", reason="pip install 'napari-emgauss[remote]'")
-    outcomes = attack.attack(range(52), 4, tmp_path)
-    assert [outcome for outcome in outcomes if outcome.result == attack.FINDING] == []
-    assert {outcome.result for outcome in outcomes} == {attack.LOADED, attack.REFUSED}
+    # In a process of its own: it forks, which libraries that other tests have used do not survive.
+    root = Path(attack.__file__).parents[1]
+    path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "benchmarks.attack", "--inputs", "52", "--seed", "4"]
+    ran = subprocess.run(command, cwd=root, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "| all | 52 |" in ran.stdout
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+import napari_emgauss as eg
 from napari_emgauss.cli import main
 from napari_emgauss.forward.simulation import simulate_particles
 from napari_emgauss.io.particles import read_particles, write_particles
@@ -130,15 +131,20 @@ def failing_table(self, path, *, overwrite):
     raise OSError("no room")
 
 
-def test_a_map_that_cannot_be_written_does_not_take_the_model_with_it(folder, capsys, monkeypatch, tmp_path):
+@pytest.mark.parametrize("asked", [["--model", "m.emgauss"], []])
+def test_a_map_that_cannot_be_written_does_not_take_the_model_with_it(folder, capsys, monkeypatch, tmp_path, asked):
     def failing(self, path, *, overwrite):
         raise OSError("the disk is full")
 
     monkeypatch.setattr("napari_emgauss.io.particles.density_map.DensityMap.write", failing)
-    also = ["--model", str(tmp_path / "m.emgauss")]
-    assert main(["gem", str(folder / "p.star"), "-o", str(tmp_path / "map.mrc"), *also, *SETTINGS]) == 1
-    assert "the disk is full" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["m.emgauss"]
+    monkeypatch.chdir(tmp_path)
+    assert main(["gem", str(folder / "p.star"), "-o", str(tmp_path / "map.mrc"), *asked, *SETTINGS]) == 1
+    told = capsys.readouterr()
+    (kept,) = tmp_path.iterdir()
+    assert "the disk is full" in told.err
+    assert f"What was learned is in {kept.name if asked else kept}" in told.out
+    assert kept.name == ("m.emgauss" if asked else "map.kept.emgauss")
+    assert eg.load(kept).n_gaussians > 0
 
 
 def test_a_stopped_run_replaces_nothing_that_is_finished(folder, capsys, monkeypatch, tmp_path):

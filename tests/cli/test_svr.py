@@ -1,5 +1,7 @@
 """One volume from stacks, in the world, and words that say what was done."""
 
+import errno
+import os
 import signal
 
 import numpy as np
@@ -54,6 +56,26 @@ def test_a_volume_is_written_where_the_object_is_in_the_world(brain, capsys):
     ):
         assert main(command) == 1
         assert said in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full_does_not_take_what_was_learned(brain, tmp_path, capsys, monkeypatch):
+    _, _, _, arguments = brain
+    full, save = tmp_path / "full", eg.SliceReconstruction.save
+    full.mkdir()
+
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("napari_emgauss.io.stacks.write_world_volume", refuse)
+    monkeypatch.setattr(
+        eg.SliceReconstruction, "save", lambda own, path: refuse() if full in path.parents else save(own, path)
+    )
+    command = ["svr", *arguments, "--thickness-mm", "2", "-o", str(full / "brain.nii.gz")]
+    assert main([*command, "--checkpoint", str(tmp_path / "kept")]) == 1
+    told, kept = capsys.readouterr(), tmp_path / "kept" / "brain.kept.emgauss"
+    assert "No space left" in told.err
+    assert f"What was learned is in {kept}" in told.out
+    assert np.isfinite(eg.load(kept).volume().values).all()
 
 
 def test_outputs_are_tried_before_any_work(brain, capsys, monkeypatch):

@@ -135,7 +135,7 @@ class GemCommand:
                 return INTERRUPTED
         stopped = end[-1].reason is FinishReason.STOPPED
         named = stopped_output if stopped and any(path.exists() for path in self._outputs()) else as_it_is
-        self._write_map(result, named, console)
+        whole = self._write_map(result, named, console)
         state = "stopped early, kept" if stopped else "done"
         took = format_duration(end[-1].seconds)
         what = f"{result.n_gaussians} Gaussians, a map of {result.box_px}³ voxels"
@@ -148,7 +148,7 @@ class GemCommand:
             console.print("Earlier outputs were left as they were; those of this run are called NAME.stopped.")
         failed = self._write_extras(result, named, console)
         console.print(result.resolution().table())
-        return INTERRUPTED if stopped else int(failed)
+        return INTERRUPTED if stopped else int(failed or not whole)
 
     def _read(self) -> Particles:
         from napari_emgauss.io.particles import read_particles
@@ -175,17 +175,19 @@ class GemCommand:
         also = (self.model, self.local_resolution, self.gaussians, self.figure)
         return [self.output, *self._half_paths(), *(path for path in also if path is not None)]
 
-    def _write_map(self, result: GaussianMap, named: Naming, console: Console) -> None:
-        """Write the map, and the model even where that fails: hours are in it."""
-        from napari_emgauss.cli.outputs import save_model
+    def _write_map(self, result: GaussianMap, named: Naming, console: Console) -> bool:
+        """Write the map and the model; return whether both are where they should be."""
+        from napari_emgauss.cli.outputs import write_with_model
 
-        output = named(self.output)
-        try:
-            b_factor = None if self.b_factor == "none" else self.b_factor
-            result.map(b_factor=b_factor).write(output, overwrite=True)
-        finally:
-            if self.model is not None:
-                save_model(result, named(self.model), console, otherwise=[output.parent])
+        b_factor = None if self.b_factor == "none" else self.b_factor
+        return write_with_model(
+            lambda path: result.map(b_factor=b_factor).write(path, overwrite=True),
+            result,
+            named(self.output),
+            None if self.model is None else named(self.model),
+            console,
+            checkpoint=self.checkpoint,
+        )
 
     def _write_extras(self, result: GaussianMap, named: Naming, console: Console) -> bool:
         """Write what can be made again from the model; return whether something of it failed, which is said."""

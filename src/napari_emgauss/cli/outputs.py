@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -84,6 +85,49 @@ def save_model(model: Any, path: Path, console: Console, *, otherwise: Sequence[
             )
             return kept
         raise
+
+
+def other_places(checkpoint: Path | None) -> list[Path]:
+    """Return folders for a model that cannot be saved where it should be."""
+    return [folder for folder in (checkpoint, Path(tempfile.gettempdir()), Path.home()) if folder is not None]
+
+
+def write_with_model(
+    write: Callable[[Path], object],
+    result: Any,
+    output: Path,
+    model: Path | None,
+    console: Console,
+    *,
+    checkpoint: Path | None,
+) -> bool:
+    """Write what a model draws, and the model itself where it has a name, or where the rest fails: hours may be in it.
+
+    Returns
+    -------
+    Whether both are where they should be.
+
+    Raises
+    ------
+    OSError, ValueError, RuntimeError
+        What is drawn could not be written; where the model is was told.
+    """
+    places = [output.parent, *other_places(checkpoint)]
+    try:
+        write(output)
+    except (OSError, ValueError, RuntimeError, MemoryError):
+        kept = save_model(result, model or _free_name(output), console, otherwise=places)
+        console.print(f"What was learned is in {kept}; napari-emgauss export writes it anew.")
+        raise
+    return model is None or save_model(result, model, console, otherwise=places) == model
+
+
+def _free_name(output: Path) -> Path:
+    """Return a name beside an output for a model that nobody has named."""
+    stem, n = output.name.removesuffix(".gz").rpartition(".")[0], 1
+    while (path := output.with_name(f"{stem}.kept{n if n > 1 else ''}.emgauss")).exists():
+        n += 1
+    return path
 
 
 def tell_of_checkpoints(folder: Path | None, console: Console) -> None:

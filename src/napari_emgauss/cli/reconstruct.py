@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -78,6 +77,7 @@ class Reconstruct:
             check_outputs,
             check_writable,
             export_volume,
+            other_places,
             save_model,
             tell_of_checkpoints,
         )
@@ -153,7 +153,7 @@ class Reconstruct:
             console.print(f"Stopped before anything was learned: no model was written.{self._hint()}")
             return INTERRUPTED
         wanted = stopped_output(output) if stopped and output.exists() else output
-        saved = save_model(result, wanted, console, otherwise=self._other_places())
+        saved = save_model(result, wanted, console, otherwise=other_places(self.checkpoint))
         state = "stopped early, kept" if stopped else "done"
         console.print(f"{state} after {format_duration(end[-1].seconds)}: {result.n_gaussians} Gaussians in {saved}")
         if wanted != output:
@@ -181,11 +181,6 @@ class Reconstruct:
 
     def _hint(self) -> str:
         return "" if self.checkpoint is None else f" What was found on the sections is in {self.checkpoint}."
-
-    def _other_places(self) -> list[Path]:
-        """Folders for a model that cannot be saved where it should be."""
-        folders = [self.checkpoint, Path(tempfile.gettempdir()), Path.home()]
-        return [folder for folder in folders if folder is not None]
 
     def _verdict(self, volume: Volume, result: Reconstruction) -> str:
         """Say whether the reconstruction pays on the sections held out; if not, how to have the better one."""

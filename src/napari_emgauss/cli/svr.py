@@ -63,7 +63,7 @@ class SvrCommand:
     def run(self) -> int:
         """Reconstruct a volume and write it; 130 when the user stopped it."""
         from napari_emgauss.cli.display import TrainingDisplay, plain_console, stop_on_interrupt
-        from napari_emgauss.cli.outputs import check_outputs, save_model, tell_of_checkpoints
+        from napari_emgauss.cli.outputs import check_outputs, tell_of_checkpoints, write_with_model
         from napari_emgauss.cli.reconstruct import stopped_output
         from napari_emgauss.cli.settings import parse_settings
         from napari_emgauss.io.container import check_model_name
@@ -104,19 +104,24 @@ class SvrCommand:
         stopped = end[-1].reason is FinishReason.STOPPED
         output = stopped_beside(self.output) if stopped and self.output.exists() else self.output
         model = stopped_output(self.model) if self.model and stopped and self.model.exists() else self.model
-        if model is not None:
-            save_model(result, model, console, otherwise=[output.parent])
-        write_world_volume(result.volume(), output, overwrite=True)
+        whole = write_with_model(
+            lambda path: write_world_volume(result.volume(), path, overwrite=True),
+            result,
+            output,
+            model,
+            console,
+            checkpoint=self.checkpoint,
+        )
         state = "stopped early, kept" if stopped else "done"
         z, y, x = result.grid.shape
         took = format_duration(end[-1].seconds)
         console.print(f"{state} after {took}: {z} × {y} × {x} voxels of {size:.3g} mm in {output}")
         if output != self.output:
             console.print(f"The volume in {self.output} was left as it was.")
-        if model != self.model:
+        if model != self.model and whole:
             console.print(f"The model in {self.model} was left as it was; this one is in {model}.")
         console.print(describe_motion(result))
-        return INTERRUPTED if stopped else 0
+        return INTERRUPTED if stopped else int(not whole)
 
     def _read(self, console: Console) -> list[SliceStack]:
         """Read the stacks with their masks, and say what they are."""

@@ -22,15 +22,24 @@ class Activity:
     def __init__(self) -> None:
         self._entry: Any | None = None
         self._ended = False
+        self._opening = self._wanted = False
 
     def open(self, text: str, total: int) -> None:
         """Begin an entry of ``total`` steps."""
         from napari.utils import progress
 
         self.close()
-        if self._ended:
+        self._wanted = not self._ended
+        if self._ended or self._opening:
             return
-        self._entry = progress(total=total, desc=text, file=io.StringIO())  # the terminal needs no second bar
+        self._opening = True
+        try:
+            # All events are processed before it returns: another may be opened meanwhile, or this one closed.
+            self._entry = progress(total=total, desc=text, file=io.StringIO())  # the terminal needs no second bar
+        finally:
+            self._opening = False
+        if not self._wanted:
+            self.close()
 
     def show(self, done: int) -> None:
         """Say how much is done."""
@@ -44,6 +53,7 @@ class Activity:
 
     def close(self) -> None:
         """End the entry, also when the dock is gone."""
+        self._wanted = False
         entry, self._entry = self._entry, None
         if entry is not None:
             with contextlib.suppress(KeyError, RuntimeError):
