@@ -33,12 +33,14 @@ import numpy as np
 import tyro
 
 import napari_emgauss as eg
+from napari_emgauss.cli import main as main_of_program
 from napari_emgauss.cli.terminal import on_signals, quit_at_once
 from napari_emgauss.forward.simulation import phantom_particles
 from napari_emgauss.io.particles import write_particles
 from napari_emgauss.io.stacks import read_world_volume, write_stack
 from napari_emgauss.io.stacks.world import write_mask
 from napari_emgauss.phantoms import Acquisition, brain_phantom, phantom, simulate_stacks
+from napari_emgauss.training import RunConfig
 
 PATIENCE_S = 60.0
 """Longest that a process may take to end."""
@@ -46,6 +48,7 @@ FRESH_EVERY = 8
 CHECKPOINT_EVERY_S = 0.3
 """Short, for the trainings are: at the usual interval of a minute, none would ever write one."""
 MAIN = "import sys; from napari_emgauss.cli import main; sys.exit(main(sys.argv[1:]))"
+ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _CTRL_C = b"\x03"
 
 
@@ -98,34 +101,44 @@ def _press(terminal: int) -> None:
 
 def command(arguments: Sequence[str]) -> int:
     """Run a command in this process as the program does, but for `CHECKPOINT_EVERY_S`."""
-    with on_signals(quit_at_once):
-        from napari_emgauss.cli import main
-        from napari_emgauss.training import RunConfig
-
-        defaults = RunConfig.__init__.__kwdefaults__
-        before = defaults["checkpoint_every_s"]
-        defaults["checkpoint_every_s"] = CHECKPOINT_EVERY_S
-        try:
-            return main(arguments)
-        finally:
-            defaults["checkpoint_every_s"] = before
+    defaults = RunConfig.__init__.__kwdefaults__
+    before = defaults["checkpoint_every_s"]
+    defaults["checkpoint_every_s"] = CHECKPOINT_EVERY_S
+    try:
+        return main_of_program(arguments)
+    finally:
+        defaults["checkpoint_every_s"] = before
 
 
 def _start(arguments: tuple[str, ...], *, fresh: bool) -> tuple[int, int]:
     """Start a command in a pseudo-terminal of its own, in a new process or a forked one; its process and terminal."""
+    # A signal waits until the program can answer it: what is before is Python's, or ours.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    begun, tell = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # forking beside threads: none of them does anything
         process, terminal = pty.fork()
-    if process == 0:
+    if process != 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+        os.close(tell)
+        os.read(begun, 1)  # there is no process yet while its terminal is made
+        os.close(begun)
+    else:
+        os.write(tell, b".")
+        os.close(tell)
         if fresh:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
             os.execv(sys.executable, [sys.executable, "-c", MAIN, *arguments])
-        sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
         code = 1
         try:
-            code = command(arguments)
+            with on_signals(quit_at_once):
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+                sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
+                code = command(arguments)
         except BaseException:  # noqa: BLE001 - told as a new process would
             traceback.print_exc()
-        os._exit(code)
+        finally:
+            os._exit(code)
     return process, terminal
 
 

@@ -1,12 +1,10 @@
 """Trainings ended in the ways that leave least time; the other ways and commands are tried by the benchmark."""
 
-import os
-
 import pytest
 
-from benchmarks import crashes
+pytest.importorskip("pty", reason="needs a pseudo-terminal", exc_type=ImportError)
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+from benchmarks import crashes
 
 QUICK = {
     "training": ("adapt_spacing=false", "uncertainty=false"),

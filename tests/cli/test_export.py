@@ -7,6 +7,7 @@ import pytest
 
 import napari_emgauss as eg
 from napari_emgauss.cli import main
+from napari_emgauss.io.container import Container
 
 
 @pytest.mark.parametrize("name", ["iso.ome.tif", "iso.ome.zarr", "iso.mrc"])
@@ -31,6 +32,27 @@ def test_ctrl_c_during_export_leaves_nothing(folder, monkeypatch):
     assert main(["export", str(folder / "stack.emgauss"), str(target)]) == 130
     assert set(folder.iterdir()) == before
     assert drawn_on == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+@pytest.mark.parametrize(("more", "said"), [([], "nothing half-written"), (["--shards"], "The same command goes on")])
+def test_ctrl_c_while_a_block_is_read_is_no_damage_of_the_model(folder, monkeypatch, capsys, tmp_path, more, said):
+    render, tensor, drawing = eg.Reconstruction.render, Container.tensor, []
+
+    def draw(self, *args, **kwargs):
+        drawing.append(True)
+        return render(self, *args, **kwargs)
+
+    def interrupted(self, name):
+        if drawing:
+            os.kill(os.getpid(), signal.SIGINT)
+        return tensor(self, name)
+
+    monkeypatch.setattr(eg.Reconstruction, "render", draw)
+    monkeypatch.setattr(Container, "tensor", interrupted)
+    assert main(["export", str(folder / "stack.emgauss"), str(tmp_path / "a.ome.zarr"), *more]) == 130
+    assert said in capsys.readouterr().err
+    assert drawing
 
 
 def test_shards_show_what_planes_do_and_go_on_after_ctrl_c(folder, monkeypatch, capsys):

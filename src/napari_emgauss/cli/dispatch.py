@@ -68,8 +68,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except WritePaused as paused:
         errors.print(_plain(paused))
         return INTERRUPTED
-    except (KeyboardInterrupt, WriteCancelled):
-        errors.print("Interrupted; nothing half-written was left behind.")
+    except (KeyboardInterrupt, WriteCancelled) as interrupt:
+        told = _plain(interrupt) if isinstance(interrupt, KeyboardInterrupt) and interrupt.args else ""
+        errors.print(told or "Interrupted; nothing half-written was left behind.")
         return INTERRUPTED
     except (ValueError, OSError, RuntimeError, MemoryError, FloatingPointError) as error:
         if "--debug" in (sys.argv if arguments is None else arguments):

@@ -18,7 +18,7 @@ from napari_emgauss.cli.display import plain_console
 from napari_emgauss.cli.terminal import on_signals, printable, quit_at_once
 from napari_emgauss.errors import ConfigError, FileFormatError
 from napari_emgauss.evaluation import Evaluation
-from napari_emgauss.io import WRITABLE_SUFFIXES, WriteCancelled, WritePaused, read, write
+from napari_emgauss.io import WRITABLE_SUFFIXES, read, write
 from napari_emgauss.io.atomic import check_target, try_writing
 from napari_emgauss.resampling.boxes import MakePlanes, export_in_boxes
 from napari_emgauss.resampling.planes import Planes
@@ -211,7 +211,7 @@ def write_in_boxes(
         if stopping:
             quit_at_once(signum, frame)
         stopping = True
-        raise WritePaused(f"Interrupted; what is written of {path} is kept. The same command goes on.")
+        raise KeyboardInterrupt(f"Interrupted; what is written of {path} is kept. The same command goes on.")
 
     with on_signals(stop), Progress(console=console, transient=True) as bar:
         task = bar.add_task(f"writing {escape(printable(path.name))}", total=None)
@@ -252,7 +252,7 @@ class _Interruptible:
             quit_at_once(signum, frame)
         self.cancelled = True
         if self._drawing:
-            raise WriteCancelled("writing was cancelled; nothing was left behind.")
+            raise KeyboardInterrupt  # nothing that is being done may take it for an error of its own
 
 
 def check_results_folder(folder: Path) -> None:
