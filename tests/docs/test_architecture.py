@@ -26,5 +26,9 @@ def test_the_picture_has_the_layers_of_the_contract_from_top_to_bottom():
 
 def test_every_layer_is_drawn_and_nothing_else_stands_in_the_package():
     package = ROOT / "src" / "napari_emgauss"
-    found = {path.stem for path in package.iterdir() if path.suffix in ("", ".py") and path.stem != "__init__"}
+    found = {
+        path.stem
+        for path in package.iterdir()
+        if path.suffix in ("", ".py") and path.stem not in ("__init__", "__main__")
+    }
     assert found - {"__pycache__"} == set().union(*layers_by_contract())
