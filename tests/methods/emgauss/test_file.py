@@ -1,5 +1,6 @@
 import contextlib
 import json
+import math
 import struct
 import tracemalloc
 import zlib
@@ -117,6 +118,7 @@ def test_foreign_bytes_are_a_clear_error(raw, tmp_path):
         lambda h: h.update(config=[]),
         lambda h: h.update(dtype="(2,"),
         lambda h: h.update(record=None),
+        lambda h: h["record"].update(seconds=math.inf),
         lambda h: h.update(blocks=None),
         lambda h: h.update(scaling=[0, 1]),
         lambda h: h.update(uncertainty=None),

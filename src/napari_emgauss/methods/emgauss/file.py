@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -77,7 +78,7 @@ def _parse(container: Container) -> Reconstruction:
         observed=tuple(observed),
         plan=plan,
         models=_models(container, config, plan, observed),
-        record=dict(header["record"]),
+        record=_plain(header["record"]),
         uncertainty_map=_uncertainty(container, len(observed) - 1, (shape[1], shape[2])),
     )
 
@@ -175,6 +176,12 @@ def _shape(values: Any) -> tuple[int, int, int]:
     if not all(0 < v <= MAX_SIDE for v in (z, y, x)):
         raise ModelFileError(f"the model declares an impossible shape {values}.")
     return z, y, x
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    """Return a record that volumes made of the model can carry on: without infinity and NaN, which are no JSON."""
+    json.dumps(record, allow_nan=False)
+    return dict(record)
 
 
 def _finite(value: Any) -> float:
