@@ -18,7 +18,9 @@ from tests.training.toy import ToyJob, noisy_images
 from napari_emgauss.errors import BlocksFailedError, ConfigError, WorkersLostError
 from napari_emgauss.io.jobs import BlockState, JobWatch, Request, is_asked, read_entries
 from napari_emgauss.io.store import JobFolder, JobMemory
-from napari_emgauss.training import Control, Finished, FinishReason, Improved, Progress, RunConfig
+from napari_emgauss.training import Control, Finished, FinishReason, Improved, Notice, Progress, RunConfig
+from napari_emgauss.training.engines import dask
+from napari_emgauss.training.engines.clusters import local_cluster
 from napari_emgauss.training.engines.dask import DaskEngine, failure_message
 
 pytestmark = pytest.mark.xdist_group("cluster")
@@ -135,6 +137,23 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_block_changes_nothing(cluste
     thread.join(60)
     assert len([entry for entry in log(tmp_path, "begun") if entry.block == block]) == 2
     assert same(models(JobFolder(tmp_path, "toy")), undisturbed)
+
+
+def test_without_workers_a_stop_ends_at_once_and_processes_of_this_machine_are_started_anew(
+    undisturbed, tmp_path, monkeypatch
+):
+    with local_cluster(1) as client:
+        client.retire_workers(list(client.scheduler_info()["workers"]))
+        wait_for(lambda: not client.scheduler_info()["workers"])
+        control = Control()
+        threading.Timer(0.5, control.stop).start()
+        share(client, toy(), tmp_path, control)
+        assert JobWatch(tmp_path).look().count(BlockState.DONE) == 0
+        monkeypatch.setattr(dask, "ALONE_S", 0.2)
+        events = []
+        store = share(client, toy(), tmp_path, emit=events.append)
+    assert same(models(store), undisturbed)
+    assert any("anew" in event.message for event in events if isinstance(event, Notice))
 
 
 def test_a_scheduler_that_goes_while_it_is_asked_is_told_of_in_words(cluster, undisturbed, tmp_path, monkeypatch):

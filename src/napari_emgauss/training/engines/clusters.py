@@ -94,6 +94,20 @@ def local_cluster(n_workers: int, *, memory_bytes: int | None = None, gpu: bool 
         yield client
 
 
+def start_workers_anew(client: Client) -> bool:
+    """Start all processes of a cluster of this machine again, where none is left; False if it is another cluster.
+
+    Dask replaces a worker that dies at work, but not one that dies while it starts.
+    """
+    cluster = client.cluster
+    if not isinstance(cluster, LocalCluster):
+        return False
+    n_workers = len(cluster.worker_spec)
+    cluster.scale(0)
+    cluster.scale(n_workers)
+    return True
+
+
 @contextmanager
 def scheduler_at(address: str) -> Iterator[Client]:
     """Connect to a scheduler, like ``tcp://node:8786``; its workers must reach the job's folder and the stack.

@@ -21,6 +21,7 @@ from napari_emgauss.io.jobs import Request, ask, withdraw
 from napari_emgauss.io.store import JobFolder
 from napari_emgauss.training.control import Control
 from napari_emgauss.training.engines.boxes import BoxesToDraw
+from napari_emgauss.training.engines.clusters import start_workers_anew
 from napari_emgauss.training.engines.local import BlockEnd, RunConfig
 from napari_emgauss.training.engines.tasks import BlockOutcome, BlockSpec, draw_box, run_block, wait_until_seen
 from napari_emgauss.training.events import Finished, FinishReason, Improved, Notice, Progress
@@ -37,7 +38,7 @@ MOST_AT_ONCE = 1000
 TRIES = 3
 """Times that a job is opened for a block, where that fails."""
 ALONE_S = 30.0
-"""Time without any worker after which that is told."""
+"""Time without any worker after which that is told, and processes of this machine are started anew."""
 
 
 class DaskEngine:
@@ -137,7 +138,9 @@ class _ClusterRun:
         self.completed = as_completed(loop=self.client.loop)
         self.name = secrets.token_hex(4)
         self.n_sent = self.window = 0
-        self.alone_since: float | None = self.begun
+        self.n_threads = 0
+        self.alone_since = self.begun
+        self.told_alone = False
         self.paused = False
 
     def all_blocks(self) -> FinishReason:
@@ -216,14 +219,19 @@ class _ClusterRun:
         self.counted = now
         if self.client.status not in ("running", "connecting"):
             raise WorkersLostError(_LOST)
-        n_threads = sum(worker["nthreads"] for worker in self.client.scheduler_info(n_workers=-1)["workers"].values())
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        self.n_threads = sum(worker["nthreads"] for worker in workers)
         # No block waits at a worker: Dask would take it for a cause when that dies.
-        self.window = max(n_threads, 1)
-        if n_threads:
+        self.window = max(self.n_threads, 1)
+        if self.n_threads:
             self.alone_since = now
-        elif self.alone_since is not None and now - self.alone_since > ALONE_S:
-            self.alone_since = None  # said once
-            self.emit(Notice(message="No worker has come yet. Blocks wait until the cluster has started some."))
+        elif now - self.alone_since > ALONE_S:
+            self.alone_since = now
+            if start_workers_anew(self.client):
+                self.emit(Notice(message="No worker is left: they are started anew."))
+            elif not self.told_alone:
+                self.told_alone = True
+                self.emit(Notice(message="No worker is there. Blocks wait until the cluster has started some."))
 
     def _collect(self) -> None:
         """Take note of blocks that have ended; wait a moment where none has."""
@@ -290,6 +298,9 @@ class _ClusterRun:
         """Have blocks in training kept as they are; those that were sent but not begun end at once."""
         ask(self.store.folder, Request.STOP)
         while self.at_work and not self.control.stopped_at_once and self.client.status == "running":
+            self._count_workers()
+            if not self.n_threads:  # nobody is training; what was learned before is in the folder
+                return
             self._collect()
 
     def _failures(self) -> str:
