@@ -45,6 +45,7 @@ def status(*states, runner=None, asked=(), left=None):
         (status(D, F), "Ended: 1 of 2 blocks done. 1 block failed. 'Retry failed' tries them again."),
         (status(D, D), "Done: all 2 blocks. The folder has no model yet"),
     ],
+    ids=range(10),  # the sentence has the number of a process in it: another one in each of the test's processes
 )
 def test_every_state_of_a_job_is_told_in_a_sentence(of, said):
     assert said in describe(of, error="no room", has_model=False)
