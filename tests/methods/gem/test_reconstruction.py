@@ -112,3 +112,10 @@ def test_an_inconsistent_file_is_refused(parts, spoil, message, tmp_path):
     path = write_container(tmp_path / "bad.emgauss", "gem", header, tensors.items())
     with pytest.raises(ModelFileError, match=message):
         load(path)
+
+
+def test_a_file_of_before_mixes_its_plain_half_maps_in(parts, tmp_path):
+    header, tensors = parts
+    old = {name: tensor for name, tensor in tensors.items() if not name.endswith("/voxels")}
+    loaded = load(write_container(tmp_path / "old.emgauss", "gem", header, old.items()))
+    assert all(np.array_equal(mixed, plain) for mixed, plain in zip(loaded.voxels, loaded.plain, strict=True))

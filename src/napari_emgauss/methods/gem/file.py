@@ -61,13 +61,14 @@ def _parse(container: Container) -> GaussianMap:
     halves = container.tensor(HALVES).numpy()
     if halves.ndim != 1 or halves.dtype != np.uint8 or (halves > 1).any():
         raise ModelFileError("the model's split into halves holds something else than 0 and 1.")
+    mixed_in = VOXELS if f"0/{VOXELS}" in container.names else PLAIN  # files of before mixed in the plain ones
     return GaussianMap(
         pixel_size_angstrom=pixel,
         config=config,
         models=(first, second),
         factors=factors,
         plain=(_half_map(container, 0, PLAIN, box), _half_map(container, 1, PLAIN, box)),
-        voxels=(_half_map(container, 0, VOXELS, box), _half_map(container, 1, VOXELS, box)),
+        voxels=(_half_map(container, 0, mixed_in, box), _half_map(container, 1, mixed_in, box)),
         halves=halves.astype(np.int64),
         view_changes=_view_changes(container, len(halves)),
         record=dict(header["record"]),
