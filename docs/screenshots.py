@@ -143,6 +143,8 @@ def take_assistant(theme: str, folder: Path, size: tuple[int, int]) -> None:
 
 def take_slices(theme: str, folder: Path, size: tuple[int, int]) -> None:
     """From slices to a volume."""
+    from napari_emgauss._napari.training.steps import Step
+
     viewer, shoot = opened(theme, folder, size)
     viewer.open_sample(PLUGIN, "moving_brain")
     slices = open_widget(viewer, "Slices to volume")
@@ -153,7 +155,7 @@ def take_slices(theme: str, folder: Path, size: tuple[int, int]) -> None:
     until(lambda: not slices.controller.busy)
     slices.view.result.table.table.selectRow(0)
     until(lambda: not slices.view.result.pair.isHidden())
-    slices.view.show_result()
+    slices.view.show_step(Step.EXPORT)
     shoot("slices-trained")
     viewer.close()
     settle(0.3)
@@ -161,6 +163,8 @@ def take_slices(theme: str, folder: Path, size: tuple[int, int]) -> None:
 
 def take_particles(theme: str, folder: Path, size: tuple[int, int]) -> None:
     """From particles to a map."""
+    from napari_emgauss._napari.training.steps import Step
+
     viewer, shoot = opened(theme, folder, size)
     viewer.open_sample(PLUGIN, "particles")
     particles = open_widget(viewer, "Particles to map")
@@ -170,7 +174,7 @@ def take_particles(theme: str, folder: Path, size: tuple[int, int]) -> None:
     until(lambda: particles.view.panel.bar.value() > 0.55 * particles.view.panel.bar.maximum() > 0)
     shoot("particles-training")
     until(lambda: not particles.controller.busy)
-    particles.view.reveal_panel()
+    particles.view.show_step(Step.LOOK)
     shoot("particles-trained")
     viewer.close()
     settle(0.3)

@@ -29,3 +29,15 @@ def test_a_bar_tells_which_step_is_wanted_and_lets_only_open_ones_be_chosen(qtbo
         bar.buttons[step].click()
     assert wanted == [Step.LOOK]
     assert bar.buttons[Step.STACK].text() == "Stacks"
+
+
+@pytest.mark.parametrize(
+    ("at", "marked"),
+    [(Step.STACK, Step.TRAIN), (Step.LOOK, Step.TRAIN), (Step.TRY, Step.TRY), (Step.TRAIN, Step.TRAIN)],
+)
+def test_a_training_that_begins_is_at_its_step(qtbot, at, marked):
+    bar = StepBar(OF_SLICES.tips, names=OF_SLICES.names, guide="faq.md")
+    qtbot.addWidget(bar)
+    bar.show_step(at)
+    bar.show_training()
+    assert bar.step is marked

@@ -119,6 +119,7 @@ class ParticlesController:
         self.gallery.predict_by(None)
         self.view.show_editable(editable=False)
         self.view.panel.show_running()
+        self.view.bar.show_training()
         self.view.reveal_panel()
         self._tell()
         training.start()

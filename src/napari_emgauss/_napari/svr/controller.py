@@ -101,6 +101,7 @@ class SlicesController:
         layers = self.stacks.layers
         self.view.show_editable(editable=False)
         self.view.panel.show_running()
+        self.view.bar.show_training()
         self.view.reveal_panel()
         self._tell()
         self._reading.submit(

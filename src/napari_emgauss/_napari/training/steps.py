@@ -117,6 +117,11 @@ class StepBar(QWidget):
         self.step = step
         self.buttons[step].setChecked(True)
 
+    def show_training(self) -> None:
+        """Mark the step of a training that begins."""
+        if self.step not in (Step.TRY, Step.TRAIN):
+            self.show_step(Step.TRAIN)
+
     def show_next(self, text: str, *, opened: Collection[Step]) -> None:
         """Say what comes next, and let these steps be chosen."""
         self.next.setText(text)
