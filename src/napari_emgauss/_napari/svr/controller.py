@@ -19,7 +19,7 @@ from napari_emgauss._napari.svr.view import STEPS, SlicesView
 from napari_emgauss._napari.training.closing import may_close
 from napari_emgauss._napari.training.progress import point_of
 from napari_emgauss._napari.training.run import TrainingRun
-from napari_emgauss._napari.training.steps import Step, opened_steps
+from napari_emgauss._napari.training.steps import Step
 from napari_emgauss._napari.viewer.space import LayerInSpace, point_in_view
 from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss.methods.svr import SliceReconstruction
@@ -119,12 +119,12 @@ class SlicesController:
 
     def _tell(self) -> None:
         """Say what comes next."""
-        training, can_train = self.view.panel.runs, self.view.panel.train_button.isEnabled()
-        opened = opened_steps(can_train=can_train, training=training, has_result=self.result.layer is not None)
-        if self.view.bar.step not in opened:
-            self.view.bar.show_step(Step.STACK)
-        text = STEPS.next_from(self.view.bar.step, can_train=can_train, training=training)
-        self.view.bar.show_next(text, opened=opened)
+        self.view.bar.show_state(
+            STEPS,
+            can_train=self.view.panel.train_button.isEnabled(),
+            training=self.view.panel.runs,
+            has_result=self.result.layer is not None,
+        )
 
     def stop(self) -> None:
         """End the training and keep what was learned; once more: at once."""

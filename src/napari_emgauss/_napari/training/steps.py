@@ -127,3 +127,10 @@ class StepBar(QWidget):
         self.next.setText(text)
         for step, made in self.buttons.items():
             made.setEnabled(step in opened)
+
+    def show_state(self, words: StepWords, *, can_train: bool, training: bool, has_result: bool) -> None:
+        """Let the steps be chosen that make sense now, be at one of them, and say what comes next."""
+        opened = opened_steps(can_train=can_train, training=training, has_result=has_result)
+        if self.step not in opened:
+            self.show_step(Step.STACK)
+        self.show_next(words.next_from(self.step, can_train=can_train, training=training), opened=opened)
