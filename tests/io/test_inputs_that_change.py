@@ -125,7 +125,7 @@ def test_chunks_that_were_never_there_are_told_when_a_store_is_opened(tmp_path):
     for name in ("0/0/0", "0/1/1"):
         (path / "0" / "c" / name).unlink()
     volume = read(path)
-    assert "2 of 30 chunks are not in the file and read as 0" in volume.describe()
+    assert "2 of 30 chunks are not there and read as 0" in volume.describe()
     assert not volume.section(0, (0, 8, 0, 8)).any()
 
 

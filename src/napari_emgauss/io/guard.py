@@ -183,6 +183,11 @@ def check_room_in_memory(needed: int, *, what: str, remedy: str) -> None:
         )
 
 
+def missing_chunks(count: int, of: int, fill: Any) -> dict[str, str]:
+    """Return what a stack's metadata tell of chunks that are not there, and are read as ``fill``."""
+    return {"missing": f"{count} of {of} chunks are not there and read as {fill or 0}"} if count else {}
+
+
 def json_object(value: Any) -> dict[str, Any]:
     """Return ``value`` if it is a JSON object, otherwise an empty one."""
     return value if isinstance(value, dict) else {}

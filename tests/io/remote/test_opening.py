@@ -192,3 +192,37 @@ def test_a_command_takes_a_url(tmp_path, server, values, capsys):
     assert read(target).voxel_size_nm == (4, 4, 4)
     assert main(["interpolate", f"{server}/b.ome.zarr", str(Path(target).with_name("b.ome.tif"))]) == 1
     assert "no OME-Zarr or N5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["server", "folder", "file"])
+@pytest.mark.parametrize("name", ["a.n5", "v3.ome.zarr", "sharded.ome.zarr", "v2.ome.zarr"])
+def test_chunks_that_are_not_there_are_told_when_it_is_opened_and_an_error_when_they_go(
+    tmp_path, server, values, make_n5, where, name
+):
+    make = {"v2.ome.zarr": version_4, "v3.ome.zarr": plain, "sharded.ome.zarr": sharded}
+    make["a.n5"] = lambda path, _: make_n5(path, resolution=[4, 5, 40])
+    make[name](tmp_path / name, values)
+    files = sorted(file for file in (tmp_path / name).rglob("*") if file.is_file() and "json" not in file.name)
+    chunks = [file for file in files if not file.name.startswith(".")]
+    places = {"server": f"{server}/{name}", "folder": tmp_path / name, "file": f"file://{tmp_path}/{name}"}
+    assert "not there" not in read(places[where]).describe()
+    chunks[0].unlink()
+    volume = read(places[where])
+    assert f"1 of {len(chunks)} chunks are not there and read as 0" in volume.describe()
+    assert not volume.data[0:8, 0:16, 0:16].any()
+    chunks[-1].unlink()
+    with pytest.raises(FileFormatError, match=f"{name}.*1 chunk is no longer there"):
+        volume.data[:]
+
+
+def test_an_array_of_too_many_chunks_to_ask_for_tells_when_it_is_read(tmp_path, server, make_n5, monkeypatch, caplog):
+    monkeypatch.setattr("napari_emgauss.io.remote.chunks.MOST_ASKED", 10)
+    make_n5(tmp_path / "a.n5", resolution=[4, 5, 40])
+    (tmp_path / "a.n5" / "0" / "1" / "2").unlink()
+    volume = read(f"{server}/a.n5")
+    assert "not there" not in volume.describe()
+    volume.data[30]
+    assert caplog.records == []
+    for _ in range(2):
+        assert not volume.data[16:24, 16:32, 0:32].any()
+    assert [record.getMessage() for record in caplog.records] == [f"{server}/a.n5: 1 chunk is not there and read as 0."]

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_emgauss._types import AnyArray
 from napari_emgauss.errors import FileFormatError
-from napari_emgauss.io.guard import HARMLESS_BYTES, InputFiles, array_bytes, check_decoded_size
+from napari_emgauss.io.guard import HARMLESS_BYTES, InputFiles, array_bytes, check_decoded_size, missing_chunks
 
 MOST_LISTED_CHUNKS = 2**18
 """Arrays of more chunks are not searched for missing ones when they are opened."""
@@ -44,11 +44,7 @@ class ChunkFiles:
 
     def missing(self) -> dict[str, str]:
         """Return what to tell of chunks that were not there from the beginning."""
-        if not self._absent:
-            return {}
-        count, of = len(self._absent), array_bytes(self.grid, 1)
-        fill = self._array.metadata.fill_value
-        return {"missing": f"{count} of {of} chunks are not in the file and read as {fill if fill is not None else 0}"}
+        return missing_chunks(len(self._absent or ()), array_bytes(self.grid, 1), self._array.metadata.fill_value)
 
     def read(self, index: tuple[int | slice, ...]) -> AnyArray:
         """Return what a NumPy array would at integers and forward slices."""

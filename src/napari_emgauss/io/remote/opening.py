@@ -12,6 +12,7 @@ from napari_emgauss.errors import FileFormatError, VolumeError
 from napari_emgauss.io.guard import array_bytes, check_fits_memory, foreign_errors, json_object
 from napari_emgauss.io.location import Url
 from napari_emgauss.io.ome_zarr.attributes import KEY, axes_of, check_whole, geometry, multiscales, stack_axes
+from napari_emgauss.io.remote.chunks import StoredChunks
 from napari_emgauss.io.remote.n5 import ATTRIBUTES, finest_array, place_in_space
 from napari_emgauss.io.remote.store import RemoteFolder
 from napari_emgauss.io.source import LazyStack, Source
@@ -93,12 +94,14 @@ def _source(
     chunk = tuple(int(n) for n in array.chunk_layout.read_chunk.shape or array.shape)
     check_fits_memory(url, array_bytes(chunk, dtype.itemsize), what="one chunk")
     shape = tuple(int(array.shape[axis]) for axis in kept)
+    chunks = StoredChunks(url, array)
 
     def fetch(*key: slice) -> AnyArray:
         index: list[int | slice] = [0] * array.ndim
         for axis, part in zip(kept, key, strict=True):
             index[axis] = slice(part.start, part.stop)
         block = folder.read(array, tuple(index))
+        chunks.check(tuple(index), block)
         if kept[0] > kept[-1]:
             block = block.T
         return block[tuple(slice(None, None, part.step) for part in key)]
@@ -113,7 +116,8 @@ def _source(
             sections_per_read=chunk[kept[0]],
         )
 
-    return Source(shape=shape, dtype=dtype, load=load, found_nm=found, origin_nm=origin, metadata=metadata)
+    told = {**metadata, **chunks.missing()}
+    return Source(shape=shape, dtype=dtype, load=load, found_nm=found, origin_nm=origin, metadata=told)
 
 
 def _inside(url: Url, name: str) -> str:
