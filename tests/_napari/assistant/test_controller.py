@@ -5,6 +5,7 @@ import weakref
 import pytest
 
 import napari_emgauss as eg
+from napari_emgauss._napari.assistant.linked_cursor import OVERLAY
 from napari_emgauss._napari.assistant.widget import AssistantWidget
 from napari_emgauss._napari.training.steps import Step
 from napari_emgauss._napari.viewer.layers import LayerPlacement, grid_of, stack_of
@@ -75,11 +76,13 @@ def test_before_and_after_are_a_key_apart_and_the_canvas_is_left_as_it_was(looki
     assert viewer.layers["stack · original"].data.shape[2] == stack_layer.data.shape[2] // 4
     looking.view.look.side_by_side.click()
     assert grid_of(viewer).enabled
+    assert OVERLAY in viewer.canvas.overlays
     assert "stack · original" not in viewer.layers
     looking.view.look.orientations["xz"].click()
     assert tuple(viewer.dims.order) == (1, 0, 2)
     looking.view.bar.buttons[Step.STACK].click()
     assert (grid_of(viewer).enabled, layer.opacity) == (False, 1.0)
+    assert OVERLAY not in viewer.canvas.overlays
     assert all(str(key) != "B" for key in viewer.keymap)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from napari_emgauss._napari.assistant.curtain import Curtain
+from napari_emgauss._napari.assistant.linked_cursor import LinkedCursor
 from napari_emgauss._napari.assistant.look_view import LookView
 from napari_emgauss._napari.compare.plain_layer import PlainLayer
 from napari_emgauss._napari.compare.scoring import Scoring
@@ -45,6 +46,7 @@ class LookController:
         self.scoring = Scoring(view.scores)
         self._plain = PlainLayer(view, viewer)
         self._curtain = Curtain(viewer, moved=view.show_share, lost=lambda: view.curtain.setChecked(False))
+        self._cursor = LinkedCursor(viewer)
         self._open, self._hidden = False, list[Any]()
         self._judged: OpenModel | None = None
         self._key_before: Any = None
@@ -106,11 +108,13 @@ class LookController:
         if beside and self.layer is not None:
             self._alone(self.view.side_by_side)
             self._show_only([*self._stack_layers(), self.layer])
-            self._grid_before = {name: getattr(grid, name) for name in ("enabled", "shape", "stride")}
-            grid.shape, grid.stride = (1, -1), 1
+            self._grid_before = {name: getattr(grid, name) for name in ("enabled", "shape", "stride", "spacing")}
+            grid.shape, grid.stride, grid.spacing = (1, -1), 1, 0
             grid.enabled = True
             fit_to_view(self._viewer)
+            self._cursor.open()
         elif self._grid_before:
+            self._cursor.close()
             for name, value in self._grid_before.items():
                 setattr(grid, name, value)
             self._grid_before = {}

@@ -18,6 +18,7 @@ SHARES = 100
 """Steps of the slider."""
 MIDDLE = 0.5
 """Where the edge is at first."""
+BESIDE_TIP = "Original and reconstruction beside each other: they move together, and both show what the pointer is at."
 CURTAIN_TIP = "Original on the left of an edge, reconstruction on its right; drag the edge, or move the slider."
 
 
@@ -38,7 +39,7 @@ class LookView(QWidget):
         self.models.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.orientations = {name: button(name, tip) for name, tip in ORIENTATIONS.items()}
         self.original = button("Show original (B)", "Before and after: show the stack alone. The key is B.")
-        self.side_by_side = button("Side by side", "Original and reconstruction beside each other; they move together.")
+        self.side_by_side = button("Side by side", BESIDE_TIP)
         self.curtain = button("Movable edge", CURTAIN_TIP)
         self.fade = QSlider(Qt.Orientation.Horizontal)
         self.fade.setRange(0, SHARES)
