@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from qtpy.QtGui import QOpenGLContext
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QApplication
 
@@ -34,6 +35,24 @@ def test_a_layer_of_ours_survives_the_removal_of_the_stack_below_it(viewer, qtbo
         qtbot.waitUntil(lambda ours=ours: ours.visible, timeout=WAIT_MS)
         viewer.screenshot(canvas_only=True, flash=False)
         viewer.layers.clear()
+
+
+def test_what_a_layer_had_on_the_graphics_card_is_freed_in_its_own_window(make_napari_viewer, monkeypatch):
+    one, other = (make_napari_viewer(show=True) for _ in range(2))
+    for viewer in (one, other):
+        open_models(viewer)
+        viewer.add_image(np.zeros((9, 60, 50), np.uint8))
+        viewer.screenshot(canvas_only=True, flash=False)
+    canvas, freed_in = one.window._qt_viewer.canvas, []
+    finish = canvas._scene_canvas.context.finish
+
+    def finish_and_tell():
+        freed_in.append(QOpenGLContext.currentContext())
+        finish()
+
+    monkeypatch.setattr(canvas._scene_canvas.context, "finish", finish_and_tell)
+    one.layers.clear()
+    assert freed_in == [canvas.native.context()]
 
 
 def test_a_frame_without_it_is_painted_before_a_layer_is_shown_again_however_busy_the_window_is(viewer, qtbot):

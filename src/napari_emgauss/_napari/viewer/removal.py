@@ -18,7 +18,10 @@ def is_ours(layer: Any) -> bool:
 
 
 class RemovalGuard:
-    """Takes our layers off the canvas for a moment whenever an image is removed.
+    """Has an image removed from the canvas that it is on, and takes our layers off that for a moment.
+
+    napari 0.9 frees what a removed layer had on the graphics card at once, in whichever window painted last. Windows
+    count their textures each for themselves: where there are two of them, it would be a texture of the other one.
 
     vispy 0.17 frees the buffers of a removed image between two frames. With Mesa's drivers the process crashes where
     another image was on the canvas in the frame before and is drawn in the frame after, most of all where that is a
@@ -34,7 +37,15 @@ class RemovalGuard:
     def __init__(self, viewer: Any) -> None:
         self._viewer = weakref.ref(viewer)
         self._hidden: weakref.WeakSet[Any] = weakref.WeakSet()
+        viewer.layers.events.removing.connect(self._on_removing)
         viewer.layers.events.removed.connect(self._on_removed)
+
+    def _on_removing(self, _event: Any) -> None:
+        viewer = self._viewer()
+        window = getattr(getattr(viewer, "window", None), "_qt_window", None)
+        if window is not None:
+            for canvas in window.findChildren(QOpenGLWidget):
+                canvas.makeCurrent()
 
     def _on_removed(self, event: Any) -> None:
         from napari.layers import Image
