@@ -39,7 +39,7 @@ class Situation:
         if not self.has_stack:
             return OPEN_A_STACK
         if self.problem:
-            return f"Next: {self.problem}"
+            return self.problem
         if step is Step.STACK:
             return "Next: try a part, which takes moments, or train on the whole stack."
         if step is Step.TRY:

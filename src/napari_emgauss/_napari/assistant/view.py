@@ -52,6 +52,7 @@ class AssistantView(QWidget):
             self._pages.addWidget(page)
         self._lay_out()
         self.reconstruct.next_steps.leave_out("Export isotropic")
+        self.reconstruct.stack.tells_problems = False  # the bar does
         self.show_step(Step.STACK)
 
     @property

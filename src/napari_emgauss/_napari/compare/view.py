@@ -96,7 +96,7 @@ class CompareView(QWidget):
         self.body = QWidget()
         self.panes = Panes()
         self.scores = ScoresView()
-        self._scores_title = title("On held-out sections")
+        self._scores_title = title("Is it better?")
         self._window: PanesWindow | None = None
         self.z = ZSlider("Depth, counted in sections: 2.5 is halfway between sections 2 and 3.")
         self.held_out_button = button(

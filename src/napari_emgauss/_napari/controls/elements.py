@@ -10,6 +10,9 @@ from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
+LABEL_PX = 72
+"""Width of the labels of forms: room for the longest one."""
+
 
 def title(text: str) -> QLabel:
     """Return the heading of a part of a widget."""
@@ -68,11 +71,24 @@ def form_layout(parent: QWidget) -> QFormLayout:
     return form
 
 
+def align_labels(*forms: QFormLayout) -> None:
+    """Have the fields of forms that stand below each other begin at one place."""
+    for form in forms:
+        for row_number in range(form.rowCount()):
+            item = form.itemAt(row_number, QFormLayout.ItemRole.LabelRole)
+            label = None if item is None else item.widget()
+            if label is not None:
+                label.setMinimumWidth(LABEL_PX)
+
+
 def folded(text: str) -> QCollapsible:
     """Return a part of a form that is folded away at first."""
     made = QCollapsible(f"▸ {text}")
     for icon in (made.setCollapsedIcon, made.setExpandedIcon):
         icon(QIcon())  # its own are black in every theme
+    outer = made.layout()
+    assert outer is not None
+    outer.setContentsMargins(0, 0, 0, 0)
     made.toggled.connect(lambda shown: made.setText(f"{'▾' if shown else '▸'} {text}"))
     return made
 

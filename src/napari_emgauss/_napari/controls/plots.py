@@ -26,6 +26,7 @@ def take_theme(plot: pg.PlotWidget) -> None:
     for side in ("left", "bottom"):
         plot.getAxis(side).setPen(text)
         plot.getAxis(side).setTextPen(text)
+    plot.resetCachedContent()  # its background is the theme's, and is kept
 
 
 def theme_colours() -> tuple[str, str]:

@@ -294,7 +294,7 @@ class ReconstructController:
         reconstruction = run.session.result()
         if run.session.control.stopped_at_once and not reconstruction.record.get("iterations"):
             return None
-        name = f"{run.stack.layer.name} · {reconstruction.record.get('preset', '')}"
+        name = f"{run.stack.name} · {reconstruction.record.get('preset', '')}"
         return OpenModel(name, reconstruction, run.stack.placement, run.stack.volume, weakref.ref(run.stack.layer))
 
     def _on_layer_removed(self, event: Any) -> None:
@@ -331,6 +331,7 @@ class ReconstructController:
         else:
             self._costs.begin()
         self.view.panel.train_button.setEnabled(not self.problem)
+        self.view.check.button.setEnabled(not self.problem)
         self.view.job_button.setEnabled(not self.problem and self.model is None)
         self.changed.emit()
 

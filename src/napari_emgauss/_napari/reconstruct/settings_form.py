@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSpinBox, QWidget
 
-from napari_emgauss._napari.controls.elements import folded
+from napari_emgauss._napari.controls.elements import align_labels, folded, form_layout
 from napari_emgauss._napari.controls.length_box import LengthBox
 from napari_emgauss._napari.controls.remembered import user_settings
 from napari_emgauss._napari.reconstruct.gpu_test import GpuTest, has_gpu
@@ -141,15 +141,14 @@ class SettingsForm(QWidget):
         self._focus_policies = {editor: editor.focusPolicy() for editor in form.findChildren(QWidget)}
         self.advanced.toggled.connect(self._let_focus)
         self._let_focus(False)
-        layout = QFormLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        layout = form_layout(self)
         layout.addRow("Preset", self.preset)
         layout.addRow(self.note)
         layout.addRow("Device", self.device)
         if has_gpu():
             layout.addRow("", GpuTest())
         layout.addRow(self.advanced)
+        align_labels(layout)
         self._filling = False
         self.preset.setCurrentText("balanced")
         self.recall()
@@ -241,9 +240,7 @@ def _usual(name: str, **chosen: Any) -> dict[str, Any]:
 
 def _editors(parent: QWidget) -> dict[str, QWidget]:
     """One editor per advanced setting."""
-    layout = QFormLayout(parent)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    layout = form_layout(parent)
     editors: dict[str, QWidget] = {}
     for name, setting in ADVANCED.items():
         editor = _editor(name, setting)

@@ -75,7 +75,7 @@ class TrainingLayers:
             redraw_volumes(self._viewer, draft, draft)
             self._models.improved.emit(self._draft)
         else:
-            name = f"{stack.layer.name} · draft"
+            name = f"{stack.name} · draft"
             self._draft = OpenModel(name, draft, stack.placement, stack.volume, weakref.ref(stack.layer))
             if self._opens_draft:
                 self._models.add(self._draft)

@@ -8,7 +8,15 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.chooser import Chooser
-from napari_emgauss._napari.controls.elements import button, column, form_layout, text_label, timer, title
+from napari_emgauss._napari.controls.elements import (
+    align_labels,
+    button,
+    column,
+    form_layout,
+    text_label,
+    timer,
+    title,
+)
 from napari_emgauss._napari.controls.scroll import VerticalScroll
 from napari_emgauss._napari.reconstruct.half_done import HalfDonePanel
 from napari_emgauss._napari.reconstruct.models.next_steps import NextSteps
@@ -45,7 +53,9 @@ class ReconstructView(QWidget):
         self.half_done = HalfDonePanel()
         self.models = ModelsPanel()
         self._start_row = QWidget()
-        form_layout(self._start_row).addRow("Start from", self.start_from)
+        start_form = form_layout(self._start_row)
+        start_form.addRow("Start from", self.start_from)
+        align_labels(start_form)
         self.stack_part = column(title("Stack"), self.stack, self.check, self.half_done)
         self.training_title = title("Training")
         self.training_part = column(
@@ -67,7 +77,7 @@ class ReconstructView(QWidget):
 
     def show_editable(self, *, editable: bool) -> None:
         """Let everything be entered, or nothing while a training runs."""
-        parts = (self.stack, self.stack.trained_on, self.check, self.settings, self.start_from, self.half_done)
+        parts = (self.stack, self.stack.trained_on, self.check, self.settings, self._start_row, self.half_done)
         for widget in parts:
             widget.setEnabled(editable)
         for widget in (self.costs, self.job_button):

@@ -20,7 +20,7 @@ ARRAYS = "Arrays (*.npz *.npy *.pkl);;All files (*)"
 CS, STACKS = ".cs", (".mrcs", ".mrc", ".st")
 """cryoSPARC's tables; files that hold images only."""
 SIGNS = {"Found out": "auto", "White": "white", "Black": "black"}
-NONE_YET = "None yet: open a file below, or try File > Open Sample > EMGauss > Particles of a molecule."
+NONE_YET = "None yet: open a file below, or try File › Open Sample › EMGauss › Particles of a molecule."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,7 +102,7 @@ class StackChoice(QObject):
             No layer, or one that cannot be used; the message says why.
         """
         if self.layer is None:
-            raise VolumeError("open a stack first: drop a file on the viewer, or File > Open Sample > EMGauss.")
+            raise VolumeError("open a stack first: drop a file on the viewer, or File › Open Sample › EMGauss.")
         check_is_stack(self.layer)  # before anything is asked about it
         if question := doubt(self.voxel_size_nm):
             raise VoxelSizeError(question)
@@ -177,9 +177,9 @@ class StackChoice(QObject):
 
     def _update(self) -> None:
         try:
-            self.form.summary.setText(self.volume().describe())
+            self.form.show_summary(self.volume().describe(), is_problem=False)
         except (VolumeError, ConfigError) as error:
-            self.form.summary.setText(message_of(error))
+            self.form.show_summary(message_of(error), is_problem=True)
         self.changed.emit()
 
 

@@ -8,7 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QLabel, QLineEdit, QWidget
 
 from napari_emgauss._napari.controls.chooser import Chooser
-from napari_emgauss._napari.controls.elements import form_layout, row, text_label
+from napari_emgauss._napari.controls.elements import align_labels, form_layout, row, text_label
 from napari_emgauss._napari.controls.length_box import LengthBox
 from napari_emgauss._napari.reconstruct.stack.indices import format_sections
 from napari_emgauss._napari.viewer.regions import REGIONS
@@ -41,6 +41,8 @@ class StackForm(QWidget):
             HOLD_OUT.items(),
         )
         self.summary = text_label()
+        self.tells_problems = True
+        """Whether what is wrong with the stack is said here."""
         self.trained_on = QWidget()
         """What of the stack is trained on; placed by the owner."""
         self._lay_out()
@@ -61,6 +63,12 @@ class StackForm(QWidget):
         trained_on = form_layout(self.trained_on)
         trained_on.addRow("Train on", self.part)
         trained_on.addRow("Hold out", self.hold_out_choice)
+        align_labels(form, trained_on)
+
+    def show_summary(self, text: str, *, is_problem: bool) -> None:
+        """Say what the stack is, or what is wrong with it unless that is said elsewhere."""
+        self.summary.setText("" if is_problem and not self.tells_problems else text)
+        self.summary.setVisible(bool(self.summary.text()))
 
     def show_voxel_size(self, voxel_size_nm: Triple | None) -> None:
         """Show a layer's voxel size; the fields are to be filled where it is unknown."""

@@ -19,6 +19,13 @@ class TrainedStack:
     layer: Any
     placement: LayerPlacement
 
+    @property
+    def name(self) -> str:
+        """Of the layer, and whether it is a part of it: models and layers are named by it."""
+        layer = self.layer
+        whole = tuple((layer.data[0] if layer.multiscale else layer.data).shape)
+        return str(layer.name) if self.volume.shape == whole else f"{layer.name} (part)"
+
 
 class StackRun(TrainingRun):
     """A training of a stack; see `TrainingRun`."""

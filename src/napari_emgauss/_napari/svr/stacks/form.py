@@ -97,7 +97,7 @@ class StacksForm(QWidget):
         super().__init__()
         self._rows: dict[Any, StackRow] = {}
         self._none = text_label(
-            "No stacks yet. Open NIfTI files, drop them on the viewer, or try File > Open Sample > EMGauss > Slices of "
+            "No stacks yet. Open NIfTI files, drop them on the viewer, or try File › Open Sample › EMGauss › Slices of "
             "a moving brain."
         )
         self._table = QWidget()
