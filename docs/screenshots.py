@@ -6,13 +6,14 @@ and, in the small window, docs/images/small/; and an animation of scrubbing, doc
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import Any
 
 IMAGES = Path(__file__).parent / "images"
@@ -215,8 +216,8 @@ def half_done_job() -> Iterator[Path]:
         if len(done) == 4:
             control.stop(at_once=True)
 
-    with TemporaryDirectory() as folder:
-        job = Path(folder) / "cells.job"
+    with sensible_folder() as folder:
+        job = folder / "cells.job"
         stack = eg.read(eg.write(phantom((61, 128, 128), seed=7).every(6), job.with_name("cells.ome.zarr")))
         settings = {"preset": "fast", "tile_px": 72, "checkpoint": job}
         eg.reconstruct(stack, **settings, on_event=stop_after_four, control=control)
@@ -226,6 +227,17 @@ def half_done_job() -> Iterator[Path]:
         yield job
         for worker in workers:
             worker.communicate()
+
+
+@contextmanager
+def sensible_folder() -> Iterator[Path]:
+    """Make a folder for a moment whose name, which pictures show, is one that a person would give."""
+    folder = Path(gettempdir()) / "stacks"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def opened(theme: str, folder: Path, size: tuple[int, int]) -> tuple[Any, Callable[[str], None]]:
