@@ -18,10 +18,10 @@ demo: $(VENV)/.installed
 	$(BIN)/napari-emgauss demo --output demo_output
 
 # One thread of torch in each process: more would wait for each other. More processes than cores: widgets often wait.
-# Tests of a file stay in one of them, and share what they train (tests/conftest.py); files of few but long tests don't
-# come last. Compiled Python is kept even where the environment says otherwise: many tests start processes of their own.
+# Tests of a file stay in one of them, and share what they train; files of few but long tests don't come last. Compiled
+# Python is kept even where the environment says otherwise: many tests start processes of their own.
 PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest \
-	-n 4 --dist loadgroup --no-loadscope-reorder
+	-n 4 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.installed-dev screen
 	$(MAKE) --no-print-directory -j 3 lint docs tests

@@ -38,14 +38,6 @@ UNCHECKED = {"_napari", "benchmarks", "cli", "docs"}
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests of a file in one process, so that it trains only once what they share (with ``--dist loadgroup``)."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(item.config.rootpath).as_posix()))
-
-
 @pytest.fixture(autouse=True)
 def annotations_as_advice(request: pytest.FixtureRequest) -> Iterator[None]:
     """Check annotations in tests of what computes, but for those marked `misuse` (they pass what is forbidden).
@@ -85,9 +77,9 @@ def fib25() -> np.ndarray:
     return np.asarray(tifffile.imread(path)[:37, :128, :128])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Client]:
-    """Two worker processes; tests that use them share them, by ``pytest.mark.xdist_group("cluster")``."""
+    """Two worker processes, which tests of a file share; idle ones would keep asking for work."""
     from napari_emgauss.training.engines.clusters import local_cluster
 
     with local_cluster(2, memory_bytes=2**30) as client:

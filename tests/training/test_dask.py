@@ -23,8 +23,6 @@ from napari_emgauss.training.engines import dask
 from napari_emgauss.training.engines.clusters import local_cluster
 from napari_emgauss.training.engines.dask import DaskEngine, failure_message
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
 QUICK = RunConfig(checkpoint_every_s=0.05)
 
 

@@ -25,7 +25,6 @@ STATUS = JobStatus(
 )
 
 
-@pytest.mark.xdist_group("cluster")
 def test_workers_write_the_same_model_as_one_process(cluster, shared_settings, undisturbed, tmp_path, capsys):
     model, job = tmp_path / "model.emgauss", tmp_path / "job"
     options = ["-o", str(model), "--checkpoint", str(job), "--scheduler", cluster.scheduler.address]
@@ -84,7 +83,6 @@ def test_the_state_of_a_job_is_a_line_or_a_table(tmp_path):
         display(object())
 
 
-@pytest.mark.xdist_group("cluster")
 def test_a_volume_can_be_drawn_without_a_model_ever_being_whole(cluster, shared_settings, undisturbed, tmp_path):
     volume, job = tmp_path / "iso.ome.zarr", tmp_path / "job"
     options = ["--export", str(volume), "--keep-models", "no", "--checkpoint", str(job)]
@@ -96,7 +94,6 @@ def test_a_volume_can_be_drawn_without_a_model_ever_being_whole(cluster, shared_
     assert not list(tmp_path.glob("*.emgauss"))
 
 
-@pytest.mark.xdist_group("cluster")
 def test_no_seam_shows_between_blocks_of_different_workers(cluster, tmp_path):
     """Across every row and column the picture changes as much as the truth does, up to a fifth."""
     from napari_emgauss.training.engines.dask import DaskEngine
