@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -134,7 +136,8 @@ def test_gradients_of_a_drawn_slice_are_those_of_the_cut(name):
 
 
 def all_planes() -> list[SlicePlane]:
-    return [plane(s=s, shape=(15, 13)) for s in range(4)] + [plane(0 * MOTION, s=2, shape=(9, 20))]
+    still = plane(0 * MOTION, s=2, shape=(9, 20))
+    return [plane(s=s, shape=(15, 13)) for s in range(4)] + [still, replace(still, depths=(-0.4, 0.4))]
 
 
 @pytest.mark.parametrize("solids", [solids, round_solids])
@@ -173,6 +176,13 @@ def test_derivatives_are_those_of_a_slice_that_moves():
         expected = ((there - back) / 0.02).detach().numpy()
         assert np.corrcoef(found[1 + axis].ravel(), expected.ravel())[0, 1] > 0.995
         assert np.abs(found[1 + axis] - expected).mean() < 0.05 * np.abs(expected).mean()
+
+
+def test_a_slice_of_two_depths_is_the_mean_of_the_slices_there():
+    terms, own = GaussianTerms(*(part.detach() for part in solids().terms())), plane()
+    depths = [torch.tensor([depth, 0.0, 0.0]).double() for depth in (-0.4, 0.7)]
+    apart = [draw_slice(terms, replace(own, offset=own.offset - depth)) for depth in depths]
+    torch.testing.assert_close(draw_slice(terms, replace(own, depths=(-0.4, 0.7))), sum(apart) / 2)
 
 
 def test_a_gaussian_out_of_reach_is_in_no_cut():

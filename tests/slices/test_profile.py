@@ -29,6 +29,18 @@ def test_nodes_of_a_box_fill_its_width():
     assert np.allclose(weights, weights[0])
 
 
+@pytest.mark.parametrize("name", PROFILES)
+def test_gaussians_have_the_variance_of_the_profile_and_weaken_waves_as_it_does(name):
+    depths, variances = PROFILES[name].gaussians(SPACING, 3.0)
+    through = np.mean(depths**2) + variances[0]
+    assert np.array([through, *variances[1:]]) * SPACING**2 == pytest.approx(PROFILES[name].sigma_mm(SPACING, 3.0) ** 2)
+    offsets, weights = PROFILES[name].nodes(SPACING, 3.0, (301, 1, 1))
+    for wavelength_mm in (12.0, 6.0, 3.0):
+        phase = 2 * np.pi / wavelength_mm
+        made = np.mean(np.cos(phase * depths * SPACING[0])) * np.exp(-0.5 * variances[0] * (phase * SPACING[0]) ** 2)
+        assert made == pytest.approx(weights @ np.cos(phase * offsets[:, 0]), abs=0.02)
+
+
 @pytest.mark.misuse
 @pytest.mark.parametrize("wrong", [{"through_scale": 0.0}, {"in_plane_scale": -1.0}, {"through": "sinc"}])
 def test_an_impossible_profile_is_refused(wrong):

@@ -157,18 +157,29 @@ class Cuts:
 
 def _cut(means: FloatArray, covariances: FloatArray, plane: SlicePlane, largest: float) -> _Cut:
     """What a slice shows of Gaussians whose variance is in no direction above ``largest``."""
+    parts = [_at(depth, means, covariances, plane, largest) for depth in plane.depths]
+    n = len(parts)
+    members, means_px, conics, peaks, slopes = parts[0] if n == 1 else map(np.concatenate, zip(*parts, strict=True))
+    yy, yx, xx = conics.T
+    upright = bool(np.all(yx * yx <= _UPRIGHT**2 * yy * xx) and np.isfinite(conics).all())
+    return _Cut(members, means_px, conics, np.asarray(peaks / n, np.float32), slopes, upright)
+
+
+def _at(
+    depth: float, means: FloatArray, covariances: FloatArray, plane: SlicePlane, largest: float
+) -> tuple[AnyArray, ...]:
+    """Members, centres, conics, peaks and slopes on one of a slice's planes."""
     matrix, offset, blur = (
         np.ascontiguousarray(part.numpy(), np.float64) for part in (plane.matrix, plane.offset, plane.blur)
     )
+    offset = offset - depth * np.array([1.0, 0.0, 0.0])
     # Most are far from the plane; numpy says so sooner than the kernel, which then decides exactly.
-    depth = np.abs(means @ matrix[0].astype(np.float32) + np.float32(offset[0]))
+    apart = np.abs(means @ matrix[0].astype(np.float32) + np.float32(offset[0]))
     reach = rules.REACH_SIGMA * math.sqrt(largest * float(matrix[0] @ matrix[0]) + float(blur[0]))
-    members = np.flatnonzero(depth <= _SLACK * reach).astype(np.int32)
+    members = np.flatnonzero(apart <= _SLACK * reach).astype(np.int32)
     n = cut_kernels.keep_reaching(means, covariances, matrix, offset, blur, *plane.shape, members)
     members = members[:n].copy()
     means_px, slopes = np.empty((n, 2), np.float32), np.empty((n, 3), np.float32)
     conics, peaks = np.empty((n, 3), np.float32), np.empty(n, np.float32)
     cut_kernels.cut(means, covariances, matrix, offset, blur, members, means_px, conics, peaks, slopes)
-    yy, yx, xx = conics.T
-    upright = bool(np.all(yx * yx <= _UPRIGHT**2 * yy * xx) and np.isfinite(conics).all())
-    return _Cut(members, means_px, conics, peaks, slopes, upright)
+    return members, means_px, conics, peaks, slopes

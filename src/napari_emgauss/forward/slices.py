@@ -31,12 +31,16 @@ class SlicePlane:
         Variance (3,) of the point spread along depth, row and column, in the same units, squared.
     shape
         Rows and columns.
+    depths
+        The slice is the mean of planes at these depths, each with the blur: profiles that are no Gaussian are made of
+        some.
     """
 
     matrix: Float[Tensor, "3 3"]
     offset: Float[Tensor, "3"]
     blur: Float[Tensor, "3"]
     shape: tuple[int, int]
+    depths: tuple[float, ...] = (0.0,)
 
 
 def cut_by(terms: GaussianTerms, plane: SlicePlane) -> GaussianTerms:
@@ -56,10 +60,13 @@ def draw_slice(terms: GaussianTerms, plane: SlicePlane) -> Float[Tensor, "h w"]:
 
 
 def _blurred(terms: GaussianTerms, plane: SlicePlane) -> GaussianTerms:
-    """Terms (depth, row, column) after the point spread."""
+    """Terms (depth, row, column) after the point spread, once for each depth of the plane."""
     dtype = terms.mean.dtype
     placed = transform(terms, plane.matrix.to(dtype), plane.offset.to(dtype))
-    return convolve(placed, torch.diag(plane.blur.to(dtype)))
+    mean, covariance, amplitude = convolve(placed, torch.diag(plane.blur.to(dtype)))
+    n = len(plane.depths)
+    means = [mean - mean.new_tensor([depth, 0.0, 0.0]) for depth in plane.depths]
+    return GaussianTerms(torch.cat(means), covariance.repeat(n, 1, 1), amplitude.repeat(n) / n)
 
 
 @torch.no_grad()
