@@ -12,7 +12,7 @@ BOX, PIXEL, N = 24, 6.0, 160
 MOLECULE = phantom_molecule(300, radius_angstrom=45, width_angstrom=6.0)
 
 
-def simulated_particles(seed=0, snr=0.2, n=N, box=BOX, molecule=MOLECULE, **changes):
+def simulated_particles(seed=0, snr=0.2, n=N, box=BOX, molecule=MOLECULE, noise_power=None, **changes):
     rng = np.random.default_rng(seed)
     ctf = CtfParameters(
         defocus_u_angstrom=rng.uniform(10000, 25000, n),
@@ -33,6 +33,7 @@ def simulated_particles(seed=0, snr=0.2, n=N, box=BOX, molecule=MOLECULE, **chan
         parameters=ctf,
         snr=snr,
         rng=rng,
+        noise_power=noise_power,
     )
     return type(made)(**{**vars(made), **changes})
 
