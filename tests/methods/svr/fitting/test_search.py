@@ -6,7 +6,7 @@ import torch
 from napari_emgauss.gaussians import SolidGaussians
 from napari_emgauss.gaussians.lattice import SCALE
 from napari_emgauss.methods.svr import SvrConfig
-from napari_emgauss.methods.svr.fitting.search import found_again
+from napari_emgauss.methods.svr.fitting.search import far_from_neighbours, found_again, with_doubted_tried
 
 
 def field_of(fitted) -> SolidGaussians:
@@ -35,3 +35,17 @@ def test_a_damaged_slice_stays_where_its_neighbours_put_it(fitted):
     )
     assert fitted.damaged.any()
     np.testing.assert_array_equal(found, fitted.motion)
+
+
+def test_a_slice_far_from_its_neighbours_is_tried_on_what_the_others_show_however_well_it_fits(fitted):
+    s, weights = large_sound_slice(fitted), np.where(fitted.damaged, 0.0, 1.0)
+    astray = fitted.motion.copy()
+    astray[s] += np.repeat([np.deg2rad(15.0), 8.0], 3)
+    assert s in far_from_neighbours(fitted.measured, astray, weights)
+    found = with_doubted_tried(fitted.measured, astray, weights, SvrConfig(), spacing_mm=1.6, smoothness=0.002)
+    assert np.rad2deg(np.abs(found - fitted.motion)[s, :3]).max() < 1.5
+
+
+def test_slices_that_moved_like_their_neighbours_are_not_doubted(fitted):
+    weights = np.where(fitted.damaged, 0.0, 1.0)
+    assert not len(far_from_neighbours(fitted.measured, fitted.motion, weights))
