@@ -40,6 +40,7 @@ CASES: Mapping[str, Acquisition] = {
     "damaged": Acquisition(corrupted=0.05),
     "much motion": Acquisition(corrupted=0.05, motion_deg=6.0, motion_mm=3.0),
     "uneven gain": Acquisition(corrupted=0.0, gain=0.1),
+    "coils": Acquisition(corrupted=0.0, bias=0.15),
     "box": Acquisition(corrupted=0.0, profile=PROFILES["box"]),
 }
 PROFILES_TRIED: Mapping[str, SliceProfile] = {
@@ -144,6 +145,7 @@ ABLATED: Mapping[str, Mapping[str, Any]] = {
     "svr, motion not smooth": {"smooth_motion": False},
     "svr, no weights": {"outliers": False},
     "svr, no gain": {"gain": False},
+    "svr, no bias fields": {"bias_fields": False},
 }
 
 
@@ -182,12 +184,14 @@ def plan(options: Options) -> Iterator[Measurement]:
     for path in (options.tuning, options.report):
         for method in KNOWN:
             yield simulated("known motion, clean", path, "clean", method, known=True)
-        for case in ("clean", "damaged", "much motion", "uneven gain"):
+        for case in ("clean", "damaged", "much motion", "uneven gain", "coils"):
             for method in UNKNOWN if case == "clean" else ("cg+stacks", "classical", "svr"):
                 yield simulated(f"unknown motion, {case}", path, case, method, known=False)
     for name in ABLATED:
         yield ablated("svr without one of its parts, damaged", options.tuning, "damaged", name)
     yield ablated("svr without one of its parts, uneven gain", options.tuning, "uneven gain", "svr, no gain")
+    for path in (options.tuning, options.report):
+        yield ablated("svr without one of its parts, coils", path, "coils", "svr, no bias fields")
     for profile in PROFILES_TRIED:
         for method in PROFILED:
             yield simulated("box profile, known motion", options.report, "box", method, known=True, profile=profile)

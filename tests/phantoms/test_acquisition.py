@@ -53,6 +53,17 @@ def acquired(seed=0):
     return simulate_stacks(truth, mask, Acquisition(thickness_mm=2.0, corrupted=0.2), seed=seed)
 
 
+def test_a_coil_changes_the_brightness_of_each_stack_smoothly_and_nothing_else():
+    truth, mask = brain_phantom((24, 28, 24))
+    acquisitions = (Acquisition(thickness_mm=2.0, noise=0.0, corrupted=0.0, bias=bias) for bias in (0, 0.2))
+    even, uneven = (simulate_stacks(truth, mask, acquisition) for acquisition in acquisitions)
+    for one, other in zip(even.stacks, uneven.stacks, strict=True):
+        logarithm = np.log(other.images[one.inside] / one.images[one.inside])
+        assert logarithm.std() == pytest.approx(0.2, rel=1e-3)
+        assert logarithm.mean() == pytest.approx(0, abs=1e-3)
+    np.testing.assert_array_equal(np.concatenate(even.motion), np.concatenate(uneven.motion))
+
+
 def test_motion_is_as_large_as_asked_for():
     motion = np.concatenate(acquired().motion)
     assert np.rad2deg(np.sqrt((motion[:, :3] ** 2).sum(1).mean())) == pytest.approx(3.0)

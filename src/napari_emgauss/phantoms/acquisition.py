@@ -22,6 +22,8 @@ _THROUGH_NODES = 13
 _SMOOTH_SLICES = 3.0
 """Motion stays alike over about so many slices in the order of acquisition."""
 _MARGIN_MM = 4.0
+_COIL_RADII = 1.5
+"""Distance of a coil from the middle of what is seen, by its radius."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,8 @@ class Acquisition:
     """Standard deviation of the noise by the largest intensity in the mask."""
     gain: float = 0.0
     """Standard deviation of the logarithm of a slice's brightness."""
+    bias: float = 0.0
+    """Standard deviation of the logarithm of a smooth field that each stack is multiplied by: a coil on one side."""
     corrupted: float = 0.05
     """Share of the slices that are damaged: signal lost, or streaks."""
 
@@ -55,7 +59,7 @@ class Acquisition:
         for name in ("thickness_mm", "pixel_mm"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)!r}.")
-        for name in ("motion_deg", "motion_mm", "noise", "gain", "tilt_deg"):
+        for name in ("motion_deg", "motion_mm", "noise", "gain", "bias", "tilt_deg"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)!r}.")
         if not 0 <= self.corrupted <= 0.5:
@@ -103,8 +107,11 @@ def simulate_stacks(
     acquired = [_acquire(truth, belongs, *pair, acquisition) for pair in zip(still, motions, strict=True)]
     spoiled = _choose_corrupted([stack.used for stack, _ in acquired], acquisition.corrupted, rng)
     stacks, corrupted = [], []
+    sides = np.random.default_rng((seed, 1))  # the other numbers do not depend on whether there are fields
     for (stack, _), chosen in zip(acquired, spoiled, strict=True):
         images = stack.images * np.exp(acquisition.gain * rng.standard_normal(stack.n_slices))[:, None, None]
+        if acquisition.bias:
+            images = images * np.exp(acquisition.bias * _coil(stack, sides))
         for s in chosen:
             images[s] = _corrupt(images[s], stack.inside[s], peak, rng)
         images += acquisition.noise * peak * rng.standard_normal(images.shape)
@@ -190,6 +197,17 @@ def slice_image(
         total += np.float32(weight) * truth.sample(at @ to_world[:3, :3].T + to_world[:3, 3], order=3)
     blurred = gaussian_filter(total, tuple(fine), mode="constant")
     return np.asarray(blurred[pad[0] :: _OVERSAMPLING, pad[1] :: _OVERSAMPLING][: shape[0], : shape[1]], np.float32)
+
+
+def _coil(stack: SliceStack, rng: np.random.Generator) -> AnyArray:
+    """Return the logarithm of a coil's field (n, h, w), of mean 0 and standard deviation 1 in the mask."""
+    places = stack.world(np.stack(np.meshgrid(*map(np.arange, stack.images.shape), indexing="ij"), -1))
+    inside = places[stack.inside]
+    radius = float(np.sqrt(((inside - inside.mean(0)) ** 2).sum(1).mean()))
+    coil = inside.mean(0) + _COIL_RADII * radius * _unit(rng)
+    logarithm = -np.log1p(((places - coil) ** 2).sum(-1) / radius**2)
+    inside = logarithm[stack.inside]
+    return np.asarray((logarithm - inside.mean()) / inside.std())
 
 
 def _choose_corrupted(used: Sequence[AnyArray], share: float, rng: np.random.Generator) -> list[AnyArray]:

@@ -18,7 +18,7 @@ def test_a_saved_model_draws_the_same_volume_and_knows_the_same_slices(reconstru
     loaded = eg.load(reconstructed.save(tmp_path / "brain.emgauss"))
     np.testing.assert_array_equal(loaded.volume().values, reconstructed.volume().values)
     np.testing.assert_array_equal(loaded.simulated(1), reconstructed.simulated(1))
-    for name in ("motion", "weights", "gains", "pivots"):
+    for name in ("motion", "weights", "gains", "pivots", "bias"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(reconstructed, name))
     assert loaded.config == reconstructed.config
     assert json.loads(json.dumps(loaded.record)) == json.loads(json.dumps(dict(reconstructed.record)))
@@ -40,6 +40,8 @@ def damaged(reconstructed, tmp_path, header=None, tensors=None):
         ({"grid": {"shape": [10**9, 1, 1], "affine": np.eye(4).tolist()}}, {}, "impossible shape"),
         ({"config": {"voxel_size_mm": -1}}, {}, "voxel_size_mm"),
         ({}, {"motion": torch.zeros(3, 6, dtype=torch.float64)}, "motion must be F64"),
+        ({}, {"bias": torch.zeros(2, 9, dtype=torch.float64)}, "bias must be F64"),
+        ({"record": {"placements": [np.eye(4).tolist()]}}, {}, "place each of its 3 stacks"),
         ({}, {"amplitude": torch.full((7,), 1.0)}, "amplitude must be F32"),
     ],
 )
@@ -61,6 +63,11 @@ def test_a_model_without_uncertainty_says_why(reconstructed, tmp_path):
     path = write_container(tmp_path / "m.emgauss", "svr", reconstructed._header() | {"error": None}, held.items())
     with pytest.raises(eg.errors.UncertaintyUnavailableError, match="hidden"):
         eg.load(path).uncertainty()
+
+
+def test_a_file_of_before_knows_of_no_fields_of_brightness(reconstructed, tmp_path):
+    held = {name: tensor for name, tensor in reconstructed._tensors() if name != "bias"}
+    assert not eg.load(write_container(tmp_path / "m.emgauss", "svr", reconstructed._header(), held.items())).bias.any()
 
 
 def test_a_grid_and_a_voxel_size_together_are_refused(reconstructed):

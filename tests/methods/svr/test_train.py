@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 import napari_emgauss as eg
 from napari_emgauss.methods.svr import reconstruct_slices
+from napari_emgauss.phantoms import Acquisition, brain_phantom, simulate_stacks
 from napari_emgauss.slices.motion import affines, common_motion, motion_error
 from napari_emgauss.training import Control, Finished, FinishReason, Notice, Preview, Progress, RunConfig
 
@@ -61,6 +62,18 @@ def test_motion_that_hidden_slices_do_not_bear_out_is_not_taken(still):
     assert evidence["n_hidden"] >= 3
     if not evidence["moved"] * 1.005 < evidence["still"]:
         assert not result.motion.any()
+
+
+def test_stacks_under_coils_are_evened_and_drawn_uneven_again():
+    truth, mask = brain_phantom((24, 28, 24))
+    sim = simulate_stacks(truth, mask, Acquisition(thickness_mm=3.0, corrupted=0.0, bias=0.2), seed=4)
+    how = {"motion": False, "known_motion": sim.motion, "solve_steps": 8, "spacing": 2.0}
+    even, uneven = (reconstruct_slices(sim.stacks, **how, bias_fields=flag) for flag in (True, False))
+    assert even.record["bias_evidence"]["evened"] < 0.9 * even.record["bias_evidence"]["uneven"]
+    assert not uneven.bias.any()
+    first = sim.stacks[0]
+    left = [np.abs(first.images - result.simulated(0))[first.inside].mean() for result in (even, uneven)]
+    assert left[0] < 0.8 * left[1]
 
 
 def test_a_rigid_motion_of_all_affines_moves_the_result_and_nothing_else(reconstructed, moving):

@@ -47,9 +47,11 @@ class SvrConfig:
     """Give slices and pixels that fit nothing else less weight."""
     gain: Flag = True
     """Estimate the brightness of every slice."""
+    bias_fields: Flag = True
+    """Estimate for every stack how its brightness varies smoothly in space."""
     hide_every: Count = 6
-    """One slice of so many is hidden from a coarse fit, to judge whether the motion that was found helps; 0: none is,
-    and the motion is taken as it is."""
+    """One slice of so many is hidden from a coarse fit, to judge whether motion and bias fields that were found help;
+    0: none is, and they are taken as they are."""
 
     @property
     def slice_profile(self) -> SliceProfile:

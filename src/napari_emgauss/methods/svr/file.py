@@ -14,9 +14,10 @@ from napari_emgauss.gaussians import SolidGaussians
 from napari_emgauss.gaussians.solid import LARGEST, SOLID_COLUMNS, are_plausible
 from napari_emgauss.io.container import Container
 from napari_emgauss.methods.svr.config import SvrConfig
-from napari_emgauss.methods.svr.reconstruction import PER_SLICE_COLUMNS, SliceReconstruction, StackShape
+from napari_emgauss.methods.svr.reconstruction import BIAS, PER_SLICE_COLUMNS, SliceReconstruction, StackShape
 from napari_emgauss.slices import WorldGrid, WorldVolume
 from napari_emgauss.slices.affine import check_affine
+from napari_emgauss.slices.bias import N_BIAS_TERMS
 
 MAX_SIDE = 2**20
 """Largest plausible number of slices, rows, columns or voxels along an axis."""
@@ -50,6 +51,9 @@ def _parse(container: Container) -> SliceReconstruction:
     n_slices, n_gaussians = sum(stack.shape[0] for stack in stacks), (*container.shape("mean"), 0)[0]
     expected = {name: ("F32", (n_gaussians, *own)) for name, own in SOLID_COLUMNS.items()}
     expected |= {name: ("F64", (n_slices, *own)) for name, own in PER_SLICE_COLUMNS.items()}
+    if knows_bias := BIAS in container.names:  # files of before do not
+        expected[BIAS] = ("F64", (len(stacks), N_BIAS_TERMS))
+        _check_placements(header["record"]["placements"], len(stacks))
     for name, (dtype, shape) in expected.items():
         found = container.dtype(name), container.shape(name)
         if found != (dtype, shape):
@@ -62,6 +66,7 @@ def _parse(container: Container) -> SliceReconstruction:
         grid=grid,
         stacks=stacks,
         **{name: _plausible(container, name).numpy() for name in PER_SLICE_COLUMNS},
+        bias=_plausible(container, BIAS).numpy() if knows_bias else np.zeros((len(stacks), N_BIAS_TERMS)),
         intensity=_positive(header["intensity"]),
         config=SvrConfig.from_json(header["config"]),
         record=dict(header["record"]),
@@ -77,6 +82,11 @@ def _stack(values: Any) -> StackShape:
         thickness_mm=_positive(values["thickness_mm"]),
         scale=_positive(values["scale"]),
     )
+
+
+def _check_placements(values: Any, n: int) -> None:
+    if len([_affine(matrix) for matrix in values]) != n:
+        raise ModelFileError(f"the model must place each of its {n} stacks, got {len(values)} placements.")
 
 
 def _error(container: Container) -> WorldVolume | None:

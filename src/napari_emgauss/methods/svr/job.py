@@ -57,7 +57,7 @@ class SliceJob:
     def build(self, block: int) -> SliceObjective:
         """Build the objective at its start."""
         setup = self.setup
-        model = SliceModel(len(self.measured))
+        model = SliceModel(len(self.measured), len(setup.stacks))
         if setup.start is not None:
             self._continue(model)
         elif setup.known_motion is not None:
@@ -86,7 +86,7 @@ class SliceJob:
             for _ in range(min(STEPS_PER_ROUND, self.setup.n_iterations)):
                 trainer.step()
             kept = trainer.result()
-        model = SliceModel(len(self.measured))
+        model = SliceModel(len(self.measured), len(self.setup.stacks))
         model.load_state_dict(dict(kept[0]), strict=True)
         return model, kept[1]
 
@@ -97,6 +97,7 @@ class SliceJob:
         self._move(model, start.motion)
         model.gain.copy_(torch.from_numpy(start.gains[self.measured.rows]))
         model.slice_weight.copy_(torch.from_numpy(start.weights[self.measured.rows]))
+        model.bias.copy_(torch.from_numpy(start.bias))
         model.gaussians = SolidGaussians(start.gaussians.values()).requires_grad_(requires_grad=False)
 
     def _move(self, model: SliceModel, motion: AnyArray) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,7 @@ from napari_emgauss.forward.pose import index_map
 from napari_emgauss.forward.slices import SlicePlane
 from napari_emgauss.slices import SliceProfile, SliceStack
 from napari_emgauss.slices.affine import transform
+from napari_emgauss.slices.bias import bias_field
 from napari_emgauss.slices.motion import affines, from_affines
 from napari_emgauss.voxels.rounds import surroundings
 
@@ -46,6 +47,13 @@ class MeasuredSlice:
     """What it turns about, in the frame."""
     blur: AnyArray
     """Variances (3,) of the point spread along slice, row and column, in units of the affine's axes."""
+    depths: tuple[float, ...]
+    """Where the planes are whose mean it is; see `SlicePlane`."""
+
+    def field(self, bias: AnyArray) -> FloatArray:
+        """Return its stack's field of brightness (h, w), of those of all (stacks, 9)."""
+        height, width = self.image.shape
+        return bias_field(self.affine, (height, width), bias[self.stack])
 
 
 def frame_of(reference: SliceStack) -> AnyArray:
@@ -74,11 +82,14 @@ class Measured:
         Size of the smallest pixel.
     thickness_mm
         Of the thickest slice.
+    n_stacks
+        All that there are.
     """
 
     slices: Sequence[MeasuredSlice]
     pixel_mm: float
     thickness_mm: float
+    n_stacks: int
 
     @classmethod
     def of(
@@ -93,7 +104,7 @@ class Measured:
         to_frame, found = np.linalg.inv(frame), []
         for k, (stack, placement) in enumerate(zip(stacks, placements, strict=True)):
             there = to_frame @ placement
-            blur = (profile.sigma_mm(stack.spacing_mm, stack.thickness_mm) / stack.spacing_mm) ** 2
+            depths, blur = profile.gaussians(stack.spacing_mm, stack.thickness_mm)
             near = surroundings(stack, stack.thickness_mm)
             for s in stack.used:
                 rows, columns = (np.flatnonzero(near[s].any(axis)) for axis in (1, 0))
@@ -112,17 +123,28 @@ class Measured:
                         affine=there @ stack.affine @ shift,
                         pivot=transform(there, stack.pivots[s]),
                         blur=blur,
+                        depths=tuple(depths),
                     )
                 )
         pixel_mm = min(float(stack.spacing_mm[1:].min()) for stack in stacks)
-        return cls(found, pixel_mm, max(stack.thickness_mm for stack in stacks))
+        return cls(found, pixel_mm, max(stack.thickness_mm for stack in stacks), len(stacks))
 
     def __len__(self) -> int:
         return len(self.slices)
 
+    def evened(self, bias: AnyArray) -> Measured:
+        """Return the slices divided by their stacks' smooth fields of brightness (stacks, 9)."""
+        if not bias.any():
+            return self
+        return replace(self, slices=[replace(own, image=own.image / own.field(bias)) for own in self.slices])
+
+    def field(self, bias: AnyArray) -> FloatArray:
+        """Return the stacks' fields of brightness (stacks, 9) as a row of pixels."""
+        return self.layout.row([own.field(bias) for own in self.slices])
+
     def subset(self, chosen: AnyArray) -> Measured:
         """Return some of the slices."""
-        return Measured([self.slices[int(s)] for s in chosen], self.pixel_mm, self.thickness_mm)
+        return replace(self, slices=[self.slices[int(s)] for s in chosen])
 
     @cached_property
     def layout(self) -> PixelLayout:
@@ -164,7 +186,7 @@ class Measured:
         headers = torch.from_numpy(np.stack([own.affine for own in self.slices]))
         matrices, offsets = index_map(torch.from_numpy(motion), torch.from_numpy(self.pivots), headers)
         return [
-            SlicePlane(matrix, offset, torch.from_numpy(own.blur), (own.image.shape[0], own.image.shape[1]))
+            SlicePlane(matrix, offset, torch.from_numpy(own.blur), (own.image.shape[0], own.image.shape[1]), own.depths)
             for own, matrix, offset in zip(self.slices, matrices, offsets, strict=True)
         ]
 

@@ -101,5 +101,5 @@ class SliceObjective:
 
     def values(self) -> dict[str, Any]:
         """Return what hidden slices said, if they were asked."""
-        evidence = self._solver.evidence
-        return {"evidence": None if evidence is None else evidence.to_json()}
+        found = {"evidence": self._solver.evidence, "bias_evidence": self._solver.bias_evidence}
+        return {name: None if said is None else said.to_json() for name, said in found.items()}

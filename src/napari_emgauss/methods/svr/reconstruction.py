@@ -24,8 +24,10 @@ from napari_emgauss.io.stacks import NiftiVolume
 from napari_emgauss.methods.svr.config import SvrConfig
 from napari_emgauss.slices import SliceStack, WorldGrid, WorldVolume
 from napari_emgauss.slices.affine import spacing_of
+from napari_emgauss.slices.bias import bias_field
 
 METHOD = "svr"
+BIAS = "bias"
 SLICES_AT_ONCE = 16
 PLACE_WITHIN_MM = 1e-3
 """Two stacks at one place may differ by so much: affines are rounded in files."""
@@ -77,6 +79,9 @@ class SliceReconstruction:
         (n,) brightness of a slice by that of the volume.
     pivots
         (n, 3) what each slice turns about: the centroid of its mask, in the world, mm.
+    bias
+        (stacks, 9) smooth fields of brightness in that frame, each where its stack was placed; see
+        `napari_emgauss.slices.bias`.
     intensity
         What amplitudes are multiplied by.
     config
@@ -95,6 +100,7 @@ class SliceReconstruction:
     weights: AnyArray
     gains: AnyArray
     pivots: AnyArray
+    bias: AnyArray
     intensity: float
     config: SvrConfig
     record: Mapping[str, Any]
@@ -152,7 +158,7 @@ class SliceReconstruction:
             cuts = Cuts(self.gaussians.mean, self.gaussians.covariance(), planes[first : first + SLICES_AT_ONCE])
             pixels = cuts.draw(self.gaussians.amplitude.numpy())
             for s in range(len(cuts.layout.shapes)):
-                images[first + s] = cuts.layout.image(pixels, s)
+                images[first + s] = cuts.layout.image(pixels, s) * self._field(k, first + s)
         return np.asarray(images * (self.gains[of] * self.intensity / stack.scale)[:, None, None], np.float32)
 
     def uncertainty(self, voxel_size_mm: float | None = None) -> NiftiVolume:
@@ -201,15 +207,28 @@ class SliceReconstruction:
     def _planes(self, k: int) -> list[SlicePlane]:
         stack, of = self.stacks[k], self.of_stack(k)
         header, frame = torch.from_numpy(stack.affine), torch.from_numpy(self.frame)
-        spacing = spacing_of(stack.affine)
-        blur = torch.from_numpy((self.config.slice_profile.sigma_mm(spacing, stack.thickness_mm) / spacing) ** 2)
+        depths, variances = self.config.slice_profile.gaussians(spacing_of(stack.affine), stack.thickness_mm)
+        blur = torch.from_numpy(variances)
         motion, pivots = torch.from_numpy(self.motion[of]), torch.from_numpy(self.pivots[of])
         matrices, offsets = index_map(motion, pivots, header.expand(len(motion), 4, 4))
         first = offsets.new_tensor([1.0, 0.0, 0.0])
         return [
-            SlicePlane(matrix @ frame[:3, :3], matrix @ frame[:3, 3] + offset - s * first, blur, stack.shape[1:])
+            SlicePlane(
+                matrix @ frame[:3, :3],
+                matrix @ frame[:3, 3] + offset - s * first,
+                blur,
+                stack.shape[1:],
+                tuple(depths),
+            )
             for s, (matrix, offset) in enumerate(zip(matrices, offsets, strict=True))
         ]
+
+    def _field(self, k: int, s: int) -> FloatArray:
+        """Field of brightness on a slice (h, w)."""
+        stack, shift = self.stacks[k], np.eye(4)
+        shift[0, 3] = s
+        placement = np.array(self.record["placements"][k], np.float64)
+        return bias_field(np.linalg.inv(self.frame) @ placement @ stack.affine @ shift, stack.shape[1:], self.bias[k])
 
     def _header(self) -> dict[str, Any]:
         return {
@@ -233,7 +252,7 @@ class SliceReconstruction:
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         yield from self.gaussians.values().items()
-        for name in PER_SLICE_COLUMNS:
+        for name in (*PER_SLICE_COLUMNS, BIAS):
             yield name, torch.from_numpy(np.ascontiguousarray(getattr(self, name), np.float64))
         if self.error is not None:
             yield "error", torch.from_numpy(self.error.values)

@@ -23,6 +23,8 @@ Coarse rounds are few: a coarse field can follow slices that are wrong together.
 slices are, so that a step goes less far than it should.
 """
 STEPS_PER_ROUND = 8
+EVENED_FROM = 2.5
+"""Spacing up to which bias fields are estimated: what coarser Gaussians cannot draw looks like one."""
 WITHOUT_MOTION = ((2.5, 0.005, 1.0), (1.5, 0.003, 1.0))
 ROUNDS_CONTINUED = 1
 """Rounds of motion, the last ones, that a model gets whose training continues: coarser ones would undo some of it."""
@@ -46,6 +48,8 @@ class Round:
     stage: str
     edges: bool = False
     """Whether contours of the field so far are smoothed less than what is flat."""
+    evens: bool = False
+    """Whether bias fields are estimated at its end."""
 
     @property
     def moves(self) -> bool:
@@ -63,14 +67,16 @@ def rounds(config: SvrConfig, *, continued: bool = False) -> list[Round]:
         (STEPS_PER_ROUND, max(spacing, finest), smoothness, relaxation, stage)
         for spacing, smoothness, relaxation in coarse
     ]
-    if config.motion and config.hide_every:
+    n_coarse = len(plan)
+    if (config.motion or config.bias_fields) and config.hide_every:
         plan.append((1, *JUDGED_AT, 1.0, JUDGE))
     even, *sharp = _thirds(config.solve_steps) if config.keep_edges else (config.solve_steps,)
     plan.append((even, finest, config.smoothness, 1.0, FINAL))
     found: list[Round] = []
     for n, spacing, smoothness, relaxation, name in plan:
         first = found[-1].first + found[-1].n if found else 0
-        found.append(Round(first, n, spacing, smoothness, relaxation, name))
+        evens = config.bias_fields and len(found) < n_coarse and spacing <= EVENED_FROM
+        found.append(Round(first, n, spacing, smoothness, relaxation, name, evens=evens))
     for n in sharp:
         found.append(replace(found[-1], first=found[-1].first + found[-1].n, n=n, edges=True))
     return found

@@ -148,8 +148,9 @@ def _coarse_misfit(setup: SliceSetup, placements: Sequence[AnyArray]) -> float:
 
 def assemble(job: SliceJob, store: Store) -> SliceReconstruction:
     """Return the reconstruction of what was learned."""
-    setup, measured = job.setup, job.measured
+    setup = job.setup
     model, values = job.learned(store)
+    measured = job.measured.evened(model.bias.numpy())
     counts = [stack.n_slices for stack in setup.stacks]
     rows = measured.rows
     pivots = np.concatenate([stack.pivots for stack in setup.stacks])
@@ -175,9 +176,10 @@ def assemble(job: SliceJob, store: Store) -> SliceReconstruction:
         weights=weights,
         gains=gains,
         pivots=pivots,
+        bias=model.bias.numpy(),
         intensity=setup.intensity,
         config=setup.config,
-        record=_record(job, store, evidence, weights, rows),
+        record=_record(job, store, evidence, values["bias_evidence"], weights, rows),
         error=error,
     )
 
@@ -188,7 +190,12 @@ def _shape(stack: SliceStack) -> tuple[int, int, int]:
 
 
 def _record(
-    job: SliceJob, store: Store, evidence: MotionEvidence | None, weights: AnyArray, rows: AnyArray
+    job: SliceJob,
+    store: Store,
+    evidence: MotionEvidence | None,
+    bias_evidence: Mapping[str, float] | None,
+    weights: AnyArray,
+    rows: AnyArray,
 ) -> Mapping[str, Any]:
     """How it was made, and what a person should know of it."""
     setup = job.setup
@@ -214,6 +221,7 @@ def _record(
         "completed": store.is_done(0),
         PLACEMENTS: [matrix.tolist() for matrix in job.placements],
         "evidence": None if evidence is None else evidence.to_json(),
+        "bias_evidence": bias_evidence,
         "slices_excluded": excluded,
         "notices": notices,
     }

@@ -1,20 +1,34 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from napari_emgauss.methods.svr.config import SvrConfig
-from napari_emgauss.methods.svr.fitting.evidence import MotionEvidence, judge_motion
+from napari_emgauss.methods.svr.fitting.evidence import HiddenSlices, MotionEvidence
 
 
-def test_true_motion_helps_and_a_made_up_one_does_not(fitted):
-    weights = np.where(fitted.damaged, 0.0, 1.0)
-    how = {"spacing_mm": 2.0, "smoothness": 0.003}
-    true = judge_motion(fitted.measured, fitted.motion, weights, SvrConfig(hide_every=5), **how)
+@pytest.fixture
+def hidden(fitted):
+    return HiddenSlices(fitted.measured, np.where(fitted.damaged, 0.0, 1.0), SvrConfig(hide_every=5), 2.0, 0.003)
+
+
+def test_true_motion_helps_and_a_made_up_one_does_not(fitted, hidden):
+    none = np.zeros((3, 9))
+    true = hidden.judge_motion(fitted.motion, none)
     assert true.helps
     assert true.n_hidden >= 4
     made_up = np.random.default_rng(0).permutation(fitted.motion) * 3
-    false = judge_motion(fitted.measured, made_up, weights, SvrConfig(hide_every=5), **how)
-    assert not false.helps
+    assert not hidden.judge_motion(made_up, none).helps
+
+
+def test_fields_of_brightness_help_where_they_are_true_and_not_where_there_are_none(fitted, hidden):
+    bias = np.zeros((3, 9))
+    bias[:, :2] = [[0.02, 0.0], [-0.01, 0.015], [0.0, -0.02]]  # per mm
+    assert not hidden.judge_bias(fitted.motion, bias).helps
+    uneven = replace(hidden, measured=fitted.measured.evened(-bias))
+    assert uneven.judge_bias(fitted.motion, bias).helps
 
 
 def test_slices_that_were_seen_are_never_said_to_be_worse_than_hidden_ones():

@@ -51,36 +51,81 @@ class MotionEvidence:
         return asdict(self)
 
 
-def judge_motion(
-    measured: Measured, motion: AnyArray, weights: AnyArray, config: SvrConfig, *, spacing_mm: float, smoothness: float
-) -> MotionEvidence:
-    """Hide some slices, and compare how well the others predict them with the motion and without.
+@dataclass(frozen=True, kw_only=True)
+class BiasEvidence:
+    """What hidden slices say of the stacks' fields of brightness, as `MotionEvidence` does."""
 
-    Hidden slices are registered to what the others show in both cases: it is the volume that is judged.
+    uneven: float
+    """Error where slices are taken as they are."""
+    evened: float
+    """Error where they are divided by the fields, and predictions multiplied."""
+
+    @property
+    def helps(self) -> bool:
+        """Whether the fields are taken."""
+        return self.evened * BETTER_BY < self.uneven
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON has them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class HiddenSlices:
+    """A comparison of what is known of slices by how well some predict the others.
+
+    Hidden slices are registered to what the others show in any case: it is the volume that is judged.
 
     Parameters
     ----------
-    motion, weights
-        (S, 6) and (S,).
+    measured
+        All slices, as they are.
+    weights
+        Of the slices (S,).
+    config
+        Settings.
     spacing_mm, smoothness
         Of the field that is fitted to compare.
     """
-    hidden = np.zeros(len(measured), bool)
-    hidden[config.hide_every // 2 :: config.hide_every] = True
-    hidden &= weights > 0.5
-    shown, rest = measured.subset(np.flatnonzero(~hidden)), measured.subset(np.flatnonzero(hidden))
-    errors = []
-    for own in (np.zeros_like(motion), motion):
-        mean, covariance, fit = fitted_field(shown, own[~hidden], weights[~hidden], spacing_mm, smoothness)
-        places, seen = own[hidden], _errors(shown, fit.drawn)
+
+    measured: Measured
+    weights: AnyArray
+    config: SvrConfig
+    spacing_mm: float
+    smoothness: float
+
+    @property
+    def hidden(self) -> AnyArray:
+        """Which slices (S,) are hidden."""
+        hidden = np.zeros(len(self.measured), bool)
+        hidden[self.config.hide_every // 2 :: self.config.hide_every] = True
+        return np.asarray(hidden & (self.weights > 0.5))
+
+    def judge_motion(self, motion: AnyArray, bias: AnyArray) -> MotionEvidence:
+        """Compare a motion (S, 6) with none; fields of brightness (stacks, 9) are taken off."""
+        still, _ = self._errors(np.zeros_like(motion), bias)
+        moved, seen = self._errors(motion, bias)
+        return MotionEvidence(n_hidden=int(self.hidden.sum()), still=still, moved=moved, seen=seen)
+
+    def judge_bias(self, motion: AnyArray, bias: AnyArray) -> BiasEvidence:
+        """Compare fields of brightness (stacks, 9) with none, both with a motion (S, 6)."""
+        uneven, evened = (self._errors(motion, own)[0] for own in (np.zeros_like(bias), bias))
+        return BiasEvidence(uneven=uneven, evened=evened)
+
+    def _errors(self, motion: AnyArray, bias: AnyArray) -> tuple[float, float]:
+        """Errors of hidden slices and of those that are fitted."""
+        hidden = self.hidden
+        shown, rest = (self.measured.subset(np.flatnonzero(part)) for part in (~hidden, hidden))
+        even, places = rest.evened(bias), motion[hidden]
+        mean, covariance, fit = fitted_field(
+            shown.evened(bias), motion[~hidden], self.weights[~hidden], self.spacing_mm, self.smoothness
+        )
         for step in range(REGISTRATIONS + 1):
-            cuts = Cuts(mean, covariance, rest.planes(places))
+            cuts = Cuts(mean, covariance, even.planes(places))
             if step == REGISTRATIONS:
                 break
-            places = moved_slices(rest, cuts, fit.amplitude, places, rest.inside, config, smooth=False)
-        errors.append((_errors(rest, cuts.draw(fit.amplitude)), seen))
-    (still, _), (moved, seen) = errors
-    return MotionEvidence(n_hidden=int(hidden.sum()), still=still, moved=moved, seen=seen)
+            places = moved_slices(even, cuts, fit.amplitude, places, even.inside, self.config, smooth=False)
+        return _errors(rest, rest.field(bias) * cuts.draw(fit.amplitude)), _errors(shown, shown.field(bias) * fit.drawn)
 
 
 def misfit(measured: Measured, *, spacing_mm: float, smoothness: float) -> float:

@@ -17,11 +17,12 @@ from napari_emgauss.gaussians import SolidGaussians
 from napari_emgauss.gaussians.lattice import OVERLAP, SCALE, Lattice
 from napari_emgauss.methods.svr.config import SvrConfig
 from napari_emgauss.methods.svr.fitting.amplitudes import AmplitudeFit
+from napari_emgauss.methods.svr.fitting.bias import LEAST_BIAS, bias_change, bias_size, without_common
 from napari_emgauss.methods.svr.fitting.edges import edge_weights
-from napari_emgauss.methods.svr.fitting.evidence import MotionEvidence, judge_motion
+from napari_emgauss.methods.svr.fitting.evidence import BiasEvidence, HiddenSlices, MotionEvidence
 from napari_emgauss.methods.svr.fitting.motion import moved_slices, with_gauge
 from napari_emgauss.methods.svr.fitting.outliers import gains, pixel_weights, slice_weights
-from napari_emgauss.methods.svr.fitting.search import found_again
+from napari_emgauss.methods.svr.fitting.search import found_again, with_doubted_tried
 from napari_emgauss.methods.svr.measured import Measured
 from napari_emgauss.methods.svr.model import SliceModel
 from napari_emgauss.methods.svr.schedule import FINAL, JUDGE, Round
@@ -55,7 +56,8 @@ class SliceSolver:
     def __init__(
         self, model: SliceModel, measured: Measured, config: SvrConfig, plan: Sequence[Round], unit_mm: float
     ) -> None:
-        self.model, self.measured, self.config, self.unit_mm = model, measured, config, unit_mm
+        self.model, self._uneven, self.config, self.unit_mm = model, measured, config, unit_mm
+        self.measured = measured.evened(model.bias.numpy())
         self._rounds = plan
         self._weight = np.ones(measured.layout.size, np.float32)
         self._cuts: Cuts | None = None
@@ -63,6 +65,7 @@ class SliceSolver:
         self._saved: Mapping[str, Tensor] = {}
         self._loss = 0.0
         self.evidence: MotionEvidence | None = None
+        self.bias_evidence: BiasEvidence | None = None
 
     def step(self, samples: Sequence[Any], iteration: int) -> Sequence[float]:
         """Make one conjugate gradient, or judge the motion; the loss is the root mean square of what is left."""
@@ -90,6 +93,8 @@ class SliceSolver:
         held = {"weight": torch.from_numpy(self._weight), "loss": torch.tensor(self._loss, dtype=torch.float64)}
         if self.evidence is not None:
             held["evidence"] = torch.tensor([*self.evidence.to_json().values()], dtype=torch.float64)
+        if self.bias_evidence is not None:
+            held["bias_evidence"] = torch.tensor([*self.bias_evidence.to_json().values()], dtype=torch.float64)
         return fit | held
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -99,6 +104,9 @@ class SliceSolver:
         if "evidence" in state:
             n, still, moved, seen = state["evidence"].tolist()
             self.evidence = MotionEvidence(n_hidden=int(n), still=still, moved=moved, seen=seen)
+        if "bias_evidence" in state:
+            uneven, evened = state["bias_evidence"].tolist()
+            self.bias_evidence = BiasEvidence(uneven=uneven, evened=evened)
 
     def _place(self, own: Round) -> None:
         """Put Gaussians on the lattice of a round, with the amplitudes that the field has so far."""
@@ -152,6 +160,8 @@ class SliceSolver:
             left = measured.values - measured.layout.spread(model.gain.numpy()) * fit.drawn
             model.slice_weight.copy_(torch.from_numpy(slice_weights(measured, left)))
             self._weight = pixel_weights(measured, left, self._counted(own))
+        if own.evens:
+            self._even_out(fit)
         if own.moves:
             weight = self._weight * measured.inside * measured.layout.spread(model.slice_weight.numpy())
             motion = moved_slices(
@@ -166,8 +176,22 @@ class SliceSolver:
             )
             weights = model.slice_weight.numpy()
             motion = found_again(measured, model.gaussians, motion, weights, self.config)
+            if own.spacing <= DRAWS_RIM and self.config.smooth_motion:
+                how = {"spacing_mm": own.spacing * self.unit_mm, "smoothness": own.smoothness}
+                motion = with_doubted_tried(measured, motion, weights, self.config, **how)
             model.motion.copy_(torch.from_numpy(with_gauge(measured, motion, weights)))
             self._cuts = None
+
+    def _even_out(self, fit: AmplitudeFit) -> None:
+        """Take from a solved round what it says of the stacks' fields of brightness."""
+        model = self.model
+        weight = self._weight * self.measured.inside * self.measured.layout.spread(model.slice_weight.numpy())
+        change = bias_change(self.measured, fit.drawn, model.gain.numpy(), weight)
+        bias = without_common(self.measured, model.bias.numpy() + change)
+        if bias_size(self._uneven, bias) < LEAST_BIAS:
+            bias = np.zeros_like(bias)
+        model.bias.copy_(torch.from_numpy(bias))
+        self.measured = self._uneven.evened(bias)
 
     def _counted(self, own: Round) -> FloatArray:
         """How much pixels count: a field too coarse to draw where the object ends is fitted to the masks alone."""
@@ -180,19 +204,20 @@ class SliceSolver:
         return own.smoothness * (min(1.0, coarser**-6) if own.stage == FINAL else 1.0)
 
     def _judge(self, own: Round) -> None:
-        """Keep the motion if slices that a fit does not see are predicted better with it."""
-        model = self.model
-        self.evidence = judge_motion(
-            self.measured,
-            model.motion.numpy(),
-            model.slice_weight.numpy(),
-            self.config,
-            spacing_mm=own.spacing * self.unit_mm,
-            smoothness=own.smoothness,
-        )
-        if not self.evidence.helps:
-            model.motion.zero_()
-            self._cuts = None
+        """Keep motion and fields of brightness if slices that a fit does not see are predicted better with them."""
+        model, bias = self.model, self.model.bias.numpy()
+        weights = model.slice_weight.numpy()
+        hidden = HiddenSlices(self._uneven, weights, self.config, own.spacing * self.unit_mm, own.smoothness)
+        if self.config.motion:
+            self.evidence = hidden.judge_motion(model.motion.numpy(), bias)
+            if not self.evidence.helps:
+                model.motion.zero_()
+                self._cuts = None
+        if bias.any():
+            self.bias_evidence = hidden.judge_bias(model.motion.numpy(), bias)
+            if not self.bias_evidence.helps:
+                bias[:] = 0
+        self.measured = self._uneven.evened(bias)
 
     def _left(self, drawn: FloatArray) -> float:
         measured = self.measured
