@@ -1,7 +1,8 @@
 """Long runs of the interface: what a process holds after many trainings, by ``python -m benchmarks.long_runs``.
 
-First one viewer in which trainings are begun, stopped and discarded; then, for ``--minutes``, two viewers that train at
-once while their sliders move. Threads, open files, Qt objects and memory must level off.
+First one viewer in which trainings are begun and ended in all ways, by the buttons, with the stack's layer and with the
+dock; then, for ``--minutes``, two viewers that train at once while their sliders move. Threads, open files, Qt objects
+and memory must level off.
 """
 
 from __future__ import annotations
@@ -22,8 +23,14 @@ import tyro
 from benchmarks.responsiveness import picture, wait
 from napari_emgauss.phantoms import phantom
 
-FINISH_EVERY = 10
-"""Of so many trainings one comes to its end, the others are stopped and discarded in turns."""
+ENDS = {
+    "finished": "finished",
+    "stopped": "stopped and kept",
+    "discarded": "discarded",
+    "deleted": "ended with the stack's layer",
+    "closed": "ended with the dock",
+}
+"""Ways in which a training ends, and their names in tables."""
 ENDED_WITHIN_S = 3.0
 SCRUB_EVERY_S = 0.05
 
@@ -34,6 +41,8 @@ class LongRuns:
 
     cycles: int = 100
     """Trainings in one viewer, one after the other."""
+    seed: int = 1
+    """Of the ways in which they end, and when."""
     minutes: float = 60.0
     """How long two viewers train at once."""
     rows: int = 10
@@ -56,9 +65,12 @@ class Held:
     @classmethod
     def now(cls, after: str, viewers: list[Any]) -> Held:
         """Look once what can be collected is gone."""
+        from napari._qt.dialogs.qt_notification import NapariQtNotification
         from qtpy.QtCore import QObject
         from qtpy.QtWidgets import QApplication
 
+        for message in list(NapariQtNotification._instances):
+            message.close()  # as it does by itself where a window is active; none is on a virtual screen
         _settle(1.0)
         gc.collect()
         _settle(0.2)
@@ -80,19 +92,28 @@ class Trainings:
     def __init__(self, seed: int) -> None:
         import napari
 
-        from benchmarks.responsiveness import opening
         from napari_emgauss._napari.viewer.layers import to_layer
         from napari_emgauss._napari.viewer.models import open_models
 
         self.viewer = napari.Viewer(show_welcome_screen=False)
-        data, attributes, _ = to_layer(phantom((19, 48, 48), seed=seed).every(6), "stack")
-        self.stack = self.viewer.add_image(data, **attributes)
+        self._data, self._attributes, _ = to_layer(phantom((19, 48, 48), seed=seed).every(6), "stack")
         self.models = open_models(self.viewer)
-        _, widget = opening(self.viewer)
-        self.panel, self.controller = widget.view.panel, widget.controller
-        widget.view.settings.preset.setCurrentText("fast")
+        self.open_stack()
+        self.open_dock()
         self.n_begun = self.n_pictures = 0
         self._moved_at = 0.0
+
+    def open_stack(self) -> None:
+        """Add the stack's layer."""
+        self.stack = self.viewer.add_image(self._data, **self._attributes)
+
+    def open_dock(self) -> None:
+        """Open Reconstruct."""
+        from benchmarks.responsiveness import opening
+
+        _, self.widget = opening(self.viewer)
+        self.panel, self.controller = self.widget.view.panel, self.widget.controller
+        self.widget.view.settings.preset.setCurrentText("fast")
 
     def begin(self) -> None:
         """Press Train, as soon as one can."""
@@ -101,13 +122,24 @@ class Trainings:
         self.n_begun += 1
 
     def end(self, how: str, after_s: float) -> None:
-        """End the training by a button after a while, or let it finish, and close what came of it."""
+        """End the training in one of the `ENDS` after a while, and close what came of it."""
         _settle(after_s)
         button = {"stopped": self.panel.stop_button, "discarded": self.panel.discard_button}.get(how)
         if button is not None and self.controller.run is not None:
             button.click()
+        if how == "deleted":
+            self.viewer.layers.remove(self.stack)
+        if how == "closed":
+            run, dock = self.controller.run, self.widget.parent()
+            dock.destroyOnClose()
+            self.widget = self.panel = self.controller = dock = None  # nothing of it is to be kept from here
+            wait(lambda: run is None or run.session.wait(0.01))
+            _settle(0.1)
+            self.open_dock()
         wait(lambda: self.controller.run is None)
         self.close_models()
+        if how == "deleted":
+            self.open_stack()
 
     def close_models(self) -> None:
         """Close all models, and their layers."""
@@ -127,15 +159,18 @@ class Trainings:
             self.viewer.dims.set_current_step(0, (self.viewer.dims.current_step[0] + 1) % self.viewer.dims.nsteps[0])
 
 
-def cycles(n: int, n_rows: int) -> Iterator[Held]:
-    """Begin ``n`` trainings in one viewer and end them in turns; yields what is held now and then."""
-    one, rng = Trainings(seed=1), np.random.default_rng(1)
+def cycles(n: int, n_rows: int, seed: int) -> Iterator[Held]:
+    """Begin ``n`` trainings in one viewer and end them in all ways; yields what is held now and then."""
+    one, rng = Trainings(seed=1), np.random.default_rng(seed)
+    ends = dict.fromkeys(ENDS, 0)
     for number in range(n):
         one.begin()
-        how = "finished" if number % FINISH_EVERY == 0 else ("stopped", "discarded")[number % 2]
+        how = str(rng.choice(list(ENDS)))
+        ends[how] += 1
         one.end(how, float(rng.uniform(0, ENDED_WITHIN_S)))
         if number == 0 or (number + 1) % max(n // n_rows, 1) == 0:
             yield Held.now(f"{number + 1} training{'s' if number else ''}", [one.viewer])
+    print(", ".join(f"{count} {ENDS[how]}" for how, count in ends.items()))
     one.viewer.close()
 
 
@@ -196,7 +231,9 @@ def main(options: LongRuns) -> None:
         _keep_to(Path(folder))
         runs: dict[str, list[Held]] = {"One viewer": [], "Two viewers at once": []}
         for (name, rows), held in zip(
-            runs.items(), (cycles(options.cycles, options.rows), together(options.minutes, options.rows)), strict=True
+            runs.items(),
+            (cycles(options.cycles, options.rows, options.seed), together(options.minutes, options.rows)),
+            strict=True,
         ):
             for row in held:
                 rows.append(row)
