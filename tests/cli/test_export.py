@@ -3,6 +3,7 @@
 import os
 import signal
 
+import numpy as np
 import pytest
 
 import napari_emgauss as eg
@@ -17,6 +18,14 @@ def test_export_writes_every_format(folder, name, capsys):
     assert "25 × 48 × 40 voxels of 8 × 8 × 8 nm" in capsys.readouterr().out
     assert eg.read(target).shape == (25, 48, 40)
     assert main(["export", str(folder / "stack.emgauss"), str(target)]) == 1
+
+
+def test_even_sharpness_changes_observed_sections_alone(folder):
+    plain, even = (folder / f"{name}.ome.tif" for name in ("plain", "even"))
+    assert main(["export", str(folder / "stack.emgauss"), str(plain)]) == 0
+    assert main(["export", str(folder / "stack.emgauss"), str(even), "--even"]) == 0
+    differ = (np.asarray(eg.read(plain).data[:]) != np.asarray(eg.read(even).data[:])).any(axis=(1, 2))
+    assert np.flatnonzero(differ).tolist() == [6, 12, 18]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")

@@ -12,6 +12,7 @@ from tyro.conf import Positional
 from napari_emgauss.errors import ConfigError
 
 if TYPE_CHECKING:
+    from napari_emgauss.methods.emgauss import Reconstruction
     from napari_emgauss.methods.gem import GaussianMap
     from napari_emgauss.methods.svr import SliceReconstruction
     from napari_emgauss.resampling.planes import Planes
@@ -29,6 +30,8 @@ class Export:
     """Voxel size z y x in nanometres; isotropic, at the section's pixel size, by default."""
     voxel_size_mm: float | None = None
     """Voxel size of a model of slices in millimetres; that of its settings by default."""
+    even: bool = False
+    """Soften observed sections to what lies between, so that sharp and smooth planes do not take turns along z."""
     shards: bool = False
     """Write .ome.zarr box by box in shards: the same command goes on after an interruption. Above 2 GiB by itself."""
     workers: int = 1
@@ -46,6 +49,8 @@ class Export:
 
         check_outputs([self.output], inputs=[self.model], overwrite=self.overwrite)
         model = load(self.model)
+        if self.even and not hasattr(model, "observed"):
+            raise ConfigError("--even is for models of stacks of sections. Leave it out.")
         if hasattr(model, "half_maps"):
             self._write_map(model)
         elif hasattr(model, "volume"):
@@ -53,13 +58,13 @@ class Export:
         elif self.voxel_size_mm is not None:
             raise ConfigError("--voxel-size-mm is for models of slices (svr). Give --voxel-size-nm z y x instead.")
         else:
-            planes = model.planes(self.voxel_size_nm)
+            planes = planes_of(model, self.voxel_size_nm, even=self.even)
             if wants_shards(planes, self.output, shards=self.shards, workers=self.workers):
                 write_in_boxes(
-                    partial(planes_of_model, self.model, self.voxel_size_nm),
+                    partial(planes_of_model, self.model, self.voxel_size_nm, even=self.even),
                     self.output,
                     workers=self.workers,
-                    fingerprint=fingerprint([self.model], self.voxel_size_nm),
+                    fingerprint=fingerprint([self.model], self.voxel_size_nm, *["even"] * self.even),
                     overwrite=self.overwrite,
                 )
             else:
@@ -89,9 +94,16 @@ class Export:
         plain_console().print(f"{z} × {y} × {x} voxels of {volume.spacing_mm[0]:.3g} mm: {self.output}")
 
 
-def planes_of_model(path: Path, voxel_size_nm: tuple[float, float, float] | None) -> Planes:
+def planes_of_model(path: Path, voxel_size_nm: tuple[float, float, float] | None, *, even: bool) -> Planes:
     """Return what a model draws: called in every process that does."""
     from napari_emgauss.methods.registry import load
 
-    planes: Planes = load(path).planes(voxel_size_nm)
-    return planes
+    return planes_of(load(path), voxel_size_nm, even=even)
+
+
+def planes_of(model: Reconstruction, voxel_size_nm: tuple[float, float, float] | None, *, even: bool) -> Planes:
+    """Return the planes of a model, observed sections softened or not."""
+    from napari_emgauss.resampling.evened import EvenedSections
+    from napari_emgauss.resampling.planes import Planes
+
+    return Planes(EvenedSections(model, model.observed) if even else model, voxel_size_nm)

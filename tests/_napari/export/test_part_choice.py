@@ -84,3 +84,10 @@ def test_a_chosen_grid_region_and_type_reach_the_file(export, spot_model, tmp_pa
     expected = Planes(spot_model, (12, 16, 16), z_range=(0, 2), dtype="float32")
     assert np.array_equal(np.asarray(volume.data[3]), expected[3])
     assert str(tmp_path / "a.ome.tif") in export.view.status.text()
+
+
+def test_observed_sections_are_softened_if_wanted_and_the_time_is_measured_once(export, qtbot):
+    export.view.part_form.even.setChecked(True)
+    assert "evened" in export.part().volume(export={}).metadata["napari-emgauss"]
+    qtbot.waitUntil(lambda: "about" in export.view.summary.text() or " s" in export.view.summary.text())
+    assert len({hash(export.part().source) for _ in range(2)}) == 1

@@ -10,6 +10,7 @@ from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import NO_MODEL, OpenModel, open_models
 from napari_emgauss._napari.viewer.regions import chosen_region
 from napari_emgauss.errors import VolumeError
+from napari_emgauss.resampling.evened import EvenedSections
 from napari_emgauss.resampling.planes import Planes
 
 
@@ -49,8 +50,9 @@ class PartChoice:
         model, form = self.model, self._form
         if model is None:
             raise VolumeError(NO_MODEL)
+        drawn = model.reconstruction
         return Planes(
-            model.reconstruction,
+            EvenedSections(drawn, drawn.observed) if form.even.isChecked() else drawn,
             form.voxel_size_nm,
             region=chosen_region(
                 form.region_choice.item, self._viewer, model.reconstruction, model.placement.nm_per_unit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QSpinBox, QWidget
 
 from napari_emgauss._napari.controls.chooser import Chooser
 from napari_emgauss._napari.controls.elements import form_layout, row, text_label
@@ -16,6 +16,10 @@ DTYPES = ("uint8", "uint16", "float32")
 NARROW = "min-width: 56px"
 """napari's theme makes number boxes wider than a dock has room for."""
 WIDTH = 12
+EVEN_TIP = (
+    "<p>Soften observed sections to what lies between, so that sharp and smooth planes do not take turns along z. "
+    "Their finest detail is lost.</p>"
+)
 
 
 class PartForm(QWidget):
@@ -40,6 +44,8 @@ class PartForm(QWidget):
             "How each intensity is stored: 8 or 16 bit whole numbers, or 32 bit decimals.", width=WIDTH
         )
         self.conversion = text_label()
+        self.even = QCheckBox("Even sharpness along z")
+        self.even.setToolTip(EVEN_TIP)
         self._voxel_row = row(*self.voxel)
         self._form = form_layout(self)
         self._form.addRow("Model", self.models)
@@ -49,8 +55,10 @@ class PartForm(QWidget):
         self._form.addRow("", self._voxel_row)
         self._form.addRow("Data type", self.dtype_choice)
         self._form.addRow("", self.conversion)
+        self._form.addRow("", self.even)
         for chooser in (self.region_choice, self.grid_choice, self.dtype_choice):
             chooser.changed.connect(self._edited)
+        self.even.toggled.connect(self._edited)
         for section in (self.first, self.last):
             section.valueChanged.connect(self._edited)
         for box in self.voxel:
