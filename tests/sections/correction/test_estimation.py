@@ -32,6 +32,24 @@ def test_shifts_are_found_to_a_fraction_of_a_pixel(disturbed):
     assert np.sqrt(np.mean(left**2)) < 0.5
 
 
+def test_large_sections_are_looked_at_in_several_places(still, monkeypatch):
+    """In the middle there is nothing to see."""
+    rng = np.random.default_rng(7)
+    put_in = rng.uniform(-2.5, 2.5, (still.n_sections, 2))
+    data = np.stack([shifted(still.section(i), tuple(put_in[i])) for i in range(len(put_in))])
+    data = np.pad(data, ((0, 0), (0, 192), (0, 192)), mode="wrap")
+    data[:, 92:228, 92:228] = 128
+    volume = Volume(data.astype(np.float32), still.voxel_size_nm)
+
+    def left_over():
+        found = estimate_corrections(volume, max_side_px=128).whole
+        return np.sqrt(np.mean(high_pass(found.shifts_px + put_in) ** 2))
+
+    assert left_over() < 0.5
+    monkeypatch.setattr("napari_emgauss.sections.quality.windows.LONG", 4)
+    assert left_over() > 1
+
+
 def test_each_half_is_judged_by_shifts_from_the_other(still):
     rng = np.random.default_rng(3)
     data = np.stack([still.section(i).astype(np.float32) for i in range(still.n_sections)])

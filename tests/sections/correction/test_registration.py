@@ -5,12 +5,18 @@ import pytest
 
 from napari_emgauss.phantoms import phantom
 from napari_emgauss.sections.correction.corrections import shifted
-from napari_emgauss.sections.correction.registration import OPPOSITE, half_of, register
+from napari_emgauss.sections.correction.registration import OPPOSITE, half_of
+from napari_emgauss.sections.correction.registration import register as register_field
 
 
 @pytest.fixture(scope="module")
 def image():
     return phantom((4, 120, 140), seed=2, noise=0.01).section(1).astype(np.float32)
+
+
+def register(image, prediction):
+    """Register one window in another."""
+    return register_field(image[None, None], prediction[None, None])
 
 
 @pytest.mark.parametrize("displacement", [(0.0, 0.0), (0.3, -0.7), (-2.5, 1.25), (3.5, 3.5)])
@@ -57,4 +63,5 @@ def test_a_flat_image_cannot_be_registered(image):
 
 def test_halves_are_opposite(image):
     for half, other in OPPOSITE.items():
-        assert half_of(image, half).size + half_of(image, other).size == image.size
+        for field in (image[None, None], np.stack([image, image])[None], np.stack([[image, image]] * 2)):
+            assert half_of(field, half).size + half_of(field, other).size == field.size

@@ -84,6 +84,23 @@ def test_sections_with_nan_are_reported_and_not_refused(healthy):
     assert left_out(inspect(volume(stack))) == (AT,)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("damage", [blank, swapped, blurred, folded, missing_strip])
+def test_large_sections_are_judged_in_bands_as_whole_ones_are(healthy, damage, dtype, monkeypatch):
+    stack = np.pad(healthy, ((0, 0), (0, 234), (0, 178)), mode="reflect")
+    damage(stack)
+    stack = stack.astype(dtype)
+    whole = inspect(volume(stack), max_side_px=128)
+    monkeypatch.setattr("napari_emgauss.volume.BAND_BYTES", 1)
+    read, recorded = [], Volume.recorded
+    monkeypatch.setattr(Volume, "recorded", lambda self, *part: read.append(part) or recorded(self, *part))
+    bands = inspect(volume(stack), max_side_px=128)
+    assert all(len(part) == 2 for part in read), "a section was read whole"
+    assert left_out(bands) == left_out(whole) == (AT,)
+    for one, other in zip(bands, whole, strict=True):
+        assert [one.mean, one.spread, one.noise] == pytest.approx([other.mean, other.spread, other.noise], rel=0.05)
+
+
 def test_a_stop_judges_what_was_read(healthy):
     read = []
     qualities = inspect(volume(healthy), progress=lambda done, of: read.append(done), stop=lambda: len(read) >= 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from napari_emgauss.sections.correction.second_differences import (
 )
 from napari_emgauss.sections.correction.shifts import MAX_ROUNDS, estimate_shifts
 from napari_emgauss.sections.quality.alignment import smoothed
-from napari_emgauss.sections.quality.windows import window_reader
+from napari_emgauss.sections.quality.windows import each_window, window_reader
 from napari_emgauss.volume import Volume
 
 MAX_SHIFT_PX = 4.0
@@ -82,7 +83,8 @@ def estimate_corrections(
     Parameters
     ----------
     volume
-        The stack, read section by section; four are in memory, and windows of all up to 256 MiB.
+        The stack, read in windows, section by section: those of four are in memory, or of all where these need no more
+        than 256 MiB.
     exclude
         Sections that are skipped and left as they are: the damaged ones.
     max_shift_px
@@ -90,7 +92,8 @@ def estimate_corrections(
     slow_sections
         Waves along z of this many sections or more stay, at least by half.
     max_side_px
-        Larger sections are looked at in a central window of this size.
+        Larger sections are looked at in as many pixels as a window of this size has, at several places if they are much
+        larger (see `places`).
     progress
         Called with the number of sections looked at so far and how many there may be: shifts that settle need fewer.
     stop
@@ -149,14 +152,14 @@ def _brightness(
 ) -> Corrections:
     """Find gains and offsets that even out the spread and the level of tiles."""
     level, log_spread, overlap = np.empty(0), np.empty(0), 1.0
-    corners: list[tuple[int, int]] = []
+    corners: list[tuple[int, int, int, int]] = []
     side, windows = 0, dict[int, FloatArray]()
 
     def measure(index: int) -> None:
-        window = smoothed(windows.pop(index))
-        whole = float(window.std(dtype=np.float64))
-        for k, (y, x) in enumerate(corners):
-            tile = window[y : y + side, x : x + side]
+        seen = each_window(smoothed, windows.pop(index))
+        whole = float(seen.std(dtype=np.float64))
+        for k, (row, column, y, x) in enumerate(corners):
+            tile = seen[row, column, y : y + side, x : x + side]
             level[index, k] = tile.mean(dtype=np.float64)
             rounding = 1e-6 * max(abs(level[index, k]), whole, 1e-30)
             log_spread[index, k] = math.log(max(float(tile.std(dtype=np.float64)), rounding))
@@ -182,13 +185,15 @@ def _brightness(
     return Corrections(gains=gain, offsets=-offset, shifts_px=np.zeros((n, 2)))
 
 
-def _tiles(shape: tuple[int, ...]) -> tuple[int, list[tuple[int, int]], float]:
-    """Return the side of square tiles away from the rim, their corners, and how often they show a piece of tissue."""
-    height, width = shape
-    rim, side = min(_RIM_PX, min(shape) // 8), min(_TILE_PX, min(shape) // 3)
+def _tiles(shape: tuple[int, ...]) -> tuple[int, list[tuple[int, int, int, int]], float]:
+    """Return the side of square tiles away from the rim of windows, where they begin, and how often they overlap."""
+    *grid, height, width = shape
+    shorter = min(height, width)
+    rim, side = min(_RIM_PX, shorter // 8), min(_TILE_PX, shorter // 3)
     step = max(1, side * 2 // 3)
     rows, columns = range(rim, height - rim - side + 1, step), range(rim, width - rim - side + 1, step)
-    return side, [(y, x) for y in rows for x in columns], (side / step) ** 2
+    places = product(range(grid[0]), range(grid[1]), rows, columns)
+    return side, list(places), (side / step) ** 2
 
 
 def _solve_tiles(

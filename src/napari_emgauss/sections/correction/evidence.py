@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -18,7 +18,7 @@ from napari_emgauss.sections.correction.estimation import CorrectionEstimate, es
 from napari_emgauss.sections.correction.registration import half_of
 from napari_emgauss.sections.correction.second_differences import SectionTriple, triples_of
 from napari_emgauss.sections.quality.noise import intensity_range
-from napari_emgauss.sections.quality.windows import even_choice, read_window
+from napari_emgauss.sections.quality.windows import each_window, even_choice, read_windows
 from napari_emgauss.volume import Volume
 
 MARGIN_DB = 0.1
@@ -122,13 +122,13 @@ def improves(
     max_sections
         At most this many sections are hidden, evenly spread.
     max_side_px
-        Larger sections are judged in a central window of this size.
+        Larger sections are judged in as many pixels as a window of this size has (see `places`).
     progress
         Called with the number of sections done and their total.
     stop
         Asked before each section; when true, the evidence so far is returned.
     """
-    read = lru_cache(maxsize=4)(lambda index: read_window(volume, index, max_side_px))
+    read = lru_cache(maxsize=4)(lambda index: read_windows(volume, index, max_side_px))
     rows = triples_of([index for index in range(volume.n_sections) if index not in set(exclude)])
     chosen = [rows[k] for k in even_choice(len(rows), max_sections)] if rows else []
     sections, chance_db = list[int](), 0.0
@@ -206,11 +206,11 @@ def _score(estimate: CorrectionEstimate, row: SectionTriple, images: list[FloatA
     t = row.weight_above
     squared = []
     for half, corrections in estimate.elsewhere.items():
-        predicted = (1 - t) * corrections.carry(row.below, row.index, below)
-        predicted += t * corrections.carry(row.above, row.index, above)
-        error = half_of(gaussian_filter(predicted, BLUR_PX) - hidden, half)
-        rim = min(_RIM_PX, min(error.shape) // 4)
-        squared.append(np.mean(error[rim:-rim, rim:-rim].astype(np.float64) ** 2))
+        predicted = (1 - t) * each_window(partial(corrections.carry, row.below, row.index), below)
+        predicted += t * each_window(partial(corrections.carry, row.above, row.index), above)
+        error = half_of(gaussian_filter(predicted, (0, 0, BLUR_PX, BLUR_PX)) - hidden, half)
+        rim = min(_RIM_PX, min(error.shape[2:]) // 4)
+        squared.append(np.mean(error[..., rim:-rim, rim:-rim].astype(np.float64) ** 2))
     return psnr_from_mse(float(np.mean(squared)), data_range=data_range)
 
 

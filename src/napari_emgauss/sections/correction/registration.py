@@ -1,8 +1,14 @@
-"""Registration of one image in another, to a fraction of a pixel, by the whole field and by each half of it."""
+"""Registration of one image in another, to a fraction of a pixel, by the whole field and by each half of it.
+
+The field is what windows (rows, columns, Y, X) show of a section: one or two along each axis. The half of a field is
+one of two windows, or half of the only one.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import Literal, get_args
 
 import numpy as np
@@ -11,12 +17,14 @@ from scipy.ndimage import gaussian_filter
 from napari_emgauss._types import FloatArray
 from napari_emgauss.sections.correction.corrections import shifted
 from napari_emgauss.sections.correction.second_differences import DoubleArray
+from napari_emgauss.sections.quality.windows import each_window
 
 BLUR_PX = 1.5
 """Gaussian σ before two images are compared: takes out noise, and lets gradients reach a few pixels far."""
 FieldHalf = Literal["top", "bottom", "left", "right"]
 HALVES: tuple[FieldHalf, ...] = get_args(FieldHalf)
 OPPOSITE: dict[FieldHalf, FieldHalf] = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
+_BLUR = (0.0, 0.0, BLUR_PX, BLUR_PX)
 _STEPS = 5
 _RIM_PX = 8
 _OUTLIER = 2.0
@@ -57,7 +65,7 @@ class Registration:
 
 
 def register(image: FloatArray, prediction: FloatArray) -> Registration | None:
-    """Register ``image`` against ``prediction``, both (Y, X), by Gauss-Newton steps with few outliers.
+    """Register ``image`` against ``prediction``, both (rows, columns, Y, X), by Gauss-Newton steps with few outliers.
 
     Least squares of image(y + d) - (gain · prediction + offset), blurred by `BLUR_PX`: blind to brightness, and exact
     where matching small tiles finds only the best of many likenesses. Displacements of up to about 4 px are found.
@@ -67,10 +75,11 @@ def register(image: FloatArray, prediction: FloatArray) -> Registration | None:
     Registration
         None where an image is flat.
     """
-    rim = min(_RIM_PX, min(image.shape) // 8)
-    inner = (slice(rim, image.shape[0] - rim), slice(rim, image.shape[1] - rim))
-    image = np.asarray(gaussian_filter(image, BLUR_PX), np.float32)
-    still = np.asarray(gaussian_filter(prediction, BLUR_PX)[inner], np.float32)
+    height, width = image.shape[2:]
+    rim = min(_RIM_PX, min(height, width) // 8)
+    inner = (..., slice(rim, height - rim), slice(rim, width - rim))
+    image = np.asarray(gaussian_filter(image, _BLUR), np.float32)
+    still = np.asarray(gaussian_filter(prediction, _BLUR)[inner], np.float32)
     level, scale = float(still.mean(dtype=np.float64)), float(still.std(dtype=np.float64))
     largest = max(float(np.abs(image).max()), float(np.abs(still).max()), 1e-30)
     if min(float(image.std(dtype=np.float64)), scale) <= _FLAT * largest:
@@ -80,8 +89,9 @@ def register(image: FloatArray, prediction: FloatArray) -> Registration | None:
     shift = np.zeros(2)
     weights = np.ones(still.shape, np.float32)
     for _ in range(_STEPS):
-        moved = shifted(image, (float(shift[0]), float(shift[1])))
-        down, across = np.gradient(moved, axis=0)[inner], np.gradient(moved, axis=1)[inner]
+        by_px = float(shift[0]), float(shift[1])
+        moved = each_window(partial(shifted, by_px=by_px), image)
+        down, across = np.gradient(moved, axis=2)[inner], np.gradient(moved, axis=3)[inner]
         design = np.stack([down, across, still, np.ones_like(still)], axis=-1)
         normal, right = _equations(design, moved[inner], weights)
         step = _solved(normal, right)
@@ -110,17 +120,23 @@ def _solved(normal: DoubleArray, right: DoubleArray) -> DoubleArray:
 def _equations(design: FloatArray, target: FloatArray, weights: FloatArray) -> tuple[DoubleArray, DoubleArray]:
     """Return normal matrices (2, 2, 4, 4) and right-hand sides (2, 2, 4) of the quarters of the field."""
     normal, right = np.empty((2, 2, 4, 4)), np.empty((2, 2, 4))
-    y, x = (side // 2 for side in target.shape)
-    for row, rows in enumerate((slice(0, y), slice(y, None))):
-        for column, columns in enumerate((slice(0, x), slice(x, None))):
-            part = design[rows, columns].reshape(-1, 4)
-            weighted = part * weights[rows, columns].reshape(-1, 1)
-            normal[row, column] = weighted.T @ part
-            right[row, column] = weighted.T @ target[rows, columns].ravel()
+    for row, column in product((0, 1), (0, 1)):
+        part, own, wanted = (_halved(_halved(a, 0, row), 1, column) for a in (design, weights, target))
+        part = part.reshape(-1, 4)
+        weighted = part * own.reshape(-1, 1)
+        normal[row, column] = weighted.T @ part
+        right[row, column] = weighted.T @ wanted.ravel()
     return normal, right
 
 
-def half_of(image: FloatArray, half: FieldHalf) -> FloatArray:
-    """Return that half of an image (Y, X)."""
-    y, x = (side // 2 for side in image.shape)
-    return {"top": image[:y], "bottom": image[y:], "left": image[:, :x], "right": image[:, x:]}[half]
+def half_of(field: FloatArray, half: FieldHalf) -> FloatArray:
+    """Return that half of a field (rows, columns, Y, X)."""
+    return _halved(field, int(half in ("left", "right")), int(half in ("bottom", "right")))
+
+
+def _halved(field: FloatArray, axis: int, which: int) -> FloatArray:
+    """Return the first or second half of a field along y (0) or x (1): of its windows, or of the pixels of the one."""
+    if field.shape[axis] == 1:
+        axis += 2
+    middle = field.shape[axis] // 2
+    return field[(slice(None),) * axis + ((slice(0, middle), slice(middle, None))[which],)]

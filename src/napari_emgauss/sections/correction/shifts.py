@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from napari_emgauss.runtime.threads import at_once, for_each
 from napari_emgauss.sections.correction.corrections import Corrections
 from napari_emgauss.sections.correction.registration import HALVES, OPPOSITE, FieldHalf, Registration, register
 from napari_emgauss.sections.correction.second_differences import DoubleArray, MeasuredDifference, SectionTriple, solve
+from napari_emgauss.sections.quality.windows import each_window
 
 MAX_ROUNDS = 6
 """Most times that the stack is interpolated and registered anew."""
@@ -53,7 +54,8 @@ def estimate_shifts(
     Parameters
     ----------
     read
-        Gives a section's image (Y, X) by its index; at most four are kept, and those that threads work on.
+        Gives windows (rows, columns, Y, X) of a section by its index; at most four are kept, and those that threads
+        work on.
     rows
         The sections and their neighbours.
     brightness
@@ -75,9 +77,7 @@ def estimate_shifts(
 
         def register_row(k: int, into: list[Registration | None] = registered) -> None:
             below, here, above = images.pop(k)
-            # Tissue moves smoothly: flow at half the size will do.
-            prediction = blend(below, above, rows[k].weight_above, both_flows(below, above, halved=True))
-            into[k] = register(here, prediction)
+            into[k] = register(here, each_window(partial(_between, rows[k].weight_above), below, above))
 
         for k, row in enumerate(rows):
             if stop():
@@ -103,11 +103,16 @@ def estimate_shifts(
     return found
 
 
+def _between(weight_above: float, below: FloatArray, above: FloatArray) -> FloatArray:
+    # Tissue moves smoothly: flow at half the size will do.
+    return blend(below, above, weight_above, both_flows(below, above, halved=True))
+
+
 def _straightened(
     read: Callable[[int], FloatArray], brightness: Corrections, shifts: DoubleArray
 ) -> Callable[[int], FloatArray]:
     corrections = Corrections(gains=brightness.gains, offsets=brightness.offsets, shifts_px=shifts)
-    return lambda index: corrections.apply(index, read(index))
+    return lambda index: each_window(partial(corrections.apply, index), read(index))
 
 
 def _solved(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from napari_emgauss._types import AnyArray
 from napari_emgauss.runtime.threads import at_once, for_each
 from napari_emgauss.sections.quality.alignment import match
-from napari_emgauss.sections.quality.measures import SectionLook, SectionMeasures, look_at, odd_share
+from napari_emgauss.sections.quality.measures import SectionLook, SectionMeasures, look_at, look_in_bands, odd_share
 from napari_emgauss.sections.quality.verdicts import BLANK, NO_INTENSITIES, Verdict, judge
 from napari_emgauss.volume import Volume
 
@@ -86,10 +86,11 @@ def inspect(
     Parameters
     ----------
     volume
-        The stack; at most three sections are held at a time, as small images, and those that threads look at.
+        The stack; at most three sections are held at a time, as small images, and those that threads look at. Sections
+        of more than 16 MiB are read in bands.
     max_side_px
-        Larger sections are block-averaged to this size; noise and sharpness are measured at full resolution in a
-        central window of this size.
+        Larger sections are block-averaged to this size; noise and sharpness are measured at full resolution in as many
+        pixels (see `places`).
     progress
         Called with the number of sections read and their total.
     stop
@@ -102,38 +103,39 @@ def inspect(
     """
     measured: list[SectionMeasures] = []
     walk = _Walk()
-    group = at_once(volume.shape[1] * volume.shape[2])
-    waiting: dict[int, AnyArray] = {}
-
-    def look_at_them() -> None:
-        for index, look in _looks(waiting, max_side_px).items():
-            if not look.measures.is_blank:
-                walk.add(index, look)
-            measured.append(look.measures)
-            if progress is not None:
-                progress(index + 1, volume.n_sections)
-        waiting.clear()
-
-    for index in range(volume.n_sections):
-        if stop is not None and stop():
-            break
-        waiting[index] = volume.recorded(index)
-        if len(waiting) == group:
-            look_at_them()
-    look_at_them()
+    for index, look in enumerate(_looks(volume, max_side_px, stop or (lambda: False))):
+        if not look.measures.is_blank:
+            walk.add(index, look)
+        measured.append(look.measures)
+        if progress is not None:
+            progress(index + 1, volume.n_sections)
     found = judge(measured, walk.kept, walk.similarity, walk.odd)
     return tuple(_quality(index, measured[index], found[index], walk) for index in range(len(measured)))
 
 
-def _looks(sections: Mapping[int, AnyArray], max_side_px: int) -> dict[int, SectionLook]:
-    """Look at sections side by side."""
+def _looks(volume: Volume, max_side_px: int, stop: Callable[[], bool]) -> Iterator[SectionLook]:
+    """Look at the sections in order, several side by side; at large ones part by part."""
+    size_px, is_large = volume.shape[1] * volume.shape[2], len(volume.bands()) > 1
+    group = 1 if is_large else at_once(size_px)
+    for start in range(0, volume.n_sections, group):
+        asked = range(start, min(start + group, volume.n_sections))
+        wanted = list(takewhile(lambda _: not stop(), asked))
+        if is_large:
+            yield from (look_in_bands(volume, index, max_side_px) for index in wanted)
+        else:
+            yield from _looks_at_once({index: volume.recorded(index) for index in wanted}, max_side_px)
+        if len(wanted) < len(asked):
+            return
+
+
+def _looks_at_once(sections: Mapping[int, AnyArray], max_side_px: int) -> Iterator[SectionLook]:
     looks: dict[int, SectionLook] = {}
 
     def look(index: int) -> None:
         looks[index] = look_at(sections[index], max_side_px)
 
     for_each(look, sections)
-    return {index: looks[index] for index in sections}
+    return (looks[index] for index in sections)
 
 
 def left_out(qualities: Sequence[SectionQuality]) -> tuple[int, ...]:

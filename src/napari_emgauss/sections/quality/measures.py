@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.sections.quality.alignment import smoothed
-from napari_emgauss.sections.quality.noise import noise_level
-from napari_emgauss.sections.quality.standard import standardised
-from napari_emgauss.sections.quality.windows import central_window, thumbnail
+from napari_emgauss.sections.quality.noise import mean_noise_level, noise_level
+from napari_emgauss.sections.quality.standard import StandardSection, standardised
+from napari_emgauss.sections.quality.windows import read_windows, thumbnail, windows_of
+from napari_emgauss.volume import BAND_ROWS, Volume
 
 CHANCE_PX = 16.0
 """Over a field of side s, shares and correlations vary by chance by up to this / s (measured on healthy tissue)."""
@@ -58,9 +60,54 @@ class SectionLook:
 def look_at(section: AnyArray, max_side_px: int) -> SectionLook:
     """Measure one section (Y, X) of any type; NaN, infinite and absurd values count as the median of the others."""
     standard = standardised(section)
-    section, scale = standard.image, standard.scale
-    window, small = central_window(section, max_side_px), thumbnail(section, max_side_px)
-    noise, spread, blurred = noise_level(window), float(small.std(dtype=np.float64)), smoothed(small)
+    image, extremes = standard.image, _Extremes()
+    extremes.see(image)
+    return _look(standard, windows_of(image, max_side_px), thumbnail(image, max_side_px), extremes)
+
+
+def look_in_bands(volume: Volume, index: int, max_side_px: int) -> SectionLook:
+    """Measure a section that is too large to be held whole.
+
+    Differs from `look_at` by the scale of intensities that are floats, which is that of the windows, and by a thumbnail
+    that is averaged in two steps.
+    """
+    windows, bands = read_windows(volume, index, max_side_px), volume.bands()
+    sample = windows.reshape(-1, windows.shape[-1]).astype(volume.dtype)
+    standard, extremes, coarse, n_unusable_px = standardised(sample), _Extremes(), list[FloatArray](), 0
+    side = 2 ** int(math.log2(max(1, min(BAND_ROWS, max(volume.shape[1:]) // max_side_px))))
+    for band in bands:
+        part = standardised(volume.recorded(index, band), sample)
+        n_unusable_px += part.n_unusable_px
+        extremes.see(part.image)
+        rows, columns = (length // side for length in part.image.shape)
+        cells = part.image[: rows * side, : columns * side].reshape(rows, side, columns, side)
+        coarse.append(cells.mean(axis=(1, 3), dtype=np.float32))
+    small = thumbnail(np.concatenate(coarse), max_side_px)
+    whole = replace(standard, n_unusable_px=n_unusable_px)
+    return _look(whole, standard.image.reshape(windows.shape), small, extremes)
+
+
+class _Extremes:
+    """Counter of the pixels that have exactly the lowest or the highest intensity."""
+
+    def __init__(self) -> None:
+        self._counts, self._n = Counter[float](), 0
+
+    def see(self, image: FloatArray) -> None:
+        """Count those of a part of the section."""
+        self._n += image.size
+        for value in {float(image.min()), float(image.max())}:
+            self._counts[value] += int((image == value).sum())
+
+    @property
+    def share(self) -> float:
+        """Their share of all pixels."""
+        return sum(self._counts[value] for value in {min(self._counts), max(self._counts)}) / self._n
+
+
+def _look(standard: StandardSection, windows: FloatArray, small: FloatArray, extremes: _Extremes) -> SectionLook:
+    noise, scale = mean_noise_level(windows), standard.scale
+    spread, blurred = float(small.std(dtype=np.float64)), smoothed(small)
     structure, flat_share = float(blurred.std(dtype=np.float64)), _flat_share(small)
     magnitude = max(1e-6 * float(np.abs(small).max()), 1e-30)
     is_blank = flat_share > 0.9 or structure < max(2 * _WHITE_NOISE_LEFT * float(noise_level(small)), magnitude)
@@ -68,8 +115,8 @@ def look_at(section: AnyArray, max_side_px: int) -> SectionLook:
         mean=standard.centre + scale * float(small.mean(dtype=np.float64)),
         spread=scale * spread,
         noise=scale * noise,
-        sharpness=_sharpness(window),
-        extreme_share=float(np.mean((section == section.min()) | (section == section.max()))),
+        sharpness=_sharpness(windows),
+        extreme_share=extremes.share,
         flat_share=flat_share,
         is_blank=is_blank,
         n_unusable_px=standard.n_unusable_px,
@@ -113,10 +160,15 @@ def _patches(small: FloatArray) -> FloatArray:
     return np.asarray(gaussian_filter((small - middle) / (scale or 1.0), _PATCH_BLUR_PX), np.float32)
 
 
-def _sharpness(window: FloatArray) -> float:
-    octaves = [gaussian_filter(window, sigma_px) for sigma_px in (1.0, 2.0, 4.0, 8.0)]
-    fine, coarse = float((octaves[0] - octaves[1]).var()), float((octaves[2] - octaves[3]).var())
-    return math.log(max(fine, 1e-30) / max(coarse, 1e-30))
+def _sharpness(windows: FloatArray) -> float:
+    fine, coarse = np.mean([_octaves(window) for row in windows for window in row], axis=0)
+    return math.log(max(float(fine), 1e-30) / max(float(coarse), 1e-30))
+
+
+def _octaves(window: FloatArray) -> tuple[float, float]:
+    """Return the variance of fine structure, and of coarse structure."""
+    blurred = [gaussian_filter(window, sigma_px) for sigma_px in (1.0, 2.0, 4.0, 8.0)]
+    return float((blurred[0] - blurred[1]).var()), float((blurred[2] - blurred[3]).var())
 
 
 def _flat_share(small: FloatArray) -> float:

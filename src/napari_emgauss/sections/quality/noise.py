@@ -13,7 +13,7 @@ from napari_emgauss._types import FloatArray
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.metrics import psnr_from_mse
 from napari_emgauss.sections.quality.standard import standardised
-from napari_emgauss.sections.quality.windows import even_choice, read_window
+from napari_emgauss.sections.quality.windows import even_choice, read_windows
 from napari_emgauss.volume import Volume
 
 DEFAULT_MAX_SECTIONS = 16
@@ -30,6 +30,11 @@ def noise_level(section: FloatArray) -> float:
     second = np.array([1.0, -2.0, 1.0])
     response = convolve(section, np.outer(second, second))
     return float(math.sqrt(math.pi / 2) / 6 * np.abs(response[1:-1, 1:-1]).mean())
+
+
+def mean_noise_level(windows: FloatArray) -> float:
+    """Return the mean `noise_level` of windows (rows, columns, Y, X) of a section."""
+    return float(np.mean([noise_level(window) for row in windows for window in row]))
 
 
 def denoise_lightly(section: FloatArray) -> FloatArray:
@@ -92,7 +97,7 @@ class NoiseEstimate:
 def estimate_noise(
     volume: Volume, *, max_sections: int = DEFAULT_MAX_SECTIONS, max_side_px: int = 512
 ) -> NoiseEstimate:
-    """Estimate the noise of a stack from the central windows of evenly spread sections.
+    """Estimate the noise of a stack from windows of evenly spread sections.
 
     It is an upper limit on the noise of smooth tissue when structure is fine, and a lower limit when noise is
     correlated between pixels (see `noise_level`): then the true ceiling is lower than the one given.
@@ -104,8 +109,8 @@ def estimate_noise(
     max_sections
         At most this many sections are read.
     max_side_px
-        Larger sections are looked at in a central window of this size. Pixels that are NaN, infinite or absurdly far
-        from all others are passed over.
+        Larger sections are looked at in as many pixels as a window of this size has (see `places`). Pixels that are
+        NaN, infinite or absurdly far from all others are passed over.
 
     Raises
     ------
@@ -115,9 +120,10 @@ def estimate_noise(
     indices = even_choice(volume.n_sections, max_sections)
     levels, low, high = [], math.inf, -math.inf
     for index in indices:
-        window = standardised(read_window(volume, index, max_side_px))
-        levels.append(window.scale * noise_level(window.image))
-        ends = [window.centre + window.scale * float(end) for end in (window.image.min(), window.image.max())]
+        windows = read_windows(volume, index, max_side_px)
+        seen = standardised(windows.reshape(-1, windows.shape[-1]))
+        levels.append(seen.scale * mean_noise_level(seen.image.reshape(windows.shape)))
+        ends = [seen.centre + seen.scale * float(end) for end in (seen.image.min(), seen.image.max())]
         low, high = min(low, ends[0]), max(high, ends[1])
     data_range = intensity_range(volume.dtype, low, high)
     sigma = float(np.median([level for level in levels if level > 0] or [0.0]))

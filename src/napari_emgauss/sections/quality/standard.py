@@ -32,11 +32,14 @@ class StandardSection:
     """Pixels that were NaN, infinite or far beyond all others."""
 
 
-def standardised(section: AnyArray) -> StandardSection:
-    """Bring a section (Y, X) of any type to a scale of its own; one of integers keeps its intensities."""
+def standardised(section: AnyArray, sample: AnyArray | None = None) -> StandardSection:
+    """Bring a section (Y, X) of any type to a scale of its own; one of integers keeps its intensities.
+
+    The scale is that of ``sample``, if this is a part of a section.
+    """
     if section.dtype.kind != "f":
         return StandardSection(np.ascontiguousarray(section, np.float32), 0.0, 1.0, 0)
-    centre, scale = _range(section)
+    centre, scale = _range(section if sample is None else sample)
     image = np.empty(section.shape, np.float32)
     n_unusable_px = 0
     for top in range(0, len(section), BAND_ROWS):

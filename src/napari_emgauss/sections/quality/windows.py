@@ -1,4 +1,8 @@
-"""Small float images of large sections, so that looking at a stack costs little whatever its size."""
+"""Small float images of large sections, so that looking at a stack costs little whatever its size.
+
+A section is looked at in windows, an array (rows, columns, Y, X): one in its middle, or, where that would be too small
+a part of it, two along each long side, which together have as many pixels.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +18,40 @@ from napari_emgauss.volume import MIN_SECTION_PX, Volume
 
 KEPT_BYTES = 256 * 2**20
 """Memory for windows of a stack; 1,000 windows of 512 × 512 px in 8 bits."""
+LONG = 2
+"""A side of more than so many windows is no longer spoken for by its middle."""
 
 
-def central_region(shape: tuple[int, ...], max_side_px: int) -> Region:
-    """Return the middle ``max_side_px`` rows and columns of a section, or all of fewer."""
+def places(shape: tuple[int, ...], max_side_px: int) -> list[list[Region]]:
+    """Return where a section (Y, X) is looked at: rows of equal regions, as many pixels as its middle would have.
+
+    A side of up to ``LONG`` times ``max_side_px`` is looked at in its middle, or whole; a longer one in the middle of
+    each of its halves. There are one, two or four regions.
+    """
     _check_side(max_side_px)
-    (y0, x0), (height, width) = (max(0, (side - max_side_px) // 2) for side in shape), shape
-    return y0, min(y0 + max_side_px, height), x0, min(x0 + max_side_px, width)
+    rows, columns = (_spans(side, max_side_px) for side in shape)
+    return [[(*along_y, *along_x) for along_x in columns] for along_y in rows]
 
 
-def central_window(image: AnyArray, max_side_px: int) -> FloatArray:
-    """Return the `central_region` of a section at full resolution, float32."""
-    y0, y1, x0, x1 = central_region(image.shape, max_side_px)
-    return np.ascontiguousarray(image[y0:y1, x0:x1], np.float32)
+def _spans(side: int, max_side_px: int) -> list[tuple[int, int]]:
+    length, middles = min(side, max_side_px), [side // 2]
+    if side > LONG * max_side_px:
+        length, middles = max_side_px // 2, [side // 4, side - side // 4]
+    return [(middle - length // 2, middle - length // 2 + length) for middle in middles]
 
 
-def read_window(volume: Volume, index: int, max_side_px: int) -> FloatArray:
-    """Read the `central_window` of section ``index``, NaN and infinite values included, and nothing else."""
-    return volume.recorded(index, central_region(volume.shape[1:], max_side_px)).astype(np.float32, order="C")
+def windows_of(image: AnyArray, max_side_px: int) -> FloatArray:
+    """Return what a section shows at its `places`, (rows, columns, Y, X), at full resolution."""
+    return _stacked(places(image.shape, max_side_px), lambda region: image[slice(*region[:2]), slice(*region[2:])])
+
+
+def read_windows(volume: Volume, index: int, max_side_px: int) -> FloatArray:
+    """Read `windows_of` section ``index``, NaN and infinite values included, and nothing else."""
+    return _stacked(places(volume.shape[1:], max_side_px), lambda region: volume.recorded(index, region))
 
 
 def window_reader(volume: Volume, max_side_px: int) -> Callable[[int], FloatArray]:
-    """Return a function that gives the `central_window` of a section, for a stack that is walked along several times.
+    """Return a function that gives `windows_of` a section, for a stack that is walked along several times.
 
     Windows stay in memory in the volume's own type as long as all of them need no more than `KEPT_BYTES`: a stack of
     large sections on a slow disk is then read once.
@@ -45,15 +61,27 @@ def window_reader(volume: Volume, max_side_px: int) -> Callable[[int], FloatArra
     VolumeError
         When a window has NaN or infinite values.
     """
-    region = y0, y1, x0, x1 = central_region(volume.shape[1:], max_side_px)
-    window_bytes = (y1 - y0) * (x1 - x0) * volume.dtype.itemsize
-    fits = volume.n_sections * window_bytes <= KEPT_BYTES
+    regions = places(volume.shape[1:], max_side_px)
+    px = sum((y1 - y0) * (x1 - x0) for row in regions for y0, y1, x0, x1 in row)
+    fits = volume.n_sections * px * volume.dtype.itemsize <= KEPT_BYTES
 
     @lru_cache(maxsize=None if fits else 4)
     def kept(index: int) -> AnyArray:
-        return np.array(volume.section(index, region))
+        return np.array([[volume.section(index, region) for region in row] for row in regions])
 
     return lambda index: kept(index).astype(np.float32)
+
+
+def each_window(function: Callable[..., FloatArray], *images: FloatArray) -> FloatArray:
+    """Apply a function of images (Y, X) to every window of ``images`` (rows, columns, Y, X)."""
+    rows, columns = images[0].shape[:2]
+    return np.asarray(
+        [[function(*(image[row, column] for image in images)) for column in range(columns)] for row in range(rows)]
+    )
+
+
+def _stacked(regions: list[list[Region]], part: Callable[[Region], AnyArray]) -> FloatArray:
+    return np.array([[part(region) for region in row] for row in regions], np.float32)
 
 
 def thumbnail(image: AnyArray, max_side_px: int) -> FloatArray:
