@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from napari_emgauss.cli import main
+from napari_emgauss.cli.reconstruct import Reconstruct
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,15 @@ def test_errors_are_one_plain_line_and_exit_code_1(folder, capsys, arguments, me
     assert error.startswith("Error:")
     assert message in error
     assert "Traceback" not in error
+
+
+def test_what_libraries_say_for_want_of_memory_is_explained(folder, capsys, monkeypatch):
+    def full(*_):
+        raise RuntimeError("could not create a primitive")
+
+    monkeypatch.setattr(Reconstruct, "run", full)
+    assert main(["reconstruct", f"{folder}/stack.tif"]) == 1
+    assert "out of memory (could not create a primitive). Try a part of the stack" in capsys.readouterr().err
 
 
 def test_wrong_usage_is_exit_code_2_and_help_0(capsys):

@@ -6,8 +6,9 @@ import threading
 import time
 
 import numpy as np
+import pytest
 
-from napari_emgauss.runtime.memory import MemoryMeter, process_peak_mib
+from napari_emgauss.runtime.memory import MemoryMeter, is_out_of_memory, process_peak_mib
 
 BALLAST = 80 * 2**20
 
@@ -55,3 +56,23 @@ def test_process_peak_does_not_count_the_parents():
     assert process_peak_mib() > ballast.nbytes / 2**20
     if sys.platform == "linux":
         assert float(child.stdout) < ballast.nbytes / 2**20
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: you"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("could not create a memory object"), True),
+        (RuntimeError("could not execute a primitive"), True),
+        (OSError(12, "Cannot allocate memory"), True),
+        (RuntimeError("could not create a primitive descriptor for a convolution forward propagation"), False),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("no room in the box"), False),
+    ],
+    ids=repr,
+)
+def test_want_of_memory_is_told_by_what_libraries_say(error, is_one):
+    assert is_out_of_memory(error) is is_one

@@ -170,7 +170,9 @@ def test_a_stop_before_the_start_trains_nothing():
     assert not store.exists()
 
 
-@pytest.mark.parametrize("error", [MemoryError("no room"), torch.cuda.OutOfMemoryError("no room")])
+@pytest.mark.parametrize(
+    "error", [MemoryError("no room"), torch.cuda.OutOfMemoryError("no room"), RuntimeError("no room: std::bad_alloc")]
+)
 def test_running_out_of_memory_is_explained_and_ends_once(monkeypatch, error):
     def fail(self, samples, iteration):
         raise error

@@ -75,8 +75,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, RuntimeError, MemoryError, FloatingPointError) as error:
         if "--debug" in (sys.argv if arguments is None else arguments):
             raise
-        errors.print(f"[bold red]Error:[/] {_plain(error)}", markup=True)
+        errors.print(f"[bold red]Error:[/] {_explained(error)}", markup=True)
         return FAILED
+
+
+def _explained(error: BaseException) -> str:
+    """Return the message of ``error`` as it may be printed; libraries' words for want of memory are explained."""
+    from napari_emgauss import errors as own
+    from napari_emgauss.runtime.memory import is_out_of_memory
+
+    if is_out_of_memory(error) and type(error).__module__ != own.__name__:
+        return f"out of memory ({_plain(error)}). Try a part of the stack or smaller tiles, or close other programs."
+    return _plain(error)
 
 
 def _plain(error: BaseException) -> str:

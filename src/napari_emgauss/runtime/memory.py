@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,18 @@ import psutil
 
 MIB = 2**20
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
+_SAYS_SO = re.compile(
+    r"out of memory|(can't|cannot) allocate memory|not enough memory|bad_alloc|insufficient memory|failed to allocate"
+    # What oneDNN says for want of memory; of a primitive's descriptor it says so for what it does not support.
+    r"|could not (create a primitive(?! descriptor)|create a memory|execute a primitive|allocate)",
+    re.IGNORECASE,
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error is for want of memory: torch on the CPU, oneDNN and OpenCV have no class for that."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's, for a GPU
+    return named or _SAYS_SO.search(str(error)) is not None
 
 
 def available_bytes() -> int:

@@ -13,6 +13,7 @@ from napari_emgauss.errors import ConfigError, VolumeError, VoxelSizeError
     [
         (VolumeError("open a stack first."), "Open a stack first."),
         (MemoryError("no memory"), "Out of memory (no memory). Try a part of the stack"),
+        (RuntimeError("could not create a primitive"), "Out of memory (could not create a primitive). Try"),
         (KeyError("x"), "Something unexpected went wrong: KeyError: 'x'. The log has the details."),
         (FileNotFoundError(), "FileNotFoundError"),
     ],

@@ -6,6 +6,7 @@ import logging
 import re
 
 from napari_emgauss import errors
+from napari_emgauss.runtime.memory import is_out_of_memory
 
 LOGGER = logging.getLogger("napari_emgauss")
 
@@ -53,7 +54,7 @@ def message_of(error: BaseException) -> str:
     text = _in_form_words(str(error).strip() or type(error).__name__)
     if isinstance(error, EXPLAINED):
         return text[0].upper() + text[1:]
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return f"Out of memory ({text}). Try a part of the stack, or close other programs."
     return f"Something unexpected went wrong: {type(error).__name__}: {text}. The log has the details."
 

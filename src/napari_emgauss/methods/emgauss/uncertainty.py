@@ -14,6 +14,7 @@ from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.methods.emgauss.job import EmgaussJob
 from napari_emgauss.methods.emgauss.reconstruction import Reconstruction
 from napari_emgauss.methods.emgauss.uncertainty_map import CELL_PX, UncertaintyMap, grid_shape
+from napari_emgauss.runtime.memory import is_out_of_memory
 from napari_emgauss.runtime.threads import for_each, get_threads
 from napari_emgauss.sections import noise_level
 from napari_emgauss.training import Watch
@@ -32,7 +33,9 @@ def with_uncertainty(job: EmgaussJob, result: Reconstruction, watch: Watch) -> R
         return result
     try:
         return replace(result, uncertainty_map=measure_uncertainty(job, result, watch))
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
         LOGGER.warning("no memory is left to map the uncertainty; the model is complete without it")
         return result
 

@@ -11,6 +11,7 @@ from enum import Enum
 import torch
 
 from napari_emgauss.errors import ConfigError, FileFormatError, OutOfMemoryError
+from napari_emgauss.runtime.memory import is_out_of_memory
 from napari_emgauss.training.arrival import ArrivingPreview
 from napari_emgauss.training.control import Control
 from napari_emgauss.training.events import Finished, FinishReason, Improved, Progress
@@ -59,20 +60,16 @@ class LocalEngine:
         run = BlocksRun(job, store, control, emit, self.config, self.earlier)
         try:
             reason = run.all_blocks()
-        except (torch.cuda.OutOfMemoryError, MemoryError) as error:
-            message = out_of_memory(run.block, job.n_blocks, error)
-            run.end(FinishReason.FAILED, message)
-            raise OutOfMemoryError(message) from error
         except BaseException as error:
-            run.end(FinishReason.FAILED, str(error) or type(error).__name__)
+            message = str(error) or type(error).__name__
+            if is_out_of_memory(error):
+                message = out_of_memory(run.block, job.n_blocks, error)
+                run.end(FinishReason.FAILED, message)
+                raise OutOfMemoryError(message) from error
+            run.end(FinishReason.FAILED, message)
             raise
         run.end(reason)
         return reason
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error is for want of memory; on the CPU torch raises no error of its own for that."""
-    return isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def out_of_memory(block: int, n_blocks: int, error: BaseException) -> str:
@@ -234,9 +231,9 @@ def _restoring(what: str) -> Iterator[None]:
     """Explain a checkpoint whose contents do not fit the model that the settings ask for."""
     try:
         yield
-    except torch.cuda.OutOfMemoryError:
-        raise
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise FileFormatError(
             f"the checkpoint of {what} does not fit these settings ({error}). It may be of another version of the "
             "program; choose another folder to start anew."

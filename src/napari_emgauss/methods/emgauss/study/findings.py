@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-import torch
-
 from napari_emgauss.errors import ConfigError
 from napari_emgauss.interpolation.mixture import Learned, MixtureEvidence, gather_evidence
 from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.methods.emgauss.study.places import studied_stacks
 from napari_emgauss.methods.emgauss.study.spacing import choose_spacing
 from napari_emgauss.methods.emgauss.study.teacher import MixtureTeacher, train_teacher
+from napari_emgauss.runtime.memory import is_out_of_memory
 from napari_emgauss.training import Store, Watch
 
 LOGGER = logging.getLogger(__name__)
@@ -101,7 +100,9 @@ def _spacing(
         examples = gather_evidence(studied_stacks(setup), learned, seed=setup.seed, should_stop=watch.held).examples
     try:
         spacing_px = choose_spacing(setup.config, examples, seed=setup.seed, device=setup.device, stop=watch.held)
-    except (MemoryError, torch.cuda.OutOfMemoryError):
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
         own = setup.config.model.spacing_px
         LOGGER.warning("no memory is left to try finer Gaussians; the spacing stays %g px", own)
         spacing_px = own
