@@ -4,7 +4,8 @@ import os
 import pytest
 import torch
 
-from napari_emgauss.errors import FileFormatError, FolderInUseError
+from napari_emgauss.errors import DiskSpaceError, FileFormatError, FolderInUseError
+from napari_emgauss.io.jobs import JobDescription
 from napari_emgauss.io.store import VERSION, JobFolder, JobMemory
 
 
@@ -149,6 +150,28 @@ def test_what_a_full_disk_does_not_take_is_kept_in_memory_and_told_once(tmp_path
     store.release(2)
     store.save_done(2, {"a": torch.zeros(1)}, {"n": 3})
     assert JobFolder(tmp_path / "c", "x").load_done(2)[1] == {"n": 3}
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda store: store.describe(JobDescription(method="a", fingerprint="x", settings={}, source=None)),
+        lambda store: store.save_record("teacher", {"n": 1}),
+        lambda store: store.save_done(0, {"a": torch.ones(1)}, {}),
+    ],
+    ids=["description", "record", "model"],
+)
+def test_what_other_processes_need_is_an_error_where_the_disk_is_full(tmp_path, monkeypatch, save):
+    store = JobFolder(tmp_path, "x", keeps_unwritten=False)
+    store.save_done(1, {"a": torch.ones(1)}, {})
+    with monkeypatch.context() as patch:
+        fill_the_disk(patch)
+        with pytest.raises(DiskSpaceError, match=r"No space left.*What is done is kept"):
+            save(store)
+        store.save_state(0, {"a": torch.ones(1)}, {"iteration": 3})
+    assert store.load_state(0)[1] == {"iteration": 3}
+    assert store.is_done(1)
+    save(store)
 
 
 def test_a_checkpoint_once_written_wins_over_an_older_one_in_memory(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from tests.training.toy import ToyJob, ToyObjective, noisy_images
 
+from napari_emgauss.errors import DiskSpaceError
 from napari_emgauss.io.jobs import JobDescription, read_description
 from napari_emgauss.io.store import JobFolder
 from napari_emgauss.training import Hook, OpenedJob
@@ -22,7 +23,8 @@ WIDTH_PX = 24
 class SharedToy(ToyJob):
     """Columns of the toy's images that can be told to fail, to take their time, or to be the death of who takes them.
 
-    A file in the folder ``mishaps`` that is called like a block makes it fail; one called ``kill-BLOCK`` kills.
+    A file in the folder ``mishaps`` that is called like a block makes it fail; one called ``kill-BLOCK`` kills; one
+    called ``full`` has the disk full.
     """
 
     opener: ClassVar[str] = "tests.training.shared_toy:open_toy"
@@ -63,8 +65,22 @@ class Waits(Hook):
         time.sleep(self.seconds)
 
 
+class SmallDisk(JobFolder):
+    """A folder that holds no models while a file says so."""
+
+    full = Path()
+
+    def save_done(self, block, tensors, values):
+        """Keep a model, if there is room."""
+        if self.full.is_file():
+            raise DiskSpaceError("the disk is full.")
+        super().save_done(block, tensors, values)
+
+
 def open_toy(folder: Path) -> OpenedJob:
     """Open the job in a folder."""
     description = read_description(folder)
     assert description is not None
-    return OpenedJob(SharedToy(noisy_images(), **description.settings), JobFolder(folder, "toy", keeps_unwritten=False))
+    store = SmallDisk(folder, "toy", keeps_unwritten=False)
+    store.full = Path(description.settings["mishaps"]) / "full"
+    return OpenedJob(SharedToy(noisy_images(), **description.settings), store)

@@ -15,7 +15,7 @@ from tests.training.shared_toy import SharedToy
 from tests.training.test_local import N_BLOCKS, PER_BLOCK, models, run, same
 from tests.training.toy import ToyJob, noisy_images
 
-from napari_emgauss.errors import BlocksFailedError, ConfigError, WorkersLostError
+from napari_emgauss.errors import BlocksFailedError, ConfigError, DiskSpaceError, WorkersLostError
 from napari_emgauss.io.jobs import BlockState, JobWatch, Request, is_asked, read_entries
 from napari_emgauss.io.store import JobFolder, JobMemory
 from napari_emgauss.training import Control, Finished, FinishReason, Improved, Notice, Progress, RunConfig
@@ -85,6 +85,20 @@ def test_a_block_that_fails_is_named_and_the_others_are_trained(cluster, undistu
     assert same(models(store), undisturbed)
     assert len(log(tmp_path / "job", "done")) == 3
     assert not JobWatch(tmp_path / "job").look().failures
+
+
+def test_a_full_disk_ends_the_run_before_all_blocks_are_trained_in_vain(cluster, undisturbed, tmp_path):
+    mishaps = tmp_path / "mishaps"
+    mishaps.mkdir()
+    (mishaps / "full").touch()
+    job, events = toy(mishaps=str(mishaps), column_px=2), []
+    with pytest.raises(DiskSpaceError, match="the disk is full"):
+        share(cluster, job, tmp_path / "job", emit=events.append)
+    assert [event.reason for event in events if isinstance(event, Finished)] == [FinishReason.FAILED]
+    assert len(log(tmp_path / "job", "begun")) < job.n_blocks
+    assert not JobWatch(tmp_path / "job").look().failures
+    (mishaps / "full").unlink()
+    assert all(share(cluster, job, tmp_path / "job").is_done(block) for block in range(job.n_blocks))
 
 
 def test_a_stop_keeps_blocks_as_they_are_and_the_next_run_goes_on(cluster, undisturbed, tmp_path):

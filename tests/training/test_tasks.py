@@ -8,7 +8,7 @@ from tests.training.shared_toy import SharedToy, open_toy
 from tests.training.test_local import models, run, same
 from tests.training.toy import noisy_images
 
-from napari_emgauss.errors import ConfigError
+from napari_emgauss.errors import ConfigError, DiskSpaceError
 from napari_emgauss.io import store as store_module
 from napari_emgauss.io.jobs import Request, ask, read_entries, withdraw
 from napari_emgauss.training import BlockSpec, run_block
@@ -72,8 +72,12 @@ def test_a_block_that_cannot_be_written_is_not_done(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(store_module, "_replace", full)
         outcome = run_block(spec(tmp_path, 0))
+        with pytest.raises(DiskSpaceError, match="goes on"):
+            work_on(SharedToy.opener, tmp_path)
     assert outcome.end is BlockEnd.FAILED
+    assert outcome.no_room
     assert "No space left" in outcome.message
+    assert not store.failures(), "it is not the block's fault"
     assert not store.is_done(0)
     assert run_block(spec(tmp_path, 0)).end is BlockEnd.DONE
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from napari_emgauss.errors import FileFormatError, FolderInUseError
+from napari_emgauss.errors import DiskSpaceError, FileFormatError, FolderInUseError
 from napari_emgauss.io.atomic import locked_file, replacing
 from napari_emgauss.io.jobs.claims import LOCK, claimed, worker_name
 from napari_emgauss.io.jobs.description import NAME, JobDescription, read_description
@@ -55,7 +55,7 @@ class JobFolder:
 
     Any number of processes may work in it, each on blocks that it has claimed. Every file is replaced whole, and
     carries a digest of what is in it. What cannot be written, because the disk is full or gone, is kept in memory
-    instead: a training does not fail for want of its checkpoints.
+    instead: a training does not fail for want of its checkpoints. Where other processes need it, it does.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ class JobFolder:
     warn
         Told, once, that the folder cannot be written.
     keeps_unwritten
-        Whether this process keeps a finished block in memory that cannot be written; else that is an ``OSError``.
+        Whether this process keeps in memory what others would need and cannot be written: what the job is of, findings,
+        finished blocks; else that is a `DiskSpaceError`.
     """
 
     durable = True
@@ -123,10 +124,8 @@ class JobFolder:
         FileFormatError
             The folder is that of another job, or of another version of the program.
         """
-        try:
+        with self._keeping(lambda memory: memory.describe(description), needed=not self._keeps_unwritten):
             description.save(self.folder)
-        except OSError as error:
-            self._warn_once(error)
 
     @property
     def description(self) -> JobDescription | None:
@@ -159,7 +158,8 @@ class JobFolder:
 
     def save_record(self, name: str, values: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> None:
         """Keep a finding of the whole job: plain JSON values, with tensors if it has any."""
-        with self._keeping(lambda memory: memory.save_record(name, values, tensors)):
+        keep = self._keeping(lambda memory: memory.save_record(name, values, tensors), needed=not self._keeps_unwritten)
+        with keep:
             if tensors:
                 self._write(self._record(name, "safetensors"), dict(tensors), {})
             header = {**self._header(values), DIGEST: _digest({}, values)}
@@ -198,9 +198,13 @@ class JobFolder:
             self._unwritten.release(block)
 
     def drop(self, block: int) -> None:
-        """Remove the model of a finished block, which is drawn wherever it shows; the block stays finished."""
-        (self._block(block) / DROPPED).touch()
-        (self._block(block) / "done").unlink(missing_ok=True)
+        """Remove the model of a finished block, which is drawn wherever it shows; the block stays finished.
+
+        One that cannot be marked stays.
+        """
+        with suppress(OSError):
+            (self._block(block) / DROPPED).touch()
+            (self._block(block) / "done").unlink(missing_ok=True)
 
     def is_dropped(self, block: int) -> bool:
         """Whether a block is finished and its model gone."""
@@ -245,21 +249,25 @@ class JobFolder:
 
     @contextmanager
     def _keeping(self, instead: Callable[[JobMemory], object], *, needed: bool = False) -> Iterator[None]:
-        """Keep in memory what fails to be written; raise where it is needed on the disk."""
+        """Keep in memory what fails to be written; raise `DiskSpaceError` where it is needed on the disk."""
         try:
             yield
         except OSError as error:
             if needed:
-                raise
+                raise DiskSpaceError(
+                    f"nothing more can be written to {self.folder} ({error.strerror or error}). What is done is kept: "
+                    "when there is room, the same command goes on."
+                ) from error
             instead(self._unwritten)
             self._warn_once(error)
 
     def _warn_once(self, error: OSError) -> None:
         if not self._warned:
             self._warned = True
+            then = "its end depends on this process" if self._keeps_unwritten else "blocks whose process dies begin anew"
             self._warn(
                 f"checkpoints cannot be written to {self.folder} ({error.strerror or error}): the training goes on "
-                "without, and its end depends on this process. Make room, or stop and choose another folder."
+                f"without, and {then}. Make room, or stop and choose another folder."
             )
 
     def _header(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -353,7 +361,11 @@ def check_folder(folder: str | Path) -> None:
 
 @contextmanager
 def opened_store(
-    folder: str | Path | None, fingerprint: Callable[[], str], *, warn: Callable[[str], None]
+    folder: str | Path | None,
+    fingerprint: Callable[[], str],
+    *,
+    warn: Callable[[str], None],
+    keeps_unwritten: bool = True,
 ) -> Iterator[JobFolder | JobMemory]:
     """The store of a job: its folder, for this process alone, or memory if there is none.
 
@@ -365,6 +377,8 @@ def opened_store(
         Says what the job is of; asked for where there is a folder only, for it may read all of the input.
     warn
         Told what goes wrong without ending the job.
+    keeps_unwritten
+        See `JobFolder`.
 
     Raises
     ------
@@ -377,7 +391,7 @@ def opened_store(
         yield JobMemory()
         return
     check_folder(folder)
-    store = JobFolder(folder, fingerprint(), warn=warn)
+    store = JobFolder(folder, fingerprint(), warn=warn, keeps_unwritten=keeps_unwritten)
     with store.locked():
         withdraw(store.folder)  # what was asked of the run before
         yield store

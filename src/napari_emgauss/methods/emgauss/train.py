@@ -22,6 +22,7 @@ from napari_emgauss.methods.emgauss.shared import TILES, VolumeInBoxes, as_begun
 from napari_emgauss.methods.emgauss.study import Examined, Study, examine, study
 from napari_emgauss.methods.emgauss.study.recognition import recognise
 from napari_emgauss.methods.emgauss.uncertainty import with_uncertainty
+from napari_emgauss.runtime.memory import is_out_of_memory
 from napari_emgauss.training import (
     Control,
     DrawingEngine,
@@ -124,7 +125,8 @@ def train(
         if elsewhere:
             check_shareable(setup)
         check_memory(setup, keeps_models=not elsewhere)
-        with opened_store(checkpoint, lambda: setup.fingerprint, warn=noted(emit)) as store:
+        opening = opened_store(checkpoint, lambda: setup.fingerprint, warn=noted(emit), keeps_unwritten=not elsewhere)
+        with opening as store:
 
             def to_model(job: EmgaussJob, examined: Examined, watch: Watch) -> Reconstruction | None:
                 reason = make_engine(run_config, watch.so_far()).run(job, store, watch.control, watch.pass_on)
@@ -187,7 +189,7 @@ def reconstruct_volume(
     check_memory(setup, keeps_models=False)
     with (
         told_last(on_event) as emit,
-        opened_store(checkpoint, lambda: setup.fingerprint, warn=noted(emit)) as store,
+        opened_store(checkpoint, lambda: setup.fingerprint, warn=noted(emit), keeps_unwritten=False) as store,
     ):
 
         def to_volume(job: EmgaussJob, examined: Examined, watch: Watch) -> Path | None:
@@ -264,8 +266,8 @@ def _studied(setup: Setup, watch: Watch, store: Store, note: Callable[[str], Non
     """What the sections teach; found on the CPU where a GPU has no room for it."""
     try:
         return study(setup, watch, store)
-    except (torch.cuda.OutOfMemoryError, OutOfMemoryError):
-        if setup.device.type != "cuda":
+    except (RuntimeError, MemoryError) as error:
+        if setup.device.type != "cuda" or not is_out_of_memory(error):
             raise
     torch.cuda.empty_cache()
     note("The GPU has no room to study the sections; the CPU does it instead, which takes longer.")

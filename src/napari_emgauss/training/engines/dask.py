@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from distributed import Client, Future, as_completed
 from distributed.comm.core import CommClosedError
 
-from napari_emgauss.errors import BlocksFailedError, ConfigError, WorkersLostError
+from napari_emgauss.errors import BlocksFailedError, ConfigError, DiskSpaceError, WorkersLostError
 from napari_emgauss.io.jobs import Request, ask, withdraw
 from napari_emgauss.io.store import JobFolder
 from napari_emgauss.training.control import Control
@@ -81,6 +81,8 @@ class DaskEngine:
         ------
         BlocksFailedError
             All is done but blocks that failed, which it names.
+        DiskSpaceError
+            The folder's disk is full. Blocks in training are not waited for.
         WorkersLostError
             The scheduler went away.
         ConfigError
@@ -135,6 +137,7 @@ class _ClusterRun:
         self.boxes: BoxesToDraw | None = None
         self.elsewhere: dict[int, float] = {}
         self.failed: dict[str, str] = {}
+        self.no_room = ""
         self.completed = as_completed(loop=self.client.loop)
         self.name = secrets.token_hex(4)
         self.n_sent = self.window = 0
@@ -153,7 +156,7 @@ class _ClusterRun:
         self.store.begin_anew()
         self.store.log("opened", engine="dask")
         try:
-            while self._is_something_left() and not self.control.stopped:
+            while self._is_something_left() and not self.control.stopped and not self.no_room:
                 self._pass_on_pause()
                 self._count_workers()
                 self._give_out_boxes()
@@ -161,15 +164,18 @@ class _ClusterRun:
                 self._collect()
                 self._drop()
                 self._tell()
-            if self.control.stopped and self._is_something_left():
+            if (self.control.stopped or self.no_room) and self._is_something_left():
                 self._stop()
-                return FinishReason.STOPPED
+                if not self.no_room:
+                    return FinishReason.STOPPED
         except CommClosedError as error:
             raise WorkersLostError(_LOST) from error
         finally:
             with suppress(CommClosedError):
                 self.client.cancel(list(self.at_work))
             self.store.log("closed")
+        if self.no_room:
+            raise DiskSpaceError(self.no_room)
         wait_until_seen(self.store, sorted(self.done))
         if self.failed:
             raise BlocksFailedError(self._failures())
@@ -258,7 +264,9 @@ class _ClusterRun:
             self.store.save_failure(block, outcome)
             self.store.log("failed", block=block, message=outcome)
             return
-        if outcome.end is BlockEnd.DONE:
+        if outcome.no_room:
+            self.no_room = outcome.message
+        elif outcome.end is BlockEnd.DONE:
             self._is_done(block)
         elif outcome.end is BlockEnd.FAILED:
             self.failed[name] = f"{outcome.message} ({outcome.worker})"
@@ -296,7 +304,8 @@ class _ClusterRun:
 
     def _stop(self) -> None:
         """Have blocks in training kept as they are; those that were sent but not begun end at once."""
-        ask(self.store.folder, Request.STOP)
+        with suppress(OSError):  # of a full disk
+            ask(self.store.folder, Request.STOP)
         while self.at_work and not self.control.stopped_at_once and self.client.status == "running":
             self._count_workers()
             if not self.n_threads:  # nobody is training; what was learned before is in the folder

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-from napari_emgauss.errors import ConfigError
+from napari_emgauss.errors import ConfigError, DiskSpaceError
 from napari_emgauss.io.jobs import Request, is_asked
 from napari_emgauss.io.jobs.claims import worker_name
 from napari_emgauss.io.jobs.description import NAME
 from napari_emgauss.io.store import JobFolder
+from napari_emgauss.runtime.memory import is_out_of_memory
 from napari_emgauss.training.control import Control
-from napari_emgauss.training.engines.local import BlockEnd, BlocksRun, RunConfig, is_out_of_memory, out_of_memory
+from napari_emgauss.training.engines.local import BlockEnd, BlocksRun, RunConfig, out_of_memory
 from napari_emgauss.training.protocol import BoxDrawing, Job
 
 LOOK_EVERY_S = 0.5
@@ -70,6 +71,8 @@ class BlockOutcome:
     """Time in training."""
     message: str = ""
     """What went wrong, for a failure."""
+    no_room: bool = False
+    """Whether that is the disk: any other block would fail, too."""
 
 
 class FolderControl(Control):
@@ -124,6 +127,8 @@ def run_block(spec: BlockSpec, config: RunConfig | None = None) -> BlockOutcome:
     try:
         with opened.threads():
             return _outcome(spec, run.one_block(spec.block), seconds=run.seconds)
+    except DiskSpaceError as error:
+        return _outcome(spec, BlockEnd.FAILED, seconds=run.seconds, message=str(error), no_room=True)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this block's, and the others go on
         message = str(error) or type(error).__name__
         if is_out_of_memory(error):
@@ -175,6 +180,8 @@ def work_on(opener: str, folder: Path, config: RunConfig | None = None) -> None:
 
     Raises
     ------
+    DiskSpaceError
+        A block could not be written.
     FileFormatError, FileNotFoundError, VolumeError
         As `run_block`.
     """
@@ -190,11 +197,14 @@ def work_on(opener: str, folder: Path, config: RunConfig | None = None) -> None:
             if control.stopped:
                 return
             spec = BlockSpec(opener=opener, folder=str(folder), block=block)
-            has_trained |= run_block(spec, config).end is BlockEnd.DONE
+            outcome = run_block(spec, config)
+            if outcome.no_room:
+                raise DiskSpaceError(outcome.message)
+            has_trained |= outcome.end is BlockEnd.DONE
 
 
-def _outcome(spec: BlockSpec, end: BlockEnd, *, seconds: float = 0.0, message: str = "") -> BlockOutcome:
-    return BlockOutcome(block=spec.block, end=end, worker=worker_name(), seconds=seconds, message=message)
+def _outcome(spec: BlockSpec, end: BlockEnd, **more: Any) -> BlockOutcome:
+    return BlockOutcome(block=spec.block, end=end, worker=worker_name(), **more)
 
 
 _opened: dict[tuple[str, str, str], OpenedJob] = {}
