@@ -3,7 +3,8 @@
 ``python -m benchmarks.jobs faults --kills 40 --seed 1 --output faults.md``
 ``python -m benchmarks.jobs mishaps --output mishaps.md``
 ``python -m benchmarks.jobs speed stack.ome.zarr --set tile_px=288``
-``python -m benchmarks.jobs memory --sides 256 256 512 512 1024 1024``
+``python -m benchmarks.jobs memory``
+``python -m benchmarks.jobs larger-than-memory``
 ``python -m benchmarks.jobs cluster --workers 64 --blocks 1000``
 
 What came of it is in docs/lab/jobs.md.
@@ -18,7 +19,7 @@ import tyro
 from tyro.conf import subcommand
 
 from benchmarks.jobs.faults import Faults
-from benchmarks.jobs.memory import Memory
+from benchmarks.jobs.memory import LargerThanMemory, Memory
 from benchmarks.jobs.mishaps import Mishaps
 from benchmarks.jobs.simulated import Cluster
 from benchmarks.jobs.speed import Speed
@@ -31,6 +32,7 @@ def main() -> int:
         | Annotated[Mishaps, subcommand("mishaps")]
         | Annotated[Speed, subcommand("speed")]
         | Annotated[Memory, subcommand("memory")]
+        | Annotated[LargerThanMemory, subcommand("larger-than-memory")]
         | Annotated[Cluster, subcommand("cluster")],
         config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes),
     )

@@ -33,7 +33,7 @@ COLUMNS = (
 class Memory:
     """Train on stacks of growing size, keep no models, and tell the peak of every process."""
 
-    sides: tuple[tuple[int, int], ...] = ((256, 256), (512, 512), (1024, 1024))
+    sides: tuple[tuple[int, int], ...] = ((448, 448), (896, 896), (896, 1792))
     """Rows and columns of the sections of each stack, in px."""
     sections: int = 7
     """Sections of the stacks."""
@@ -47,8 +47,8 @@ class Memory:
     """Workers."""
     preset: str = "fast"
     """Preset."""
-    set: tuple[str, ...] = ("tile_px=256",)
-    """Other settings."""
+    set: tuple[str, ...] = ("tile_px=256", "pseudo_sections=1", "newton_steps=1", "adapt_spacing=false")
+    """Other settings; these make much memory of little time."""
     folder: Path | None = None
     """Where to write; a temporary folder by default."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
@@ -107,6 +107,20 @@ class Memory:
         for box in stack.boxes:
             stack.write(box, piece[np.ix_(*(index[part] for index, part in zip(across, box.slices, strict=True)))])
         stack.finish()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LargerThanMemory(Memory):
+    """Make a volume of which no process may allocate as much as it has bytes."""
+
+    sides: tuple[tuple[int, int], ...] = ((1280, 1280),)
+    """Rows and columns of the sections of each stack, in px."""
+    factor: int = 40
+    """Their distance, in px."""
+    dtype: str = "float32"
+    """Type of the intensities."""
+    limit_bytes: int = 1_500_000_000
+    """What every process may allocate (RLIMIT_DATA)."""
 
 
 class _Models:

@@ -151,10 +151,16 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_block_changes_nothing(cluste
     assert same(models(JobFolder(tmp_path, "toy")), undisturbed)
 
 
+def blocked(client):
+    """Signals that the workers do not hear."""
+    return client.run(signal.pthread_sigmask, signal.SIG_BLOCK, []).values()
+
+
 def test_without_workers_a_stop_ends_at_once_and_processes_of_this_machine_are_started_anew(
     undisturbed, tmp_path, monkeypatch
 ):
     with local_cluster(1) as client:
+        assert all(map({signal.SIGINT, signal.SIGHUP}.issubset, blocked(client))), "they hear Ctrl-C"
         client.retire_workers(list(client.scheduler_info()["workers"]))
         wait_for(lambda: not client.scheduler_info()["workers"])
         control = Control()
@@ -164,7 +170,9 @@ def test_without_workers_a_stop_ends_at_once_and_processes_of_this_machine_are_s
         monkeypatch.setattr(dask, "ALONE_S", 0.2)
         events = []
         store = share(client, toy(), tmp_path, emit=events.append)
+        assert all(map({signal.SIGINT, signal.SIGHUP}.issubset, blocked(client))), "they hear Ctrl-C"
     assert same(models(store), undisturbed)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
     assert any("anew" in event.message for event in events if isinstance(event, Notice))
 
 

@@ -1,6 +1,7 @@
 """Commands whose work is shared by workers."""
 
 import sys
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -53,6 +54,18 @@ def test_options_that_make_no_sense_are_refused(options, said, tmp_path):
 def test_without_workers_this_process_trains():
     with workers(None, scheduler=None, cluster=None, job=None, gpu=False) as make_engine:
         assert make_engine is LocalEngine
+
+
+def test_processes_of_this_machine_are_not_started_before_there_are_blocks(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        "napari_emgauss.training.engines.clusters.local_cluster",
+        lambda n, **_: started.append(n) or nullcontext("a client"),
+    )
+    with workers(3, scheduler=None, cluster=None, job=tmp_path, gpu=False) as make_engine:
+        assert started == []
+        assert make_engine(None, None).client == make_engine(None, None).client == "a client"
+        assert started == [3]
 
 
 @pytest.mark.parametrize(

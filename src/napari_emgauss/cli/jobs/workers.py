@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,17 +59,23 @@ def workers(
             f"several workers need dask.distributed, which is not installed ({error}). Install it: "
             "pip install 'napari-emgauss[cluster]'"
         ) from error
-    if scheduler is not None:
-        connected = clusters.scheduler_at(scheduler)
-    else:
-        assert n_workers is not None
-        if cluster is not None:
-            connected = clusters.queued_cluster(cluster, n_workers)
+    resources = {clusters.GPU: 1} if gpu else None
+    with ExitStack() as opened:
+        if scheduler is not None:
+            connected = opened.enter_context(clusters.scheduler_at(scheduler))
+        elif cluster is not None:
+            assert n_workers is not None
+            connected = opened.enter_context(clusters.queued_cluster(cluster, n_workers))
         else:
-            connected = clusters.local_cluster(n_workers, gpu=gpu)
-    with connected as client:
+            assert n_workers is not None
+            clusters.check_workers(n_workers)
+            connected = None
 
         def make_engine(config: RunConfig | None, earlier: Progress | None) -> Engine:
-            return DaskEngine(client, config, earlier, resources={clusters.GPU: 1} if gpu else None)
+            nonlocal connected
+            if connected is None:  # processes of this machine would only wait, and take memory, before there are blocks
+                assert n_workers is not None
+                connected = opened.enter_context(clusters.local_cluster(n_workers, gpu=gpu))
+            return DaskEngine(connected, config, earlier, resources=resources)
 
         yield make_engine

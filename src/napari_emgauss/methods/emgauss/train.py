@@ -129,6 +129,8 @@ def train(
         with opening as store:
 
             def to_model(job: EmgaussJob, examined: Examined, watch: Watch) -> Reconstruction | None:
+                if elsewhere and watch.stopped:
+                    return None
                 reason = make_engine(run_config, watch.so_far()).run(job, store, watch.control, watch.pass_on)
                 if elsewhere and reason is FinishReason.STOPPED:
                     return None  # blocks that were not begun may be too many to be made in short
@@ -193,9 +195,9 @@ def reconstruct_volume(
     ):
 
         def to_volume(job: EmgaussJob, examined: Examined, watch: Watch) -> Path | None:
-            engine = make_engine(run_config, watch.so_far())
             if watch.stopped:
                 return None
+            engine = make_engine(run_config, watch.so_far())
             drawing = VolumeInBoxes.begin(job, store, Path(path), found=examined.found, overwrite=overwrite)
             engine.drawing = drawing
             reason = engine.run(job, store, watch.control, watch.pass_on)

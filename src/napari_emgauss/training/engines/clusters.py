@@ -6,10 +6,13 @@ Needs dask.distributed, which ``pip install "napari-emgauss[cluster]"`` brings.
 from __future__ import annotations
 
 import signal
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
+from multiprocessing import resource_tracker
 from typing import Literal, get_args
 
 import dask
@@ -76,22 +79,37 @@ def local_cluster(n_workers: int, *, memory_bytes: int | None = None, gpu: bool 
         dask.config.set(
             {"distributed.nanny.pre-spawn-environ": environment, "distributed.worker.profile.enabled": False}
         ),
-        LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            memory_limit=memory_bytes or int(MEMORY_SHARE * available_bytes() / n_workers),
-            local_directory=scratch,
-            resources={GPU: 1} if gpu else None,
-            silence_logs="CRITICAL",
+        _deaf_to_the_terminal(
+            partial(
+                LocalCluster,
+                n_workers=n_workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                memory_limit=memory_bytes or int(MEMORY_SHARE * available_bytes() / n_workers),
+                local_directory=scratch,
+                resources={GPU: 1} if gpu else None,
+                silence_logs="CRITICAL",
+            )
         ) as cluster,
         Client(cluster, set_as_default=False, timeout=START_TIMEOUT_S) as client,
     ):
         client.register_plugin(WorkerShare(n_threads))
         yield client
+
+
+def _deaf_to_the_terminal(start: Callable[[], LocalCluster]) -> LocalCluster:
+    """Start processes that never hear Ctrl-C, not even while they start; this one hears it when they have started."""
+    if sys.platform == "win32":
+        return start()
+    resource_tracker.ensure_running()  # whoever starts it first would lift the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        return start()  # its thread inherits the mask, and so do the processes that it starts, now and later
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def start_workers_anew(client: Client) -> bool:
