@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, cast, get_args
 
 import cv2
@@ -107,8 +107,9 @@ class Interpolator:
             raise VolumeError(f"expected sections of shape (n, Y, X), got {tuple(sections.shape)}. Pass a stack.")
         self.n_sections = int(sections.shape[0])
         n_kept = 2 * _SPLINE_REACH + 2 if self.baseline.method == "cubic" else 3
-        self._load = lru_cache(maxsize=n_kept)(self._read)
-        self._flow = lru_cache(maxsize=2)(self._both_flows)
+        # Not of self: in a circle, flows would wait for the garbage collector, which sees small objects only.
+        load = self._load = lru_cache(maxsize=n_kept)(partial(_read, sections))
+        self._flow = lru_cache(maxsize=2)(lambda lower: both_flows(load(lower), load(lower + 1)))
 
     def by(self, baseline: Baseline | str) -> Interpolator:
         """Return an interpolator of the same sections by another baseline; what both read and find, is shared."""
@@ -167,19 +168,15 @@ class Interpolator:
                 image += np.float32(weight) * self._load(int(index))
         return image
 
-    def _both_flows(self, lower: int) -> tuple[FloatArray, FloatArray]:
-        return both_flows(self._load(lower), self._load(lower + 1))
 
-    def _read(self, index: int) -> FloatArray:
-        if isinstance(self._sections, Volume):
-            return self._sections.section(index).astype(np.float32)
-        image = np.asarray(self._sections[index], np.float32)
-        if not np.isfinite(image).all():
-            bad = int(np.count_nonzero(~np.isfinite(image)))
-            raise VolumeError(
-                f"section {index} has {bad} NaN or infinite values; replace them or leave the section out."
-            )
-        return image
+def _read(sections: Volume | ArrayLike3D | npt.NDArray[np.generic], index: int) -> FloatArray:
+    if isinstance(sections, Volume):
+        return sections.section(index).astype(np.float32)
+    image = np.asarray(sections[index], np.float32)
+    if not np.isfinite(image).all():
+        bad = int(np.count_nonzero(~np.isfinite(image)))
+        raise VolumeError(f"section {index} has {bad} NaN or infinite values; replace them or leave the section out.")
+    return image
 
 
 def interpolate(

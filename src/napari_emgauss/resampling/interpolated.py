@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import cv2
 import numpy as np
@@ -57,12 +57,7 @@ class InterpolatedStack:
         self.voxel_size_nm, self.origin_nm = volume.voxel_size_nm, volume.origin_nm
         self.record = {"interpolated": self._interpolation.name, "observed": observed}
         self.z_range = (0.0, float(volume.n_sections - 1))
-        self._latest = lru_cache(maxsize=1)(self._drawn)
-
-    def _drawn(self, z: float, region: Region) -> FloatArray:
-        if isinstance(self._interpolation, PlainInterpolation):
-            return self._interpolation.section(z)  # whole: optical flow is that of all
-        return self._interpolation.section(z, region)
+        self._latest = lru_cache(maxsize=1)(partial(_drawn, self._interpolation))
 
     def render(self, z: float, *, region: Region | None = None, zoom: float = 1.0) -> FloatArray:
         """Return the section at ``z``, or a region (y0, y1, x0, x1) of it; zoomed, it is resampled linearly."""
@@ -116,3 +111,9 @@ class InterpolatedStack:
                 "Write it to a file instead: napari-emgauss interpolate."
             )
         return Volume(np.asarray(volume.data[:]), volume.voxel_size_nm, volume.origin_nm, volume.metadata)
+
+
+def _drawn(interpolation: PlainInterpolation | LearnedInterpolation, z: float, region: Region) -> FloatArray:
+    if isinstance(interpolation, PlainInterpolation):
+        return interpolation.section(z)  # whole: optical flow is that of all
+    return interpolation.section(z, region)

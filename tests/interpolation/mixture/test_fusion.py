@@ -1,5 +1,8 @@
 """Mixtures of predictions."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -35,6 +38,20 @@ def test_the_image_moves_smoothly_with_z(sections, trained):
 def test_a_mixture_of_one_part_is_that_part(sections, trained):
     fused = mixed(sections, trained, {"flow": 1.0})
     np.testing.assert_allclose(fused.section(1.25), Interpolator(sections, "flow").section(1.25), atol=1e-6)
+
+
+def test_what_was_found_on_sections_goes_with_the_mixture_and_waits_for_no_garbage_collector(sections, trained):
+    own, learned = sections.copy(), Learned(prior=load_prior(), lateral=trained)
+    even = dict.fromkeys(learned.candidates, 1 / len(learned.candidates))
+    fused = FusedInterpolator(Stack(own, FACTOR), even, learned)
+    fused.section(1.25)
+    left = weakref.ref(own)
+    gc.disable()
+    try:
+        del fused, own
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_shares_that_are_no_mixture_are_refused(sections, trained):

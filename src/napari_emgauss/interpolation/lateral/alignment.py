@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ class SurroundingSections:
     def __init__(self, sections: FloatArray, *, reach: int) -> None:
         self.sections = sections
         self.reach = reach
-        self._flow = lru_cache(maxsize=_KEPT_FLOWS)(self._new_flow)
+        self._flow = lru_cache(maxsize=_KEPT_FLOWS)(partial(_flow, sections))
         height, width = sections.shape[1:]
         self._grid = np.mgrid[:height, :width].astype(np.float32)
 
@@ -54,9 +54,9 @@ class SurroundingSections:
             images.append(_sample(self.sections[index], place))
         return images
 
-    def _new_flow(self, start: int, end: int) -> FloatArray:
-        first, second = _as_bytes(self.sections[start], self.sections[end])
-        return optical_flow(first, second)
+
+def _flow(sections: FloatArray, start: int, end: int) -> FloatArray:
+    return optical_flow(*_as_bytes(sections[start], sections[end]))
 
 
 def _sample(image: FloatArray, place: FloatArray, kind: int = cv2.INTER_CUBIC) -> FloatArray:

@@ -161,9 +161,9 @@ class LateralInterpolator:
             raise VolumeError(f"expected at least two sections (n, Y, X), got shape {sections.shape}. Pass a stack.")
         self.network = network
         self.sections = sections
-        self._surrounding = SurroundingSections(sections, reach=network.config.reach)
+        surrounding = self._surrounding = SurroundingSections(sections, reach=network.config.reach)
         # Walking along z, a gap is prepared once; aligned sections differ from phase to phase and cannot share.
-        self._prepared = lru_cache(maxsize=1)(lambda lower: network.prepare(self._surrounding.straight(lower)))
+        self._prepared = lru_cache(maxsize=1)(lambda lower: network.prepare(surrounding.straight(lower)))
 
     def straight_and_aligned(self, z: float) -> tuple[FloatArray, FloatArray]:
         """Return images (Y, X) at a ``z`` that is not whole: from the sections as they are, and carried to z by flow.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from typing import NamedTuple, TypeVar
 
@@ -118,7 +118,7 @@ class PriorInterpolator:
         self._distances_px = factor * np.diff(np.arange(sections.shape[0]) if z is None else np.asarray(z, np.float64))
         self._views = _MIRRORED[:views]
         self._gap: tuple[int, dict[Tile, list[_View]]] = (-1, {})
-        self._part = lru_cache(maxsize=2 * self.network.config.reach)(self._read)
+        self._part = lru_cache(maxsize=2 * self.network.config.reach)(partial(_read, sections))
 
     def section(self, z: float, region: Region | None = None) -> FloatArray:
         """Return the image (Y, X) at ``z``, counted in ``sections``; the section itself at a whole one.
@@ -198,10 +198,6 @@ class PriorInterpolator:
     @property
     def _device(self) -> torch.device:
         return next(self.network.parameters()).device
-
-    def _read(self, index: int, region: Region) -> AnyArray:
-        y0, y1, x0, x1 = region
-        return np.asarray(self.sections[index, y0:y1, x0:x1])
 
     def _start(self, tile: Tile) -> tuple[int, int]:
         return tile[0] * TILE_PX, tile[1] * TILE_PX
@@ -294,6 +290,11 @@ class PriorInterpolator:
             coefficients[inside].to(kind).clone(),
             None if motion is None else motion[inside].to(kind).clone(),
         )
+
+
+def _read(sections: ArrayLike3D, index: int, region: Region) -> AnyArray:
+    y0, y1, x0, x1 = region
+    return np.asarray(sections[index, y0:y1, x0:x1])
 
 
 def _touched(first: int, last: int) -> range:
