@@ -264,10 +264,10 @@ class JobFolder:
     def _warn_once(self, error: OSError) -> None:
         if not self._warned:
             self._warned = True
-            then = "its end depends on this process" if self._keeps_unwritten else "blocks whose process dies begin anew"
+            end = "its end depends on this process" if self._keeps_unwritten else "blocks whose process dies begin anew"
             self._warn(
                 f"checkpoints cannot be written to {self.folder} ({error.strerror or error}): the training goes on "
-                f"without, and {then}. Make room, or stop and choose another folder."
+                f"without, and {end}. Make room, or stop and choose another folder."
             )
 
     def _header(self, values: Mapping[str, Any]) -> dict[str, Any]:

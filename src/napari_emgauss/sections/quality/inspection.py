@@ -119,23 +119,24 @@ def _looks(volume: Volume, max_side_px: int, stop: Callable[[], bool]) -> Iterat
     group = 1 if is_large else at_once(size_px)
     for start in range(0, volume.n_sections, group):
         asked = range(start, min(start + group, volume.n_sections))
-        wanted = list(takewhile(lambda _: not stop(), asked))
+        wanted = takewhile(lambda _: not stop(), asked)
         if is_large:
-            yield from (look_in_bands(volume, index, max_side_px) for index in wanted)
+            looks = [look_in_bands(volume, index, max_side_px) for index in wanted]
         else:
-            yield from _looks_at_once({index: volume.recorded(index) for index in wanted}, max_side_px)
-        if len(wanted) < len(asked):
+            looks = _looks_at_once({index: volume.recorded(index) for index in wanted}, max_side_px)
+        yield from looks
+        if len(looks) < len(asked):
             return
 
 
-def _looks_at_once(sections: Mapping[int, AnyArray], max_side_px: int) -> Iterator[SectionLook]:
+def _looks_at_once(sections: Mapping[int, AnyArray], max_side_px: int) -> list[SectionLook]:
     looks: dict[int, SectionLook] = {}
 
     def look(index: int) -> None:
         looks[index] = look_at(sections[index], max_side_px)
 
     for_each(look, sections)
-    return (looks[index] for index in sections)
+    return [looks[index] for index in sections]
 
 
 def left_out(qualities: Sequence[SectionQuality]) -> tuple[int, ...]:
