@@ -113,9 +113,9 @@ class Memory:
 class LargerThanMemory(Memory):
     """Make a volume of which no process may allocate as much as it has bytes."""
 
-    sides: tuple[tuple[int, int], ...] = ((1280, 1280),)
+    sides: tuple[tuple[int, int], ...] = ((768, 768),)
     """Rows and columns of the sections of each stack, in px."""
-    factor: int = 40
+    factor: int = 110
     """Their distance, in px."""
     dtype: str = "float32"
     """Type of the intensities."""

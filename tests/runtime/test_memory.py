@@ -8,7 +8,13 @@ import time
 import numpy as np
 import pytest
 
-from napari_emgauss.runtime.memory import MemoryMeter, is_out_of_memory, process_peak_mib
+from napari_emgauss.runtime.memory import (
+    MemoryMeter,
+    available_bytes,
+    is_out_of_memory,
+    process_limit_bytes,
+    process_peak_mib,
+)
 
 BALLAST = 80 * 2**20
 
@@ -76,3 +82,10 @@ def test_process_peak_does_not_count_the_parents():
 )
 def test_want_of_memory_is_told_by_what_libraries_say(error, is_one):
     assert is_out_of_memory(error) is is_one
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits are Linux's")
+def test_what_one_process_has_taken_of_its_limit_is_not_taken_from_others(monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (2**30, 2**30))
+    assert process_limit_bytes() == 2**30
+    assert available_bytes() < 2**30

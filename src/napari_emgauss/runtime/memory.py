@@ -34,10 +34,23 @@ def available_bytes() -> int:
 
     Linux's limits of a control group (containers, batch systems) and of the process itself (``ulimit``) are counted in.
     """
-    free = int(psutil.virtual_memory().available)
+    free = free_bytes()
     if sys.platform == "linux":
-        free = min(free, _control_group_bytes(), _own_limit_bytes())
+        process = psutil.Process().memory_info()
+        address_space, data = _own_limits()
+        free = min(free, address_space - process.vms, data - process.data)
     return max(free, 0)
+
+
+def free_bytes() -> int:
+    """Return how much memory new processes can take, all together: what machine and control group have free."""
+    free = int(psutil.virtual_memory().available)
+    return max(0, min(free, _control_group_bytes())) if sys.platform == "linux" else free
+
+
+def process_limit_bytes() -> int:
+    """Return what each process of this one may take by limits of its own (``ulimit``), whatever others take."""
+    return min(_own_limits()) if sys.platform == "linux" else sys.maxsize
 
 
 def _control_group_bytes() -> int:
@@ -48,13 +61,13 @@ def _control_group_bytes() -> int:
         return sys.maxsize
 
 
-def _own_limit_bytes() -> int:
+def _own_limits() -> tuple[int, int]:
+    """Return the limits of address space and of data; as good as none where there is none."""
     import resource  # not on Windows
 
-    process = psutil.Process().memory_info()
-    taken = {resource.RLIMIT_AS: process.vms, resource.RLIMIT_DATA: process.data}
-    limits = {kind: resource.getrlimit(kind)[0] for kind in taken}
-    return min((limit - taken[kind] for kind, limit in limits.items() if limit >= 0), default=sys.maxsize)
+    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+    address_space, data = (limit if limit >= 0 else sys.maxsize for limit in limits)
+    return address_space, data
 
 
 class MemoryMeter:

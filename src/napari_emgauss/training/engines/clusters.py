@@ -20,7 +20,7 @@ from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from distributed.utils import silence_logging_cmgr
 
 from napari_emgauss.errors import BackendUnavailableError, ConfigError
-from napari_emgauss.runtime.memory import available_bytes
+from napari_emgauss.runtime.memory import free_bytes, process_limit_bytes
 from napari_emgauss.runtime.threads import set_threads, usable_cores
 
 QueueName = Literal["slurm", "pbs", "sge", "lsf", "htcondor", "oar", "moab"]
@@ -88,7 +88,7 @@ def local_cluster(n_workers: int, *, memory_bytes: int | None = None, gpu: bool 
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": False},
-                memory_limit=memory_bytes or int(MEMORY_SHARE * available_bytes() / n_workers),
+                memory_limit=memory_bytes or min(int(MEMORY_SHARE * free_bytes() / n_workers), process_limit_bytes()),
                 local_directory=scratch,
                 resources={GPU: 1} if gpu else None,
                 silence_logs="CRITICAL",
