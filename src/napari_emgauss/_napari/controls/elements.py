@@ -10,7 +10,7 @@ from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-LABEL_PX = 72
+LABEL_PX = 78
 """Width of the labels of forms: room for the longest one."""
 
 
