@@ -61,7 +61,7 @@ def register_stack(
     """Return the rigid matrix (4, 4) near one of ``starts`` that moves a whole stack to where it fits a volume best.
 
     Within their masks both are taken without their means, and zero around them: structures are compared, and not the
-    outlines of what somebody drew.
+    outlines of what somebody drew. Where the volume shows nothing of the object, the first start is returned.
 
     Parameters
     ----------
@@ -74,6 +74,8 @@ def register_stack(
     iterations
         At each of the blurs, which go from coarse to fine.
     """
+    if not mask.any():
+        return starts[0]
     pivot, best = stack.mask_centre, list(starts)
     inside = np.where(mask, volume.values - volume.values[mask].mean(), 0)
     for blur in COARSE_TO_FINE_MM:

@@ -167,6 +167,18 @@ def test_of_one_stack_it_is_said_what_it_does_not_show(moving):
     assert any("one stack only" in event.message for event in events if isinstance(event, Notice))
 
 
+@pytest.mark.parametrize("side", [1, 3])
+def test_of_a_few_pixels_a_volume_is_made_and_it_is_said_what_they_cannot_tell(moving, side):
+    stacks = []
+    for stack in moving.stacks:
+        mask, centre = np.zeros(stack.images.shape, bool), np.array(stack.images.shape) // 2
+        mask[tuple(slice(c, c + n) for c, n in zip(centre, (3, side, side), strict=True))] = True
+        stacks.append(replace(stack, mask=mask))
+    result = reconstruct_slices(stacks)
+    assert np.isfinite(result.volume().values).all()
+    assert any(f"more than {side**2} pixels" in notice for notice in result.record["notices"])
+
+
 def test_stacks_of_another_type_are_refused(moving):
     with pytest.raises(eg.errors.VolumeError, match="SliceStack"):
         reconstruct_slices([moving.truth])  # type: ignore[list-item]

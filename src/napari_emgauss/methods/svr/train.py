@@ -36,11 +36,13 @@ from napari_emgauss.training import (
 )
 
 PLACEMENTS = "placements"
+"""Name of the record of where stacks were placed, and of the stage in which they are."""
 ONE_STACK = (
     "There is one stack only: nothing was measured across its slices, so the volume is no sharper there than they are "
     "thick, and how they moved can hardly be told. Add stacks of other orientations."
 )
-"""Name of the record of where stacks were placed, and of the stage in which they are."""
+FEW_PIXELS = 50
+"""Fewer in every slice hardly tell how they moved."""
 PLACED_BETTER_BY = 0.92
 """Share of the misfit of stacks as their headers place them that is left where a registration of them is believed."""
 MARGIN_PX = 2.0
@@ -200,6 +202,12 @@ def _record(
     """How it was made, and what a person should know of it."""
     setup = job.setup
     notices = [ONE_STACK] if len(setup.stacks) == 1 else []
+    most = max(int(own.inside.sum()) for own in job.measured.slices)
+    if most < FEW_PIXELS:
+        notices.append(
+            f"No slice shows more than {most} pixels of the object: that hardly tells how slices moved. Check the "
+            "masks, or give motion=False (--set motion=false)."
+        )
     excluded = [
         f"{setup.stacks[own.stack].name} {own.index}"
         for own, row in zip(job.measured.slices, rows, strict=True)
