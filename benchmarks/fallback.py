@@ -59,6 +59,37 @@ def fibres(along_px: float, width_px: float, noise: float, *, seed: int = 0) -> 
     return np.asarray(0.5 + 0.15 * texture / texture.std() + noise * rng.standard_normal(shape), np.float32)
 
 
+def spheres(*, noise: float, seed: int = 1) -> np.ndarray:
+    """Round bodies with sharp edges (61, 96, 96) on a darker ground."""
+    rng = np.random.default_rng(seed)
+    field = gaussian_filter(rng.standard_normal((61, 96, 96), np.float32), 6, mode="wrap")
+    bodies = 0.5 + 0.3 * np.tanh(4 * (field / field.std() - 0.5))
+    return np.asarray(bodies + noise * rng.standard_normal(bodies.shape), np.float32)
+
+
+def black_and_white(seed: int = 2) -> np.ndarray:
+    """Two intensities and nothing between them (61, 96, 96)."""
+    field = gaussian_filter(np.random.default_rng(seed).standard_normal((61, 96, 96), np.float32), 8, mode="wrap")
+    return np.asarray(np.where(field > 0, 0.8, 0.2), np.float32)
+
+
+def oblique_sheets(*, noise: float, seed: int = 3) -> np.ndarray:
+    """Two families of thin sheets (61, 96, 96) that move by a voxel, and half of one, from plane to plane."""
+    z, y, x = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in (61, 96, 96)), indexing="ij")
+    first = np.exp(-((np.mod(x + z + 0.3 * y, 24) - 12) ** 2) / 8)
+    second = np.exp(-((np.mod(y - 0.5 * z, 31) - 15) ** 2) / 8)
+    grain = np.random.default_rng(seed).standard_normal(z.shape)
+    return np.asarray(0.3 + 0.4 * np.maximum(first, second) + noise * grain, np.float32)
+
+
+def gradients(*, noise: float, seed: int = 4) -> np.ndarray:
+    """Smooth gradients (61, 96, 96) with a ball and a slab in them, whose edges are sharp."""
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n, dtype=np.float32) for n in (61, 96, 96)), indexing="ij")
+    image = 0.5 + 0.2 * x + 0.15 * np.sin(3 * z + 2 * y) + np.where(x**2 + y**2 + z**2 < 0.5, 0.25, 0)
+    image -= np.where(np.abs(y - 0.4 * z) < 0.08, 0.3, 0)
+    return np.asarray(image + noise * np.random.default_rng(seed).standard_normal(image.shape), np.float32)
+
+
 def phantoms(factor: int) -> Iterator[tuple[str, np.ndarray]]:
     """Names and volumes of what no tissue looks like."""
     yield "fibres along z", fibres(40, 1, 0.02)
@@ -66,6 +97,15 @@ def phantoms(factor: int) -> Iterator[tuple[str, np.ndarray]]:
     yield "random texture", fibres(3.5, 3.5, 0.03)
     yield "random texture, averaged over the thickness", uniform_filter1d(fibres(3.5, 3.5, 0), factor, axis=0)
     yield "noise", fibres(0.3, 0.3, 0)
+    yield (
+        "random texture, averaged over half of the thickness",
+        uniform_filter1d(fibres(3.5, 3.5, 0.01), factor // 2, axis=0),
+    )
+    yield "random texture, 4 sections", fibres(3.5, 3.5, 0.03)[: 3 * factor + 1]
+    yield "round bodies", spheres(noise=0.02)
+    yield "black and white", black_and_white()
+    yield "oblique sheets", oblique_sheets(noise=0.03)
+    yield "gradients with sharp edges", gradients(noise=0.02)
 
 
 def crops(path: Path, factor: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -77,6 +117,11 @@ def crops(path: Path, factor: int) -> Iterator[tuple[str, np.ndarray]]:
     yield name, data
     yield f"{name}, sections averaged over their thickness", uniform_filter1d(data, factor, axis=0)
     yield f"{name}, inverted", data.max() - data
+    fading = np.linspace(1, 0.3, data.shape[0])[:, None, None] * np.linspace(0.3, 1, data.shape[2])
+    yield (
+        f"{name}, contrast that changes from place to place",
+        np.asarray(data.mean() + fading * (data - data.mean()), np.float32),
+    )
     yield (
         f"{name}, noise of half its contrast",
         data + 0.5 * spread * np.random.default_rng(0).standard_normal(data.shape, np.float32),

@@ -24,7 +24,10 @@ from napari_emgauss.interpolation.mixture.fusion import (
     joined,
     learned_detail,
 )
-from napari_emgauss.interpolation.mixture.shares import best_shares, error_products, evened
+from napari_emgauss.interpolation.mixture.shares import best_shares, error_products, evened, likely_mse, likely_shares
+from napari_emgauss.interpolation.mixture.texture import fit_texture
+from napari_emgauss.interpolation.mixture.transfer import Around, Place, expected_products
+from napari_emgauss.interpolation.prior import Contrast
 from napari_emgauss.metrics import psnr_from_mse
 from napari_emgauss.runtime.threads import for_each, get_threads
 from napari_emgauss.runtime.torch_threads import use_one_torch_thread
@@ -43,6 +46,10 @@ ASSUMED_SHARE = 0.85
 """Share of the prior where there is no evidence."""
 HIDDEN = 16
 """Most sections to hide."""
+NEAR, NEAR_PX = 10, 128
+"""Most gaps that are looked at as they are, to know what to expect in them; and the side of what is looked at."""
+FEWEST = 4
+"""Hidden sections that it takes to expect anything."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +65,8 @@ class MixtureEvidence:
     """Shares, scores and expected errors that hidden sections of a stack tell."""
 
     shares: dict[str, float]
-    """Share of each candidate, at least 0; they sum to 1: the mixture that fits the hidden sections best."""
+    """Share of each candidate, at least 0; they sum to 1: the mixture that fits hidden sections best, or that should
+    be best at the distance itself."""
     psnr_db: dict[str, float]
     """Each candidate, and their mixture ``fused``, against the hidden sections, at twice the gap."""
     n_hidden: int
@@ -67,6 +75,8 @@ class MixtureEvidence:
     """How wrong the mixture is, from how far it is from the plain candidates."""
     sharpening: float = 0.0
     """How much the learned part can be sharpened (see `FusedInterpolator`) without much harm at hidden sections."""
+    expected_mse: float | None = None
+    """Mean squared error to expect in the middle of a gap, if sections are thick; None if they are not."""
     examples: tuple[HiddenSection, ...] = field(default=(), compare=False, repr=False)
     """Some hidden sections, evenly chosen; not kept in files."""
 
@@ -84,6 +94,11 @@ def gather_evidence(
     The prior is told the doubled gap; the lateral network is first adapted to it, in a copy. Where tissue does not
     continue as a network thinks, it fits the hidden sections badly and loses its share. The lateral network has seen
     the hidden sections themselves, but only their rows: nothing of what lies above or below.
+
+    What is best at twice the distance may be bad at the distance itself. So the texture of the stack, if one fits,
+    tells what is to be expected there (`expected_products`). Shares are those that should be best there if the others
+    are worse than a plain candidate; or if sections are so thick that neighbours touch, which those at twice the
+    distance do not.
 
     Parameters
     ----------
@@ -108,42 +123,96 @@ def gather_evidence(
     lateral, wanted = learned.lateral, HIDDEN
     if (fewest := min(len(stack.sections) for stack in stacks)) < 3:
         raise VolumeError(f"it takes at least 3 sections to hide one, got {fewest}. Trust no evidence of fewer.")
-    names = learned.candidates
+    names, nearby = learned.candidates, learned
     if lateral is not None:
         doubled = adapt(lateral, joined(stacks), 2 * lateral.factor, seed=seed, should_stop=should_stop)
         learned, wanted = replace(learned, lateral=doubled), lateral.config.evidence_sections
     hidden = [_hidden(stack, math.ceil(wanted / len(stacks))) for stack in stacks]
     total = sum(map(len, hidden))
-    gram, variance = np.zeros((len(names), len(names))), 0.0
+    gram, variance, far = np.zeros((len(names), len(names))), 0.0, list[npt.NDArray[np.float64]]()
     samples: list[tuple[FloatArray, FloatArray]] = []
-    for around, parts in chain.from_iterable(map(_predicted, stacks, hidden, repeat(learned))):
+    for stack, index, parts in chain.from_iterable(map(_predicted, stacks, hidden, repeat(learned))):
+        around = stack.sections[index - 1 : index + 2]
         gram += error_products([parts[name] for name in names], around[1])
         variance += float(around[1].var())
         samples.append((_centre(np.stack([parts[name] for name in names])), _centre(around)))
+        start, gap = _half(index)
+        neighbours = Around.of(Stack(_centre(stack.sections[start::2]), stack.factor), gap)
+        far.append(neighbours.against_linear([*samples[-1][0], samples[-1][1][1]]))
         on_progress(len(samples), total)
         if should_stop is not None and should_stop():
             break
     gram /= len(samples)
     shares = best_shares(gram)
-    if shares @ gram @ shares >= variance / len(samples):
+    known = bool(shares @ gram @ shares < variance / len(samples))
+    if not known:
         # No better than a constant: nothing is to be known at twice the distance, nor who knows it at the distance.
         plain = [name in PLAIN for name in names]
         shares = np.zeros(len(names))
         shares[plain] = best_shares(gram[np.ix_(plain, plain)])
     if lateral is not None:
         shares = evened(shares, gram, names)
+    expected_mse = None
+    if len(far) >= FEWEST and not (should_stop is not None and should_stop()):
+        shares, expected_mse = _at_the_distance(stacks, nearby, np.mean(far, 0), shares, known=known)
     psnr_db = {name: psnr_from_mse(gram[i, i]) for i, name in enumerate(names)}
     psnr_db["fused"] = psnr_from_mse(float(shares @ gram @ shares))
-    known = [(_known(parts, around, shares, names), around[1]) for parts, around in samples]
-    kept = np.unique(np.linspace(0, len(known) - 1, min(len(known), N_EXAMPLES)).round().astype(int))
+    known_of = [(_known(parts, around, shares, names), around[1]) for parts, around in samples]
+    kept = np.unique(np.linspace(0, len(known_of) - 1, min(len(known_of), N_EXAMPLES)).round().astype(int))
     return MixtureEvidence(
         shares=dict(zip(names, shares.tolist(), strict=True)),
         psnr_db=psnr_db,
         n_hidden=len(samples),
-        calibration=calibrate(known),
+        calibration=calibrate(known_of),
         sharpening=_harmless_sharpening(samples, shares, names),
-        examples=tuple(HiddenSection(known[i][0].prediction, known[i][1]) for i in kept),
+        expected_mse=expected_mse,
+        examples=tuple(HiddenSection(known_of[i][0].prediction, known_of[i][1]) for i in kept),
     )
+
+
+def _at_the_distance(
+    stacks: Sequence[Stack],
+    learned: Learned,
+    far: npt.NDArray[np.float64],
+    shares: npt.NDArray[np.float64],
+    *,
+    known: bool,
+) -> tuple[npt.NDArray[np.float64], float | None]:
+    """Return the shares that should be best at the distance itself, if those of the hidden sections may fail there.
+
+    If sections are thick, also their mean squared error: nothing that hidden sections say of detail is then true. Where
+    nothing is ``known`` at twice the distance, shares are those of plain candidates alone.
+    """
+    texture = fit_texture(stacks)
+    if texture is None or texture.misfit > 1:
+        return shares, None
+    near, places = _nearby(stacks, learned)
+    alternatives = expected_products(near, far, places, texture)
+    plain, thick = np.array([name in PLAIN for name in learned.candidates]), texture.probability_thick > 0.5
+    best_plain_mse = min(likely_mse(alone, alternatives) for alone in np.eye(len(plain))[plain])
+    if known and not thick and likely_mse(shares, alternatives) <= best_plain_mse:
+        return shares, None
+    trusted = np.flatnonzero(plain | known)
+    shares = np.zeros(len(plain))
+    shares[trusted] = likely_shares([(p, products[np.ix_(trusted, trusted)]) for p, products in alternatives])
+    return shares, likely_mse(shares, alternatives) if thick else None
+
+
+def _nearby(stacks: Sequence[Stack], learned: Learned) -> tuple[npt.NDArray[np.float64], list[Place]]:
+    """Return the mean products of what candidates predict in gaps (see `Around.against_linear`), and those gaps."""
+    products, places = [], []
+    everything, few = dict.fromkeys(learned.candidates, 1 / len(learned.candidates)), math.ceil(NEAR / len(stacks))
+    for stack in stacks:
+        contrast = Contrast.of(stack.sections) if stack.contrast is None else stack.contrast
+        part = replace(stack, sections=_centre(stack.sections, NEAR_PX), contrast=contrast)
+        source, last = FusedInterpolator(part, everything, learned), len(part.sections) - 2
+        # Gaps at the ends have a section less around them: they are to count no more than they do in the stack.
+        gaps = np.arange(last + 1) if last < few else np.unique(np.linspace(1, last - 1, few).round().astype(int))
+        for gap in gaps.tolist():
+            around, parts = Around.of(part, gap), source.candidates(gap + 0.5)
+            products.append(around.against_linear([parts[name] for name in learned.candidates]))
+            places.append(around.place)
+    return np.asarray(np.mean(products, 0), np.float64), places
 
 
 def _hidden(stack: Stack, at_most: int) -> list[int]:
@@ -154,11 +223,8 @@ def _hidden(stack: Stack, at_most: int) -> list[int]:
 
 def _predicted(
     stack: Stack, chosen: Sequence[int], learned: Learned
-) -> Iterator[tuple[FloatArray, dict[str, FloatArray]]]:
-    """Yield each of the sections ``chosen`` between its neighbours (3, Y, X), and the candidates (Y, X) for it.
-
-    They are made of every other section.
-    """
+) -> Iterator[tuple[Stack, int, dict[str, FloatArray]]]:
+    """Yield each of the sections ``chosen`` of a stack, and the candidates (Y, X) for it, made of every other one."""
     everything = dict.fromkeys(learned.candidates, 1 / len(learned.candidates))
     halves = {
         start: FusedInterpolator(stack.every_other(start), everything, learned)
@@ -178,7 +244,7 @@ def _predicted(
     for k, hidden in enumerate(chosen):
         if k % at_once == 0:
             for_each(predict, chosen[k : k + at_once])
-        yield stack.sections[hidden - 1 : hidden + 2], found.pop(hidden)
+        yield stack, hidden, found.pop(hidden)
 
 
 def _half(hidden: int) -> tuple[int, int]:
@@ -242,7 +308,7 @@ def _harmless_sharpening(
     return min(most, (math.sqrt(product**2 + detail * allowed) - product) / detail)
 
 
-def _centre(images: FloatArray) -> FloatArray:
+def _centre(images: FloatArray, side_px: int = _SAMPLE_PX) -> FloatArray:
     """Return the middle of images (..., Y, X), small enough to keep for every hidden section."""
-    y, x = (max(0, (side - _SAMPLE_PX) // 2) for side in images.shape[-2:])
-    return np.array(images[..., y : y + _SAMPLE_PX, x : x + _SAMPLE_PX])
+    y, x = (max(0, (side - side_px) // 2) for side in images.shape[-2:])
+    return np.array(images[..., y : y + side_px, x : x + side_px])

@@ -18,7 +18,7 @@ LATERAL = ("straight", "aligned")
 """The lateral network on the sections as they are, and on sections carried to z by optical flow."""
 NETWORKS = (PRIOR, *LATERAL)
 """What networks predict."""
-PLAIN = ("flow", "linear", "flow+blur0.7", "linear+blur0.7")
+PLAIN = ("flow", "linear", "cubic", "flow+blur0.7", "linear+blur0.7", "cubic+blur0.7")
 """The baselines; blurred ones too, since a network that only denoises must not look good for want of them."""
 CANDIDATES = (*NETWORKS, *PLAIN)
 """What is mixed."""

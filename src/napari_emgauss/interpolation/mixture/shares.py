@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from napari_emgauss.interpolation.mixture.fusion import LATERAL
 
-_SOLVER_STEPS = 20_000
+_SOLVER_STEPS, _ROUNDS, _TINY = 20_000, 20, 1e-12
 
 
 def error_products(
@@ -32,6 +33,28 @@ def best_shares(gram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         if np.abs(moved - shares).max() < 1e-9:
             return moved
         shares = moved
+    return shares
+
+
+Alternatives = Sequence[tuple[float, npt.NDArray[np.float64]]]
+"""Products of errors that may be right, each behind its probability."""
+
+
+def likely_mse(shares: npt.NDArray[np.float64], alternatives: Alternatives) -> float:
+    """Return the squared error to expect of a mixture: the geometric mean, as decibels are averaged.
+
+    So errors count relatively: where all is predicted well, a small one is as bad as a large one elsewhere.
+    """
+    return math.exp(sum(p * math.log(max(float(shares @ gram @ shares), _TINY)) for p, gram in alternatives))
+
+
+def likely_shares(alternatives: Alternatives) -> npt.NDArray[np.float64]:
+    """Return the shares with the least `likely_mse`, found by dividing each alternative by its error, repeatedly."""
+    size = len(alternatives[0][1])
+    shares = np.full(size, 1 / size)
+    for _ in range(_ROUNDS):
+        weighted = [p / max(float(shares @ gram @ shares), _TINY) * gram for p, gram in alternatives]
+        shares = (shares + best_shares(np.sum(weighted, 0))) / 2
     return shares
 
 

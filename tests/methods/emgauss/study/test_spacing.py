@@ -48,6 +48,13 @@ def test_fine_detail_asks_for_fine_gaussians():
     assert chosen[1] == CONFIG.model.spacing_px
 
 
+def test_no_detail_is_lost_where_hidden_sections_do_not_tell_what_is_right():
+    images = texture(along=1, across=6.0, noise=0.02)[:2].astype(np.float32) / 255
+    examples = [HiddenSection(image, np.full_like(image, image.mean())) for image in images]
+    assert choose_spacing(CONFIG, examples, seed=0) == CONFIG.model.spacing_px
+    assert choose_spacing(CONFIG, examples, expected_mse=1e-4, seed=0) in FINER_PX
+
+
 def test_real_tissue_keeps_the_usual_spacing(fib25):
     evidence = gather_evidence(Stack(fib25[::6].astype(np.float32) / 255, 6))
     assert choose_spacing(CONFIG, evidence.examples, seed=0) == CONFIG.model.spacing_px

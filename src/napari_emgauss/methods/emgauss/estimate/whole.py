@@ -8,7 +8,7 @@ from typing import Any
 
 from napari_emgauss._types import Region
 from napari_emgauss.blocks import Block
-from napari_emgauss.interpolation.mixture.evidence import HIDDEN, N_EXAMPLES
+from napari_emgauss.interpolation.mixture.evidence import HIDDEN, N_EXAMPLES, NEAR, NEAR_PX
 from napari_emgauss.methods.emgauss.estimate.cost import Cost
 from napari_emgauss.methods.emgauss.estimate.pieces import pieces_of
 from napari_emgauss.methods.emgauss.estimate.trials import (
@@ -128,8 +128,9 @@ def _seconds_around_blocks(setup: Setup, costs: Mapping[str, Cost]) -> float:
     n_studied, height, width = studied_shape(setup)
     n_hidden, studied_px = min(HIDDEN, n_studied - 2), height * width
     section_px = setup.volume.shape[1] * setup.volume.shape[2]
+    n_near = NEAR * min(1.0, NEAR_PX**2 / studied_px)
     each = {
-        HIDE: (n_hidden, studied_px),
+        HIDE: (n_hidden + n_near, studied_px),
         REDRAW: (min(N_EXAMPLES, n_hidden), studied_px),
         UNCERTAINTY: (len(setup.observed) - 1, section_px),
     }

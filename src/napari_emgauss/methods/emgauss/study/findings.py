@@ -99,7 +99,14 @@ def _spacing(
         learned = Learned() if teacher is None else teacher.learned
         examples = gather_evidence(studied_stacks(setup), learned, seed=setup.seed, should_stop=watch.held).examples
     try:
-        spacing_px = choose_spacing(setup.config, examples, seed=setup.seed, device=setup.device, stop=watch.held)
+        spacing_px = choose_spacing(
+            setup.config,
+            examples,
+            expected_mse=evidence.expected_mse,
+            seed=setup.seed,
+            device=setup.device,
+            stop=watch.held,
+        )
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

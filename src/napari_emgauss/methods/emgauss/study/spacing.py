@@ -35,6 +35,7 @@ def choose_spacing(
     config: EmgaussConfig,
     examples: Sequence[HiddenSection],
     *,
+    expected_mse: float | None = None,
     seed: int,
     device: torch.device = CPU,
     stop: Callable[[], bool] = lambda: False,
@@ -47,6 +48,9 @@ def choose_spacing(
         Settings of the anchored field.
     examples
         Predictions of hidden sections, and those sections.
+    expected_mse
+        Mean squared error of predictions at the distance itself, if hidden sections do not tell which detail is right
+        there. All that a grid changes in a prediction is then an error more.
     seed
         Of the grids and the order of training.
     device
@@ -59,6 +63,8 @@ def choose_spacing(
     images = np.stack([example.prediction for example in examples])
 
     def error(drawn: FloatArray) -> float:
+        if expected_mse is not None:
+            return expected_mse + float(np.mean((drawn[: len(images)] - images) ** 2))
         return float(np.mean((drawn[: len(truth)] - truth) ** 2))
 
     # As good as the predictions themselves: no grid can follow them better.

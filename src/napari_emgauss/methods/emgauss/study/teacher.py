@@ -44,6 +44,7 @@ STAGE, HIDING, PREDICTING = "teacher", "evidence", "pseudo-sections"
 LEVEL_DB = 0.05
 """Differences below this are none."""
 GUESSES = "Structures thinner than a section, such as vesicles, are guesses."
+THICK = " Sections look so thick that neighbours touch: shares are those that should be best at the distance itself."
 LEAST_ERROR = 0.01
 """In normalised intensities: below it more confidence is no better."""
 GAPS_AT_ONCE = 32
@@ -132,6 +133,7 @@ class MixtureTeacher:
             "hidden_psnr_db": {name: round(psnr, 3) for name, psnr in self.evidence.psnr_db.items()},
             "n_hidden": self.evidence.n_hidden,
             "sharpening": round(self.evidence.sharpening, 3),
+            "thick": self.evidence.expected_mse is not None,
             "prior": self.learned.prior is not None,
         }
 
@@ -146,6 +148,7 @@ class MixtureTeacher:
             "psnr_db": evidence.psnr_db,
             "n_hidden": evidence.n_hidden,
             "sharpening": evidence.sharpening,
+            "expected_mse": evidence.expected_mse,
             "calibration": [evidence.calibration.base, *evidence.calibration.weights],
         }
 
@@ -156,12 +159,14 @@ class MixtureTeacher:
         """Inverse of `state`, with networks on a device, by default the CPU; raises `FileFormatError` for others."""
         try:
             base, *weights = (float(v) for v in values["calibration"])
+            expected_mse = values.get("expected_mse")
             evidence = MixtureEvidence(
                 shares={str(k): float(v) for k, v in values["shares"].items()},
                 psnr_db={str(k): float(v) for k, v in values["psnr_db"].items()},
                 n_hidden=int(values["n_hidden"]),
                 calibration=Calibration(base=base, weights=tuple(weights)),
                 sharpening=float(values["sharpening"]),
+                expected_mse=None if expected_mse is None else float(expected_mse),
             )
             learned = Learned(
                 prior=load_prior(device) if values["prior"] else None,
@@ -194,7 +199,7 @@ def describe_evidence(record: Mapping[str, Any]) -> str:
     return (
         f"On {found['n_hidden']} hidden sections, at twice the distance, the mixture that teaches predicts "
         f"{scores['fused']:.2f} dB, the best plain interpolation ({plain[1]}) {plain[0]:.2f} dB; "
-        f"{told or 'nothing that was learned has a share'}.{alone}"
+        f"{told or 'nothing that was learned has a share'}.{alone}{THICK if found.get('thick', False) else ''}"
     )
 
 
