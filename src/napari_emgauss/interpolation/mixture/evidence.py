@@ -48,8 +48,8 @@ HIDDEN = 16
 """Most sections to hide."""
 NEAR, NEAR_PX = 10, 128
 """Most gaps that are looked at as they are, to know what to expect in them; and the side of what is looked at."""
-FEWEST = 4
-"""Hidden sections that it takes to expect anything."""
+FEWEST, MISFIT = 4, 0.5
+"""Hidden sections that it takes to expect anything, and the largest `Texture.misfit`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,12 +184,14 @@ def _at_the_distance(
     nothing is ``known`` at twice the distance, shares are those of plain candidates alone.
     """
     texture = fit_texture(stacks)
-    if texture is None or texture.misfit > 1:
+    if texture is None or texture.misfit > MISFIT:
         return shares, None
     near, places = _nearby(stacks, learned)
     alternatives = expected_products(near, far, places, texture)
     plain, thick = np.array([name in PLAIN for name in learned.candidates]), texture.probability_thick > 0.5
-    best_plain_mse = min(likely_mse(alone, alternatives) for alone in np.eye(len(plain))[plain])
+    # Of those without flow, the texture alone tells what to expect.
+    still = plain & ["flow" not in name for name in learned.candidates]
+    best_plain_mse = min(likely_mse(alone, alternatives) for alone in np.eye(len(plain))[still])
     if known and not thick and likely_mse(shares, alternatives) <= best_plain_mse:
         return shares, None
     trusted = np.flatnonzero(plain | known)
