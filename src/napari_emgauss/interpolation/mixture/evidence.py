@@ -26,7 +26,7 @@ from napari_emgauss.interpolation.mixture.fusion import (
 )
 from napari_emgauss.interpolation.mixture.shares import best_shares, error_products, evened, likely_mse, likely_shares
 from napari_emgauss.interpolation.mixture.texture import fit_texture
-from napari_emgauss.interpolation.mixture.transfer import Around, Place, expected_products
+from napari_emgauss.interpolation.mixture.transfer import Around, Middle, expected_products
 from napari_emgauss.interpolation.prior import Contrast
 from napari_emgauss.metrics import psnr_from_mse
 from napari_emgauss.runtime.threads import for_each, get_threads
@@ -200,7 +200,7 @@ def _at_the_distance(
     return shares, likely_mse(shares, alternatives) if thick else None
 
 
-def _nearby(stacks: Sequence[Stack], learned: Learned) -> tuple[npt.NDArray[np.float64], list[Place]]:
+def _nearby(stacks: Sequence[Stack], learned: Learned) -> tuple[npt.NDArray[np.float64], list[Middle]]:
     """Return the mean products of what candidates predict in gaps (see `Around.against_linear`), and those gaps."""
     products, places = [], []
     everything, few = dict.fromkeys(learned.candidates, 1 / len(learned.candidates)), math.ceil(NEAR / len(stacks))

@@ -26,7 +26,7 @@ two, without a blur, is what all of them are compared with: *linear* below."""
 _RIDGE, _TINY = 1e-5, 1e-12
 
 
-class Place(NamedTuple):
+class Middle(NamedTuple):
     """The middle of a gap, or of a section that is hidden from its neighbours."""
 
     middle: float
@@ -38,9 +38,9 @@ class Place(NamedTuple):
 
 
 class Around(NamedTuple):
-    """What is known at a `Place`: the four sections around it (Y, X)."""
+    """What is known of a `Middle`: the four sections around it (Y, X)."""
 
-    place: Place
+    place: Middle
     inner: FloatArray
     outer: FloatArray
 
@@ -51,7 +51,7 @@ class Around(NamedTuple):
         inner, outer = [gap, gap + 1], [max(0, gap - 1), min(last, gap + 2)]
         z = np.arange(last + 1) if stack.z is None else np.asarray(stack.z)
         (z0, z1), (z2, z3) = (z[pair].tolist() for pair in (inner, outer))
-        return cls(Place((z0 + z1) / 2, (z0, z1), (z2, z3)), stack.sections[inner], stack.sections[outer])
+        return cls(Middle((z0 + z1) / 2, (z0, z1), (z2, z3)), stack.sections[inner], stack.sections[outer])
 
     def against_linear(self, images: Sequence[FloatArray]) -> Array:
         """Return the mean products (k + basis, k + basis) of ``images`` (k, Y, X) and of the basis, less *linear*."""
@@ -61,7 +61,7 @@ class Around(NamedTuple):
         return np.asarray(differences @ differences.T / differences.shape[1], np.float64)
 
 
-def expected_products(near: Array, far: Array, places: Sequence[Place], texture: Texture) -> list[tuple[float, Array]]:
+def expected_products(near: Array, far: Array, places: Sequence[Middle], texture: Texture) -> list[tuple[float, Array]]:
     """Return the mean products (k, k) of the candidates' errors to expect at the distance itself, with probabilities.
 
     Parameters
@@ -99,7 +99,7 @@ def _split(products: Array, k: int) -> tuple[Array, Array]:
     return parts, own
 
 
-def _of_texture(guess: Guess, places: Sequence[Place], factor: float) -> tuple[Array, Array, float]:
+def _of_texture(guess: Guess, places: Sequence[Middle], factor: float) -> tuple[Array, Array, float]:
     """Return the products of the basis, those with the truth, and the square of the truth, all less *linear*."""
     kinds = ((False, 0.0), *BASIS)
     blurs = np.array([blur_px for _, blur_px in kinds])
