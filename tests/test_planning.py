@@ -31,7 +31,7 @@ def test_a_forecast_counts_what_will_be_made(found, stack):
     assert learned.seconds > 0
     assert gaussians.seconds > learned.seconds
     assert found.voxels_per_second(learned) * learned.seconds == pytest.approx(planes.size)
-    assert gaussians.model_bytes > 1000
+    assert gaussians.folder_bytes > gaussians.model_bytes > 1000
     assert 0 < found.packed_share < 3
 
 

@@ -46,6 +46,8 @@ class Way:
     """Memory of a process, whatever the size of the volume."""
     model_bytes: int = 0
     """Size of what is kept besides the volume."""
+    folder_bytes: int = 0
+    """The same while it is made, in a folder of checkpoints."""
 
     def seconds_by(self, workers: int) -> float:
         """Return the time of as many workers, each like this machine."""
@@ -139,6 +141,7 @@ def forecast(
         seconds=trained.seconds + write_s * n_voxels / sampled,
         worker_bytes=trained.block_bytes,
         model_bytes=trained.model_bytes,
+        folder_bytes=trained.folder_bytes,
     )
     return Forecast(
         shape=planes.shape,

@@ -14,7 +14,14 @@ FOUND = Forecast(
     packed_share=0.5,
     ways=(
         Way(name="learned interpolation", n_blocks=4, seconds=6.0, worker_bytes=500_000_000),
-        Way(name="Gaussians (fast)", n_blocks=1200, seconds=7200.0, worker_bytes=2 * 10**9, model_bytes=1_100_000),
+        Way(
+            name="Gaussians (fast)",
+            n_blocks=1200,
+            seconds=7200.0,
+            worker_bytes=2 * 10**9,
+            model_bytes=1_100_000,
+            folder_bytes=9_900_000,
+        ),
     ),
     free_memory=10**10,
     free_disk=10**10,
@@ -35,9 +42,20 @@ def test_estimate_prints_a_table_and_makes_nothing(folder, capsys, monkeypatch):
 
 def test_the_table_lines_up_and_says_what_every_way_takes():
     table = lines(FOUND, 4)
-    assert len({len(line) for line in table[:7]}) == 1
+    assert len({len(line) for line in table[:8]}) == 1
     text = "\n".join(table)
-    for words in ("1,000,000", "830", "1200", "2 h 0 min", "30 min", "3.5 MB", "1.1 MB", "2 GB", "10 GB of disk"):
+    for words in (
+        "1,000,000",
+        "830",
+        "1200",
+        "2 h 0 min",
+        "30 min",
+        "3.5 MB",
+        "1.1 MB",
+        "9.9 MB",
+        "2 GB",
+        "10 GB of disk",
+    ):
         assert words.replace("1200", "1,200") in text
     assert "workers" not in "\n".join(lines(FOUND, 1))
 

@@ -78,6 +78,7 @@ def lines(found: Forecast, workers: int) -> list[str]:
         ("memory of a worker", *(format_bytes(way.worker_bytes) for way in ways)),
         ("disk: volume, packed", *(packed for _ in ways)),
         ("disk: models", *(format_bytes(way.model_bytes) if way.model_bytes else "–" for way in ways)),
+        ("disk: job folder, at most", *(format_bytes(way.folder_bytes) if way.folder_bytes else "–" for way in ways)),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     table = [

@@ -24,6 +24,7 @@ from napari_emgauss.methods.emgauss.estimate.trials import (
 from napari_emgauss.methods.emgauss.job import MARGIN_PX
 from napari_emgauss.methods.emgauss.memory import (
     PACKED_BYTES,
+    PARAMETERS_BYTES,
     n_gaussians_at_most,
     process_peak_bytes,
 )
@@ -44,6 +45,8 @@ class Estimate:
     """What a process takes that trains one block after the other and keeps none of their models."""
     model_bytes: int
     """About the size of the model's file."""
+    folder_bytes: int
+    """What a folder of checkpoints holds at the end of the training: the same before it is packed."""
     n_iterations: int
     """Iterations of all blocks."""
     n_blocks: int
@@ -88,6 +91,7 @@ def estimate(
         memory_bytes=process_peak_bytes(setup),
         block_bytes=process_peak_bytes(setup, keeps_models=False),
         model_bytes=round(PACKED_BYTES * n_gaussians_at_most(setup)),
+        folder_bytes=PARAMETERS_BYTES * n_gaussians_at_most(setup),
         n_iterations=setup.n_iterations,
         n_blocks=len(setup.plan.blocks),
         device=str(setup.device),
