@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
@@ -24,7 +26,8 @@ class VerticalScroll(QScrollArea):
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Follow the contents when they, or the theme, change."""
         if event is not None and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.StyleChange):
-            self._fit()
+            with contextlib.suppress(RuntimeError):  # the bar is destroyed before the area, which PySide6 still asks
+                self._fit()
         return super().eventFilter(watched, event)
 
     def show_end(self) -> None:
