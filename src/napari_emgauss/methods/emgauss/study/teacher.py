@@ -189,7 +189,7 @@ def describe_evidence(record: Mapping[str, Any]) -> str:
     scores, shares = found["hidden_psnr_db"], found["shares"]
     if not found["n_hidden"]:
         return "There were too few sections to hide one: how far to trust what was learned was assumed."
-    plain = max((scores[name], name) for name in PLAIN)
+    plain = _best_plain(scores)
     parts = {
         "the prior, learned from other volumes,": shares.get(PRIOR, 0.0),
         "what was learned from your sections": sum(shares.get(name, 0.0) for name in LATERAL),
@@ -203,13 +203,18 @@ def describe_evidence(record: Mapping[str, Any]) -> str:
     )
 
 
+def _best_plain(scores: Mapping[str, float]) -> tuple[float, str]:
+    """Score and name of the best plain candidate; models of before have no cubic ones."""
+    return max((scores[name], name) for name in PLAIN if name in scores)
+
+
 def hidden_verdict(record: Mapping[str, Any], voxel_size_nm: Triple) -> str:
     """Return what the sections that the study hid for a moment tell of a model's teacher; empty where it hid none."""
     found = record.get("teacher")
     if not found or not found["n_hidden"]:
         return ""
     scores, dz = found["hidden_psnr_db"], voxel_size_nm[0]
-    best_db, best = max((scores[name], name) for name in PLAIN)
+    best_db, best = _best_plain(scores)
     gain_db = scores["fused"] - best_db
     n = found["n_hidden"]
     told = "level with" if abs(gain_db) < LEVEL_DB else f"{abs(gain_db):.1f} dB {'above' if gain_db > 0 else 'below'}"
@@ -226,7 +231,7 @@ def hidden_in_words(record: Mapping[str, Any], voxel_size_nm: Triple) -> str:
     if not found or not found["n_hidden"]:
         return ""
     scores, dz, n = found["hidden_psnr_db"], voxel_size_nm[0], found["n_hidden"]
-    gain_db = scores["fused"] - max(scores[name] for name in PLAIN)
+    gain_db = scores["fused"] - _best_plain(scores)[0]
     told = "as close to the truth as the best" if abs(gain_db) < LEVEL_DB else "closer to the truth than any"
     return (
         f"What the Gaussians learned from is {told if gain_db > -LEVEL_DB else 'no closer to the truth than'} "
