@@ -6,9 +6,26 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 
-from qtpy.QtCore import QCoreApplication, QTimer
-from superqt.utils import ensure_main_thread
+from qtpy.QtCore import QCoreApplication, QObject, QTimer, Signal  # type: ignore[attr-defined]
+
+
+class GuiThread(QObject):
+    """The one object that calls pass through on their way into the GUI thread, in which it lives.
+
+    An object for each call, made where it is asked for, ends in a segmentation fault with PySide6 now and then.
+    """
+
+    asked = Signal(object)
+
+    def __init__(self, application: QCoreApplication) -> None:
+        super().__init__()
+        self.moveToThread(application.thread())
+        self.asked.connect(self._answer)
+
+    def _answer(self, call: Callable[[], None]) -> None:
+        call()
 
 
 class GuiCall:
@@ -45,7 +62,7 @@ class GuiCall:
             if self._requested or self._closed or application is None:
                 return
             self._requested = True
-        _in_gui_thread(self._answer)
+        _gui_thread(application).asked.emit(self._answer)
 
     def close(self) -> None:
         """Call nothing any more; from the GUI thread."""
@@ -67,6 +84,6 @@ class GuiCall:
             self._called_at_s = time.monotonic()
 
 
-@ensure_main_thread
-def _in_gui_thread(call: Callable[[], None]) -> None:
-    call()
+@cache
+def _gui_thread(application: QCoreApplication) -> GuiThread:
+    return GuiThread(application)
