@@ -44,15 +44,15 @@ weights of slices: what NiftyMIC and SVRTK do, with the same start.
 second is left out; median correlation of its 17 slices with the prediction, at the places of the header, after a rigid
 registration of the stack, and after one of each slice.
 
-The rows of `svr` are of one state of the program. The rivals' rows are older; all seconds are those of a machine that
-was busy with much else, and compare nothing: the same minute's times of both are below.
+The rows of `svr` are of one state of the program, measured on two idle cores. The rivals' rows are older, and their
+seconds those of a machine that was busy with much else: the same minute's times of both are below.
 """
 
 NOTES = """## What helped, and what did not
 
-- **Less time for the same volume.** `ch2`, unknown motion, clean, alone on two cores and one after the other, twice:
-  `svr` 8.2 and 7.8 s (13.3 and 12.8 s of processors), `classical` 11.2 and 10.2 s (18.2 and 16.7). Before, `svr` took
-  15.2 s where `classical` took 10.3 s. Sums over slices and differences of neighbours are compiled. Round Gaussians are
+- **Less time for the same volume.** `ch2`, unknown motion, damaged, alone on two cores and one after the other, twice:
+  `svr` 11.5 and 12.1 s, `classical` 16.2 and 15.5 s. Before, clean, `svr` took 15.2 s where `classical` took 10.3 s.
+  Sums over slices and differences of neighbours are compiled. Round Gaussians are
   cut into ellipses along rows and columns, whose exponentials are products of two: slices are drawn 3.0 times as fast,
   summed up 2.6 times (1.5 million cuts, one core). Gaussians far from a plane are left out before the kernel looks at
   them, and rounds on one lattice with unmoved slices share their cuts. Kernels with tables of exponentials, or chunks

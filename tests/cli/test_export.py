@@ -20,8 +20,8 @@ def test_export_writes_every_format(folder, name, capsys):
     assert main(["export", str(folder / "stack.emgauss"), str(target)]) == 1
 
 
-def test_even_sharpness_changes_observed_sections_alone(folder):
-    plain, even = (folder / f"{name}.ome.tif" for name in ("plain", "even"))
+def test_even_sharpness_changes_observed_sections_alone(folder, tmp_path):
+    plain, even = (tmp_path / f"{name}.ome.tif" for name in ("plain", "even"))
     assert main(["export", str(folder / "stack.emgauss"), str(plain)]) == 0
     assert main(["export", str(folder / "stack.emgauss"), str(even), "--even"]) == 0
     differ = (np.asarray(eg.read(plain).data[:]) != np.asarray(eg.read(even).data[:])).any(axis=(1, 2))

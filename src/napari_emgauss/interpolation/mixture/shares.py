@@ -21,10 +21,10 @@ def error_products(
     return np.asarray(errors @ errors.T / errors.shape[1], np.float64)
 
 
-def best_shares(gram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def best_shares(gram: npt.NDArray[np.float64], start: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
     """The w ≥ 0 that sum to 1 and have the least w·G·w, by projected gradient descent: small and convex."""
     size = len(gram)
-    shares = np.full(size, 1 / size)
+    shares = np.full(size, 1 / size) if start is None else start
     trace = np.trace(gram)
     if trace == 0:
         return shares
@@ -51,10 +51,11 @@ def likely_mse(shares: npt.NDArray[np.float64], alternatives: Alternatives) -> f
 def likely_shares(alternatives: Alternatives) -> npt.NDArray[np.float64]:
     """Return the shares with the least `likely_mse`, found by dividing each alternative by its error, repeatedly."""
     size = len(alternatives[0][1])
-    shares = np.full(size, 1 / size)
+    shares = best = np.full(size, 1 / size)
     for _ in range(_ROUNDS):
         weighted = [p / max(float(shares @ gram @ shares), _TINY) * gram for p, gram in alternatives]
-        shares = (shares + best_shares(np.sum(weighted, 0))) / 2
+        best = best_shares(np.sum(weighted, 0), start=best)
+        shares = (shares + best) / 2
     return shares
 
 

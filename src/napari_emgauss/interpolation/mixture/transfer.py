@@ -10,6 +10,7 @@ Where the texture is a Gaussian field, the linear part alone matters (Bussgang's
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -105,17 +106,24 @@ def _of_texture(guess: Guess, places: Sequence[Middle], factor: float) -> tuple[
     blurs = np.array([blur_px for _, blur_px in kinds])
     left = np.array([[blur_factors(math.hypot(a, b)) for b in blurs] for a in blurs])
     total, n = np.zeros((len(kinds) + 1, len(kinds) + 1)), len(kinds)
-    for place in places:
-        at = {False: np.array(place.inner, np.float64), True: np.array(place.outer, np.float64)}
+    for (inner, outer), count in Counter(map(_from_middle, places)).items():
+        at = {False: np.array(inner, np.float64), True: np.array(outer, np.float64)}
         between = {(a, b): _mean_covariance(guess, factor, at[a], at[b]) for a in at for b in at}
+        truth = {a: _mean_covariance(guess, factor, at[a], np.zeros(1)) for a in at}
         for i, (a, _) in enumerate(kinds):
-            total[i, :n] += [left[i, j] @ between[a, b] for j, (b, _) in enumerate(kinds)]
-            total[i, n] += left[i, 0] @ _mean_covariance(guess, factor, at[a], np.array([place.middle], np.float64))
-        total[n, n] += guess.covariances(0.0).sum()
+            total[i, :n] += [count * left[i, j] @ between[a, b] for j, (b, _) in enumerate(kinds)]
+            total[i, n] += count * left[i, 0] @ truth[a]
+        total[n, n] += count * guess.covariances(0.0).sum()
     total[n, :n] = total[:n, n]
     total /= len(places)
     less = total - total[:1] - total[:, :1] + total[0, 0]
     return less[1:n, 1:n], less[1:n, n], float(less[n, n])
+
+
+def _from_middle(place: Middle) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return where sections lie, from the middle: it is all that counts, and mostly the same."""
+    inner, outer = (tuple(round(z - place.middle, 9) for z in zs) for zs in (place.inner, place.outer))
+    return inner, outer
 
 
 def _mean_covariance(guess: Guess, factor: float, a: Array, b: Array) -> Array:
