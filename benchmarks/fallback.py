@@ -29,8 +29,8 @@ HEAD = """# Where the prior does not fit
 
 Written by `{command}`. ×{factor}, {preset}. The first rows are phantoms that tissue never looks like, so that what the
 prior learned of it is wrong: fibres along z, random textures, bodies, sheets and edges; the others are crops of
-volumes, changed as they say. Scores are means over withheld sections, next to the best plain method of the row, of PSNR and SSIM
-each. The share is what the evidence leaves to the prior.
+volumes, changed as they say. Scores are means over withheld sections, next to the best plain method of the row, of PSNR
+and SSIM each. The share is what the evidence leaves to the prior.
 
 | stack | best plain (dB) | EMGauss (dB) | gain (dB) | gain (SSIM) | share of the prior |
 |---|---|---|---|---|---|
