@@ -62,7 +62,9 @@ class GuiCall:
             if self._requested or self._closed or application is None:
                 return
             self._requested = True
-        _gui_thread(application).asked.emit(self._answer)
+        with _MAKING:
+            gui_thread = _gui_thread(application)
+        gui_thread.asked.emit(self._answer)
 
     def close(self) -> None:
         """Call nothing any more; from the GUI thread."""
@@ -82,6 +84,10 @@ class GuiCall:
             self._call()
         finally:
             self._called_at_s = time.monotonic()
+
+
+_MAKING = threading.Lock()
+"""Of two that threads made at once, one would be dropped with the call that it was to pass on."""
 
 
 @cache
