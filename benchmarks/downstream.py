@@ -8,12 +8,16 @@ of the *true* volumes; the second half is scored, of the truth, of the reconstru
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import annotated_types
 import numpy as np
 import numpy.typing as npt
 import tyro
@@ -21,7 +25,7 @@ from rich.console import Console
 
 from benchmarks.cases import Cache, Case
 from benchmarks.crops import VOXEL_SIZE_NM, Crop, whole
-from benchmarks.segmentation import Watershed, boundaries, choose, overlap, score, segment
+from benchmarks.segmentation import Watershed, best, boundaries, overlap, scores
 from benchmarks.voxel_classifier import VoxelClassifier, features
 from napari_emgauss.interpolation.plain import Baseline, Interpolator
 from napari_emgauss.io import read
@@ -30,6 +34,8 @@ from napari_emgauss.methods.registry import load
 from napari_emgauss.volume import Volume
 
 FACTOR = 6
+TRUTH, OURS = "truth", "emgauss:"
+"""Names of rows: the volume itself; a preset follows."""
 PLAIN = ("linear", "cubic", "linear+blur0.7", "flow", "flow+blur0.7", "flow+blur1.0")
 BOUNDARY_SIGMAS_PX = (1.0, 2.0, 4.0)
 MITOCHONDRIA_SIGMAS_PX = (2.0, 4.0, 8.0)
@@ -60,6 +66,10 @@ class Options:
     """Seed of the training."""
     device: str = "auto"
     """Device of the training."""
+    processes: Annotated[int, annotated_types.Ge(1)] = 1
+    """Volumes segmented at the same time, each in about 5 GB of memory."""
+    threads: Annotated[int, annotated_types.Ge(1)] = 1
+    """Watersheds of one volume at the same time, each in about 2 GB."""
 
 
 @dataclass(frozen=True)
@@ -93,33 +103,50 @@ class Halves:
         """First plane of the second half, an observed one."""
         return len(self.data) // (2 * FACTOR) * FACTOR
 
-    def drawn(self, options: Options) -> Iterator[tuple[str, Array]]:
-        """The second half: the truth, then each method's, from the observed sections of the whole volume.
+    @property
+    def stack(self) -> Volume:
+        """The observed sections of the whole volume."""
+        return Volume(self.data, VOXEL_SIZE_NM).every(FACTOR)
 
-        All are rounded to the truth's type, as an exported volume is.
+    def drawn(self, name: str, options: Options) -> Array:
+        """The second half: the truth, or what a method makes of the observed sections of the whole volume.
+
+        Rounded to the truth's type, as an exported volume is.
         """
-        yield "truth", self.data[self.second]
-        stack = Volume(self.data, VOXEL_SIZE_NM).every(FACTOR)
-        for name in PLAIN:
-            yield name, self._resampled(Interpolator(stack, Baseline.parse(name)).section)
-        for preset in options.presets:
-            planes, height, width = self.data.shape
-            crop = Crop(0, 0, 0, planes, height, width, "whole")
-            yield f"emgauss:{preset}", self._resampled(_trained(self.path, crop, stack, preset, options))
-
-    def _resampled(self, section: Callable[[float], Array]) -> Array:
+        if name == TRUTH:
+            return self.data[self.second]
+        section = load(self._model(name, options)).render if name.startswith(OURS) else _plain(self.stack, name)
         planes = range(len(self.data))[self.second]
         return np.stack([np.clip(np.rint(section(k / FACTOR)), 0, 255).astype(np.uint8) for k in planes])
 
+    def train(self, options: Options) -> None:
+        """Make the models that `benchmarks.results` did not keep, and keep them for the next time."""
+        for preset in options.presets:
+            model = self._model(OURS + preset, options)
+            if not model.exists():
+                made = reconstruct(self.stack, preset=preset, seed=options.seed, device=options.device)
+                model.parent.mkdir(parents=True, exist_ok=True)
+                made.save(model)
 
-def _trained(path: Path, crop: Crop, stack: Volume, preset: str, options: Options) -> Callable[[float], Array]:
-    """The reconstruction that `benchmarks.results` kept, or a new one, kept for the next time."""
-    model = Cache(options.cache).model(Case(path, crop, FACTOR, preset, options.seed, options.device))
-    if not model.exists():
-        made = reconstruct(stack, preset=preset, seed=options.seed, device=options.device)
-        model.parent.mkdir(parents=True, exist_ok=True)
-        made.save(model)
-    return load(model).render
+    def _model(self, name: str, options: Options) -> Path:
+        crop = Crop(0, 0, 0, *self.data.shape, "whole")
+        case = Case(self.path, crop, FACTOR, name.removeprefix(OURS), options.seed, options.device)
+        return Cache(options.cache).model(case)
+
+
+def _plain(stack: Volume, name: str) -> Callable[[float], Array]:
+    return Interpolator(stack, Baseline.parse(name)).section
+
+
+def rows(row: Callable[[str], str], options: Options, tell: Callable[[str], None]) -> Table:
+    """A line for the truth and for each method, in ``options.processes`` processes."""
+    names = (TRUTH, *PLAIN, *(OURS + preset for preset in options.presets))
+    found = []
+    with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
+        for line in pool.map(row, names):
+            tell(line)
+            found.append(line)
+    return found
 
 
 def neurons(halves: Halves, options: Options, tell: Callable[[str], None]) -> Table:
@@ -128,9 +155,9 @@ def neurons(halves: Halves, options: Options, tell: Callable[[str], None]) -> Ta
     split = halves.middle * 2 // 3
     learn, tune = slice(0, split), slice(split, halves.middle)
     walls = VoxelClassifier.fit(features(halves.data[learn], BOUNDARY_SIGMAS_PX), boundaries(halves.labels[learn]))
-    map_of = _mapper(walls, BOUNDARY_SIGMAS_PX)
-    settings = choose(map_of(halves.data[tune]), halves.labels[tune], WATERSHEDS)
-    lines = [
+    wall = walls.probability(features(halves.data[tune], BOUNDARY_SIGMAS_PX))
+    settings = best(scores(wall, halves.labels[tune], WATERSHEDS, options.threads * options.processes))
+    return [
         f"Boundary map learnt on planes 0–{split - 1}, watershed chosen on planes {split}–{halves.middle - 1} (both of "
         f"the truth): threshold {settings.threshold:g}, seeds beyond {settings.core_px:g} px; scored on planes "
         f"{halves.middle}–{len(halves.data) - 1}, observed ones included. Smaller is better. *At its own best* is the "
@@ -139,49 +166,46 @@ def neurons(halves: Halves, options: Options, tell: Callable[[str], None]) -> Ta
         "",
         "| segmented | VI (bits) | split | merge | adapted Rand error | objects | VI at its own best |",
         "|---|---|---|---|---|---|---|",
+        *rows(partial(_neurons_row, halves, options, walls, settings), options, tell),
     ]
-    truth = halves.labels[halves.second]
-    for name, volume in halves.drawn(options):
-        wall = map_of(volume)
-        found = segment(wall, settings)
-        s = score(truth, found)
-        best = min(score(truth, segment(wall, other)).variation for other in WATERSHEDS)
-        lines.append(
-            f"| {name} | {s.variation:.3f} | {s.split:.3f} | {s.merge:.3f} | {s.adapted_rand:.3f} | {found.max()} | "
-            f"{best:.3f} |"
-        )
-        tell(lines[-1])
-    return lines
+
+
+def _neurons_row(halves: Halves, options: Options, walls: VoxelClassifier, settings: Watershed, name: str) -> str:
+    wall = walls.probability(features(halves.drawn(name, options), BOUNDARY_SIGMAS_PX))
+    tried = scores(wall, halves.labels[halves.second], WATERSHEDS, options.threads)
+    (s, n_objects), (least, _) = tried[settings], tried[best(tried)]
+    return (
+        f"| {name} | {s.variation:.3f} | {s.split:.3f} | {s.merge:.3f} | {s.adapted_rand:.3f} | {n_objects} | "
+        f"{least.variation:.3f} |"
+    )
 
 
 def mitochondria(halves: Halves, options: Options, tell: Callable[[str], None]) -> Table:
     """Table of the mitochondria's masks."""
-    mask = halves.labels > 0
+    mask = halves.labels[halves.first] > 0
     values = features(halves.data[halves.first], MITOCHONDRIA_SIGMAS_PX)
-    classifier = VoxelClassifier.fit(values, mask[halves.first])
+    classifier = VoxelClassifier.fit(values, mask)
     learnt = classifier.probability(values)
-    threshold = max(IOU_THRESHOLDS, key=lambda value: overlap(mask[halves.first], learnt > value))
-    map_of = _mapper(classifier, MITOCHONDRIA_SIGMAS_PX)
-    lines = [
+    threshold = max(IOU_THRESHOLDS, key=lambda value: overlap(mask, learnt > value))
+    of_truth = classifier.probability(features(halves.data[halves.second], MITOCHONDRIA_SIGMAS_PX)) > threshold
+    return [
         f"Classifier learnt and threshold ({threshold:g}) chosen on planes 0–{halves.middle - 1} of the truth; scored "
         f"on planes {halves.middle}–{len(halves.data) - 1}, observed ones included, where "
-        f"{mask[halves.second].mean():.1%} of the voxels are mitochondria. Larger is better. *Agreement* is with the "
-        "mask of the truth's own image.",
+        f"{(halves.labels[halves.second] > 0).mean():.1%} of the voxels are mitochondria. Larger is better. "
+        "*Agreement* is with the mask of the truth's own image.",
         "",
         "| classified | IoU | agreement |",
         "|---|---|---|",
+        *rows(partial(_mitochondria_row, halves, options, classifier, threshold, of_truth), options, tell),
     ]
-    truth, of_truth = mask[halves.second], np.empty(0, bool)
-    for name, volume in halves.drawn(options):
-        found = map_of(volume) > threshold
-        of_truth = found if name == "truth" else of_truth
-        lines.append(f"| {name} | {overlap(truth, found):.3f} | {overlap(of_truth, found):.3f} |")
-        tell(lines[-1])
-    return lines
 
 
-def _mapper(classifier: VoxelClassifier, sigmas_px: tuple[float, ...]) -> Callable[[Array], Array]:
-    return lambda volume: classifier.probability(features(volume, sigmas_px))
+def _mitochondria_row(
+    halves: Halves, options: Options, classifier: VoxelClassifier, threshold: float, of_truth: Array, name: str
+) -> str:
+    found = classifier.probability(features(halves.drawn(name, options), MITOCHONDRIA_SIGMAS_PX)) > threshold
+    truth = halves.labels[halves.second] > 0
+    return f"| {name} | {overlap(truth, found):.3f} | {overlap(of_truth, found):.3f} |"
 
 
 HEAD = """# Downstream: what segmentation makes of it
@@ -217,6 +241,7 @@ def main(options: Options) -> None:
     for tissue, (title, volume, labels, table) in TISSUES.items():
         if tissue in options.tissues:
             halves = Halves.read(options.data, volume, labels, options.crop_px)
+            halves.train(options)
             lines += [f"## {title}", "", *table(halves, options, tell), ""]
     text = "\n".join(lines)
     if options.output is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,9 +76,22 @@ def score(truth: Labels, found: Labels) -> SegmentationScore:
     return SegmentationScore(float(split), float(merge), float(error))
 
 
-def choose(boundary: FloatArray, truth: Labels, candidates: Iterable[Watershed]) -> Watershed:
+def scores(
+    boundary: FloatArray, truth: Labels, candidates: Sequence[Watershed], threads: int = 1
+) -> dict[Watershed, tuple[SegmentationScore, int]]:
+    """Score and number of objects of each watershed; ``threads`` of them are made at the same time."""
+
+    def tried(settings: Watershed) -> tuple[SegmentationScore, int]:
+        found = segment(boundary, settings)
+        return score(truth, found), int(found.max())
+
+    with ThreadPoolExecutor(threads) as pool:
+        return dict(zip(candidates, pool.map(tried, candidates), strict=True))
+
+
+def best(tried: Mapping[Watershed, tuple[SegmentationScore, int]]) -> Watershed:
     """The settings of the smallest variation of information."""
-    return min(candidates, key=lambda settings: score(truth, segment(boundary, settings)).variation)
+    return min(tried, key=lambda settings: tried[settings][0].variation)
 
 
 def overlap(truth: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]) -> float:

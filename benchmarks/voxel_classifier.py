@@ -94,7 +94,7 @@ class VoxelClassifier:
         chosen = np.concatenate([_sample(np.flatnonzero(flat == wanted), n_voxels // 2, rng) for wanted in (1, 0)])
         sample = values.reshape(-1, values.shape[-1])[chosen].astype(np.float64)
         mean, scale = sample.mean(axis=0), sample.std(axis=0) + 1e-9
-        design = _expanded((sample - mean) / scale)
+        design = _expanded(_standardised(sample, mean, scale))
         sign = np.where(flat[chosen], 1.0, -1.0)
 
         def loss(weights: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
@@ -108,10 +108,14 @@ class VoxelClassifier:
 
     def probability(self, values: FloatArray) -> FloatArray:
         """Probability (...) of the class, as if both were equally frequent."""
-        flat = values.reshape(-1, values.shape[-1])
+        flat, n = values.reshape(-1, values.shape[-1]), values.shape[-1]
+        products = np.zeros((n, n))
+        products[np.triu_indices(n)] = self.weights[n:-1]
         out = np.empty(len(flat), np.float32)
         for part in _chunks(len(flat)):
-            score = _expanded((flat[part] - self.mean) / self.scale) @ self.weights
+            own = _standardised(flat[part], self.mean, self.scale)
+            # A quadratic form: the same as the expanded features times their weights, without making them.
+            score = np.einsum("ij,ij->i", own @ products + self.weights[:n], own) + self.weights[-1]
             out[part] = 1 / (1 + np.exp(-np.clip(score, -50, 50)))
         return out.reshape(values.shape[:-1])
 
@@ -120,9 +124,15 @@ def _sample(indices: npt.NDArray[np.intp], n: int, rng: np.random.Generator) -> 
     return rng.choice(indices, min(n, len(indices)), replace=False)
 
 
+def _standardised(
+    values: npt.NDArray[np.floating], mean: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Values of mean 0 and deviation 1. Clipped: a product of two outliers would swamp everything."""
+    return np.clip((values - mean) / scale, -5, 5)
+
+
 def _expanded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Values, their products of two, and 1. Clipped: a product of two outliers would swamp everything."""
-    values = np.clip(values, -5, 5)
+    """Values, their products of two, and 1."""
     first, second = np.triu_indices(values.shape[1])
     return np.concatenate([values, values[:, first] * values[:, second], np.ones((len(values), 1))], axis=1)
 

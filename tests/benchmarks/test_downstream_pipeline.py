@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.downstream import Halves
-from benchmarks.segmentation import Watershed, boundaries, choose, overlap, score, segment
+from benchmarks.segmentation import Watershed, best, boundaries, overlap, score, scores, segment
 from benchmarks.voxel_classifier import VoxelClassifier, eigenvalues, features
 
 
@@ -50,7 +50,7 @@ def test_the_watershed_finds_what_clear_walls_enclose_and_choosing_prefers_it(fo
     assert found.max() == 4
     assert score(four_cells, found).variation < 0.1
     assert segment(wall, blind).max() == 1
-    assert choose(wall, four_cells, [blind, good]) == good
+    assert best(scores(wall, four_cells, [blind, good], threads=2)) == good
 
 
 def test_no_seed_at_all_gives_one_object():
