@@ -67,9 +67,9 @@ class Options:
     device: str = "auto"
     """Device of the training."""
     processes: Annotated[int, annotated_types.Ge(1)] = 1
-    """Volumes segmented at the same time, each in about 5 GB of memory."""
+    """Volumes segmented at the same time."""
     threads: Annotated[int, annotated_types.Ge(1)] = 1
-    """Watersheds of one volume at the same time, each in about 2 GB."""
+    """Watersheds of each at the same time."""
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 import pytest
 from qtpy.QtCore import QSettings
 
-from napari_emgauss._napari.gem import controller as module
+from napari_emgauss._napari.gem.controller import ParticlesController
 from napari_emgauss._napari.gem.settings import MapSettingsForm
 from napari_emgauss._napari.gem.widget import ParticlesWidget
+from napari_emgauss._napari.training import steps_controller as module
 from napari_emgauss._napari.viewer.particles import particles_to_layer
 from napari_emgauss.forward.simulation import phantom_particles
 
@@ -48,7 +49,7 @@ def settings(monkeypatch):
     """What trainings are begun with, beside what is entered; to be changed by tests."""
     wanted, entered = dict(QUICK), MapSettingsForm.arguments
     monkeypatch.setattr(MapSettingsForm, "arguments", lambda form: {**entered(form), **wanted})
-    monkeypatch.setattr(module, "PREVIEW_EVERY_S", 0.01)
+    monkeypatch.setattr(ParticlesController, "preview_every_s", 0.01)
     return wanted
 
 

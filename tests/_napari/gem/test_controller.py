@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_emgauss._napari.gem import controller as module
+from napari_emgauss._napari.training import steps_controller as module
 from napari_emgauss._napari.training.steps import Step
 from napari_emgauss._napari.viewer.particles import map_model_of
 from napari_emgauss.training import BlockTrainer

@@ -3,8 +3,8 @@
 import pytest
 from qtpy.QtCore import QSettings
 
-from napari_emgauss._napari.svr import controller as module
 from napari_emgauss._napari.svr.widget import SlicesWidget
+from napari_emgauss._napari.training import steps_controller as module
 from napari_emgauss._napari.viewer.space import stack_to_layers
 
 WAIT_MS = 180_000

@@ -88,10 +88,10 @@ class MapSettingsForm(QWidget):
         """Offer boxes in pixels with the finest resolution in Å that each can hold."""
         self.box.offer([(f"{box} px, at best {finest:.3g} Å", box) for box, finest in boxes])
 
-    def take_box(self, *, small: bool) -> None:
+    def take(self, *, coarse: bool) -> None:
         """Take the smallest box that is offered, or the largest."""
         if self.box.items:
-            self.box.choose(min(self.box.items) if small else max(self.box.items))
+            self.box.choose(min(self.box.items) if coarse else max(self.box.items))
 
     def check(self) -> None:
         """Raise `ConfigError` where something cannot be."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
-
-from napari_emgauss._napari.controls.elements import text_label, timer, title
-from napari_emgauss._napari.controls.scroll import VerticalScroll
+from napari_emgauss._napari.controls.elements import text_label, title
 from napari_emgauss._napari.gem.particles.form import ParticlesForm
 from napari_emgauss._napari.gem.particles.gallery import ParticleGallery
 from napari_emgauss._napari.gem.result.fsc_plot import FscPlot
@@ -13,9 +10,8 @@ from napari_emgauss._napari.gem.result.view import MapResultView
 from napari_emgauss._napari.gem.settings import MapSettingsForm
 from napari_emgauss._napari.training.run_panel import RunPanel, TrainingWords
 from napari_emgauss._napari.training.steps import Step, StepBar, StepWords
+from napari_emgauss._napari.training.steps_view import StepsView
 
-REVEAL_MS = 100
-"""Time that the layout takes to follow what is shown and hidden."""
 WORDS = TrainingWords(
     train="Reconstruct the map in the background; you can go on working.",
     preparing="Preparing: reading the particles once…",
@@ -39,23 +35,18 @@ STEPS = StepWords(
 )
 
 
-class ParticlesView(QWidget):
+class ParticlesView(StepsView):
     """All parts from the particles to the result; they tell what the user does, and know no session."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(StepBar(STEPS.tips, names=STEPS.names, guide="particles-to-map.md"), RunPanel(WORDS))
         self.particles = ParticlesForm()
         self.gallery = ParticleGallery()
         self.settings = MapSettingsForm()
         self.problem = text_label()
-        self.panel = RunPanel(WORDS)
         self.fsc = FscPlot()
         self.result = MapResultView()
-        self.bar = StepBar(STEPS.tips, names=STEPS.names, guide="particles-to-map.md")
-        inner = QWidget()
-        layout = QVBoxLayout(inner)
-        layout.setContentsMargins(9, 9, 9, 9)
-        for widget in (
+        self.lay_out(
             title("Particles"),
             self.particles,
             self.gallery,
@@ -66,34 +57,18 @@ class ParticlesView(QWidget):
             self.fsc,
             self.result,
             self.panel.curves,
-        ):
-            layout.addWidget(widget)
-        layout.addStretch(1)
-        self._scroll = VerticalScroll(inner)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(0)
-        outer.addWidget(self.bar)
-        outer.addWidget(self._scroll)
-        self._reveal = timer(self, REVEAL_MS, self._scroll.show_end, once=True)
+            parts={
+                Step.STACK: self.particles,
+                Step.TRY: self.settings,
+                Step.TRAIN: self.settings,
+                Step.LOOK: self.fsc,
+                Step.EXPORT: self.result,
+            },
+            editable=(self.particles, self.settings, self.result),
+        )
         self.show_problem("")
-
-    def show_editable(self, *, editable: bool) -> None:
-        """Let everything be entered, or nothing while a training runs."""
-        for widget in (self.particles, self.settings, self.result):
-            widget.setEnabled(editable)
-
-    def show_step(self, step: Step) -> None:
-        """Scroll to a step's part."""
-        self.bar.show_step(step)
-        parts = {Step.STACK: self.particles, Step.LOOK: self.fsc, Step.EXPORT: self.result}
-        self._scroll.show_part(parts.get(step, self.settings))
 
     def show_problem(self, text: str) -> None:
         """Say what has to be changed before a training; '' for nothing."""
         self.problem.setText(f"⚠ {text}" if text else "")
         self.problem.setVisible(bool(text))
-
-    def reveal_panel(self) -> None:
-        """Scroll to the run panel soon."""
-        self._reveal.start()
