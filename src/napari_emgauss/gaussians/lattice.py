@@ -83,12 +83,13 @@ class Lattice:
         return affine
 
     def pairs(self) -> AnyArray:
-        """Return the pairs (p, 2) of nodes that are next to each other."""
+        """Return the pairs (p, 2) of nodes that are next to each other: those along the first axis come first."""
+        return np.concatenate([self.pairs_along(axis) for axis in range(3)])
+
+    def pairs_along(self, axis: int) -> AnyArray:
+        """Return the pairs (p, 2) of nodes that are next to each other along an axis."""
         number = np.full(self.occupied.shape, -1, np.int64)
         number[self.occupied] = np.arange(int(self.occupied.sum()))
-        found = []
-        for axis in range(3):
-            lower, upper = (np.moveaxis(number, axis, 0)[part].ravel() for part in (slice(None, -1), slice(1, None)))
-            both = (lower >= 0) & (upper >= 0)
-            found.append(np.stack([lower[both], upper[both]], 1))
-        return np.concatenate(found)
+        lower, upper = (np.moveaxis(number, axis, 0)[part].ravel() for part in (slice(None, -1), slice(1, None)))
+        both = (lower >= 0) & (upper >= 0)
+        return np.stack([lower[both], upper[both]], 1)

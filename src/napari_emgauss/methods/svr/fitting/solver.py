@@ -134,15 +134,15 @@ class SliceSolver:
         if self._cuts is None:
             planes = self.measured.planes(model.motion.numpy())
             self._cuts = Cuts(gaussians.mean, gaussians.covariance(), planes)
-        pairs = Lattice.through(gaussians.mean.numpy(), own.spacing * self.unit_mm).pairs()
+        lattice = Lattice.through(gaussians.mean.numpy(), own.spacing * self.unit_mm)
         fit = AmplitudeFit(
             self._cuts,
             self.measured.values,
             self._weight * self._counted(own) * layout.spread(model.slice_weight.numpy()),
             layout.spread(model.gain.numpy()),
-            pairs,
+            lattice.pairs(),
             smoothness=self._smoothness(own),
-            pair_weight=edge_weights(gaussians.amplitude.numpy(), pairs) if own.edges else None,
+            pair_weight=edge_weights(gaussians.amplitude.numpy(), lattice) if own.edges else None,
             amplitude=gaussians.amplitude.numpy().copy(),
         )
         if self._saved:
