@@ -3,14 +3,16 @@
 ``python -m benchmarks.attack --inputs 10000 --seed 1 --output docs/lab/reliability.md``
 
 What comes of a file is success, or one plain line that names the file. Anything else is a finding: another exception, a
-crash, a file that takes more than `LIMIT_S` or `LIMIT_BYTES`. What loads is used as a person would. Seed and number
-make an input, so that ``--seed 1 --replay 17 4711`` tries two of them again.
+crash, a file that takes more than `LIMIT_S` or `LIMIT_BYTES`. What loads is used as a person would. Good files behind a
+server that fails are tried, too: no value may be another than that of the file, and the file not be called damaged.
+Seed and number make an input, so that ``--seed 1 --replay 17 4711`` tries two of them again.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import select
 import shutil
@@ -29,8 +31,8 @@ import numpy as np
 import tyro
 
 import napari_emgauss as eg
-from benchmarks.mutations import PARTICLES, SERVED, VOXEL_NM, make_files, mutated
-from benchmarks.serving import served
+from benchmarks.mutations import FAULTY, PARTICLES, SERVED, VOXEL_NM, make_files, mutated
+from benchmarks.serving import FAULTS, HONEST, served
 from napari_emgauss import errors
 from napari_emgauss.sections import inspect
 
@@ -42,6 +44,8 @@ OURS = (
 )  # fmt: skip
 MOST_EXPORTED_BYTES = 2**24
 TOLD_EVERY = 100
+SILENCE_S = 2
+"""Time without a byte after which a server is taken for silent; the program itself waits longer, and four times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,20 +60,38 @@ class Outcome:
 
 
 def use(path: Path, scratch: Path, address: str = "") -> None:
-    """Do with a file what a person does: open, look, draw, export; what is `SERVED`, by its URL below ``address``."""
+    """Do with a file what a person does: open, look, draw, export; what has an ``address``, by its URL below that."""
     if path.name.startswith(PARTICLES):
         _use_particles(path)
     elif path.suffix == ".emgauss":
         _use_model(path, scratch)
     elif path.name.endswith((".nii", ".nii.gz")):
         eg.read_stack(path, mask=path, thickness_mm=1.0).describe()
+    elif path.name.startswith(FAULTY):
+        _use_faulty(path, address)
     else:
-        place = f"{address}/{path.parent.name}/{path.name}" if path.name.startswith(SERVED) else path
-        volume = eg.read(place, voxel_size_nm=VOXEL_NM)
-        volume.describe()
-        inspect(volume, stop=lambda: False)
-        for index in (0, volume.n_sections // 2, volume.n_sections - 1):
-            volume.section(index)
+        _use_stack(f"{address}/{path.parent.name}/{path.name}" if path.name.startswith(SERVED) else path)
+
+
+def _use_stack(place: str | Path) -> list[np.ndarray]:
+    volume = eg.read(place, voxel_size_nm=VOXEL_NM)
+    volume.describe()
+    inspect(volume, stop=lambda: False)
+    return [volume.section(index) for index in (0, volume.n_sections // 2, volume.n_sections - 1)]
+
+
+def _use_faulty(path: Path, address: str) -> None:
+    """Read good files from a server that fails; what it sends as they are is neither read otherwise nor damaged."""
+    fault = re.search(r"/~(\w+)-", address)
+    is_honest = fault is None or fault[1] in HONEST
+    try:
+        sections = _use_stack(f"{address}/{path.parent.name}/{path.name}")
+    except errors.FileFormatError as error:
+        if is_honest:
+            raise AssertionError(f"the server is taken for damage: {error}") from error
+        raise
+    if is_honest and not np.array_equal(sections, _use_stack(path)):
+        raise AssertionError("what was read is not what the file holds")
 
 
 def _use_particles(folder: Path) -> None:
@@ -194,8 +216,13 @@ def attack(
                 continue
             work = folder / "work"
             work.mkdir()
-            path, damage = mutated(files[name], work, np.random.default_rng([seed, number]))
-            result, words = attempt(path, work, address)
+            rng = np.random.default_rng([seed, number])
+            if name.startswith(FAULTY):
+                path, damage = Path(shutil.copytree(files[name], work / name)), f"{rng.choice(list(FAULTS))}-{number}"
+                result, words = attempt(path, work, f"{address}/~{damage}")
+            else:
+                path, damage = mutated(files[name], work, rng)
+                result, words = attempt(path, work, address)
             outcomes.append(Outcome(number=number, kind=name, damage=damage, result=result, told=words))
             shutil.rmtree(work)
             if len(outcomes) % TOLD_EVERY == 0 or result == FINDING:
@@ -206,7 +233,7 @@ def attack(
 def _warm(files: list[Path], folder: Path, address: str) -> None:
     """Compile what will be needed, and make sure that the files are good."""
     for path in files:
-        if path.name.startswith(SERVED) or path.suffix == ".n5":
+        if path.name.startswith((SERVED, FAULTY)) or path.suffix == ".n5":
             # Not in this process: TensorStore's threads do not survive a fork.
             result, words = attempt(path, folder, address)
             if result != LOADED:
@@ -248,6 +275,7 @@ class Attack:
 def main(arguments: Any = None) -> int:
     """Attack, print the table, and return 1 if there are findings."""
     options = tyro.cli(Attack, args=arguments)
+    os.environ["TENSORSTORE_CURL_LOW_SPEED_TIME_SECONDS"] = str(SILENCE_S)
     start = time.monotonic()
 
     def report(outcomes: list[Outcome]) -> str:

@@ -29,6 +29,8 @@ SHAPE = (4, 32, 36)
 VOXEL_NM = (40.0, 8.0, 8.0)
 SERVED = "served-"
 """What the names of those begin with that are opened by a URL."""
+FAULTY = "faulty-"
+"""What the names of those begin with whose files are good, and their server is not."""
 _NUMBERS = (0, 1, 2, 255, 256, 2**15, 2**16 - 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1)
 _VALUES = (
     None,
@@ -76,6 +78,8 @@ def make_files(folder: Path) -> dict[str, Path]:
     _n5(folder / "a.n5", sections)
     shutil.copytree(folder / "a.n5", folder / f"{SERVED}a.n5")
     shutil.copytree(folder / "v05.ome.zarr", folder / f"{SERVED}v05.ome.zarr")
+    for name in ("a.n5", "sharded.ome.zarr"):
+        shutil.copytree(folder / name, folder / f"{FAULTY}{name}")
     for suffix in ("png", "tif"):
         images = folder / f"images-{suffix}"
         images.mkdir()

@@ -11,7 +11,7 @@ SHAPE = (40, 60, 70)
 
 
 class _Ranged(SimpleHTTPRequestHandler):
-    """Files of a folder, also in part; what lies under ``secret`` is for nobody."""
+    """Files of a folder, also in part; ``secret`` is for nobody, ``moved`` is elsewhere, ``unranged`` is sent whole."""
 
     asked = None
 
@@ -20,6 +20,11 @@ class _Ranged(SimpleHTTPRequestHandler):
         if self.path.startswith("/secret"):
             self.send_error(403)
             return
+        if self.path.startswith("/moved"):
+            self.send_response(301)
+            self.send_header("Location", self.path.replace("moved", "here"))
+            self.end_headers()
+            return
         try:
             with open(self.translate_path(self.path), "rb") as file:
                 content = file.read()
@@ -27,7 +32,7 @@ class _Ranged(SimpleHTTPRequestHandler):
             self.send_error(404)
             return
         wanted, total = self.headers.get("Range"), len(content)
-        if wanted:
+        if wanted and not self.path.startswith("/unranged"):
             first, _, last = wanted.removeprefix("bytes=").partition("-")
             start, stop = (int(first), int(last or total - 1) + 1) if first else (max(total - int(last), 0), total)
             stop = min(stop, total)

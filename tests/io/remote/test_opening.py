@@ -1,8 +1,11 @@
 """Stacks on a server, in a bucket and in N5."""
 
 import json
+import os
 import pickle
 import shutil
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -118,6 +121,7 @@ def test_the_size_of_a_level_is_that_of_its_group_times_its_factor(tmp_path, mak
         ("{server}/bad.zarr", FileFormatError, "no JSON"),
         ("{server}/unfinished.zarr", FileFormatError, "not whole"),
         ("{server}/outside.zarr", FileFormatError, "lies outside"),
+        ("{server}/moved/a.ome.zarr", ConnectionError, "moved/a.ome.zarr is at another address.*browser"),
     ],
 )
 def test_what_cannot_be_read_is_told_in_words(tmp_path, server, monkeypatch, url, kind, words):
@@ -159,6 +163,26 @@ def test_what_is_deleted_is_an_error_and_no_zeros(tmp_path, server, values, make
     shutil.rmtree(tmp_path / name)
     with pytest.raises(FileFormatError, match=f"{name}.*no longer there"):
         volume.section(39)
+
+
+def test_a_server_that_is_silent_is_given_up():
+    # In a process of its own: the library asks once in a process how patient it is to be.
+    program = (
+        "import sys\nfrom napari_emgauss.io import read\nfrom napari_emgauss.io.remote import store\n"
+        "store.SILENCE_S = 1\nstore.RETRIES = {'max_retries': 1, 'initial_delay': '1ms', 'max_delay': '1ms'}\n"
+        "try:\n    read(sys.argv[1])\nexcept ConnectionError as error:\n    print(error)\n"
+    )
+    own = {name: value for name, value in os.environ.items() if not name.startswith("TENSORSTORE")}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.ome.zarr"
+        ran = subprocess.run([sys.executable, "-c", program, url], env=own, capture_output=True, text=True, timeout=60)
+    assert f"{url} cannot be reached" in ran.stdout, ran.stderr
+
+
+def test_a_server_that_sends_whole_files_only_is_told_to_do_so(tmp_path, server, values):
+    sharded(tmp_path / "unranged.ome.zarr", values)
+    with pytest.raises(ConnectionError, match=r"unranged\.ome\.zarr has files that are read in parts"):
+        read(f"{server}/unranged.ome.zarr").data[0:8, 0:16, 0:16]
 
 
 def test_a_window_larger_than_memory_is_refused(tmp_path, server, values, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,8 +21,13 @@ CACHE_BYTES = 128 * 2**20
 """Chunks that were read stay in memory up to this, for the next window often needs them too."""
 _DESCRIBED_BY = {"zarr": ".zarray", "zarr3": "zarr.json", "n5": "attributes.json"}
 RETRIES = {"max_retries": 3, "initial_delay": "500ms", "max_delay": "4s"}
+SILENCE_S = 30
+"""Time without a byte after which a request is given up, and counts as one that was not answered."""
 _DENIED = ("PERMISSION_DENIED", "UNAUTHENTICATED", "HTTP 401", "HTTP 403", "HTTP response code: 403")
 _UNREACHABLE = ("UNAVAILABLE", "ABORTED", "DEADLINE_EXCEEDED", "CURL error", "retry attempts failed")
+_MOVED = re.compile(r"HTTP (response )?code:? 30\d|http_response_code='30\d")
+_DETAILS = re.compile(r" \[[^\d-].*", re.DOTALL)
+"""What the library tells besides, in brackets; ranges of bytes are in brackets, too."""
 
 
 def tensorstore() -> Any:
@@ -32,6 +38,9 @@ def tensorstore() -> Any:
     MissingLibraryError
         It is not installed.
     """
+    # It would wait for ever for a server that is silent, and can be told so in no other way.
+    os.environ.setdefault("TENSORSTORE_CURL_LOW_SPEED_TIME_SECONDS", str(SILENCE_S))
+    os.environ.setdefault("TENSORSTORE_CURL_LOW_SPEED_LIMIT_BYTES", "1")
     try:
         import tensorstore
     except ImportError as error:
@@ -139,17 +148,28 @@ def explained(url: Url) -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, RuntimeError) as error:
-        reason = " ".join(str(error).partition(" [")[0].split())[:300]
-        if any(word in reason for word in _DENIED):
+        told = str(error)
+        reason = " ".join(_DETAILS.sub("", told).split())[:300]
+        if any(word in told for word in _DENIED):
             raise PermissionError(
                 f"{url} is not open to everybody, or there is nothing: {reason}. Check the address; for s3 set "
                 "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for gs GOOGLE_APPLICATION_CREDENTIALS."
             ) from error
-        if any(word in reason for word in _UNREACHABLE):
+        if any(word in told for word in _UNREACHABLE):
             raise ConnectionError(
                 f"{url} cannot be reached: {reason}. Check the address and the network, and try again."
             ) from error
-        if "NOT_FOUND" in reason:
+        if _MOVED.search(told):
+            raise ConnectionError(
+                f"{url} is at another address, to which its server redirects. Open it in a browser, and give the "
+                "address that the browser shows then."
+            ) from error
+        if "was ignored by server" in told:
+            raise ConnectionError(
+                f"{url} has files that are read in parts, and its server sends whole files only. Use a server that "
+                "knows ranges of bytes, as those of buckets do, or copy the stack here."
+            ) from error
+        if "NOT_FOUND" in told:
             raise FileNotFoundError(f"there is nothing at {url}: {reason}. Check the address.") from error
         raise FileFormatError(f"{url} cannot be read: {reason}. It is damaged, or of another kind.") from error
 
