@@ -13,8 +13,9 @@ from types import TracebackType
 
 import psutil
 
+from napari_emgauss.runtime.control_group import control_group_bytes
+
 MIB = 2**20
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
 _SAYS_SO = re.compile(
     r"out of memory|(can't|cannot) allocate memory|not enough memory|bad_alloc|insufficient memory|failed to allocate"
     # What oneDNN says for want of memory; of a primitive's descriptor it says so for what it does not support.
@@ -45,20 +46,12 @@ def available_bytes() -> int:
 def free_bytes() -> int:
     """Return how much memory new processes can take, all together: what machine and control group have free."""
     free = int(psutil.virtual_memory().available)
-    return max(0, min(free, _control_group_bytes())) if sys.platform == "linux" else free
+    return max(0, min(free, control_group_bytes())) if sys.platform == "linux" else free
 
 
 def process_limit_bytes() -> int:
     """Return what each process of this one may take by limits of its own (``ulimit``), whatever others take."""
     return min(_own_limits()) if sys.platform == "linux" else sys.maxsize
-
-
-def _control_group_bytes() -> int:
-    try:
-        limit = int((_CONTROL_GROUP / "memory.max").read_text())
-        return limit - int((_CONTROL_GROUP / "memory.current").read_text())
-    except (OSError, ValueError):  # none, or "max"
-        return sys.maxsize
 
 
 def _own_limits() -> tuple[int, int]:
