@@ -15,6 +15,7 @@ import tyro
 
 import napari_emgauss as eg
 from benchmarks.jobs.commands import Commands
+from benchmarks.jobs.limits import Counted, limited
 from benchmarks.jobs.trained import check
 from benchmarks.jobs.used import Used
 from benchmarks.large_volume import mirrored_index
@@ -24,7 +25,7 @@ from napari_emgauss.units import format_bytes
 
 VOXEL_NM = 8.0
 COLUMNS = (
-    "| sections | volume | its bytes | models | may allocate | workers | blocks | seconds | CPU seconds "
+    "| sections | volume | its bytes | models | allowed | workers | blocks | seconds | CPU seconds "
     "| command (MiB) | largest worker (MiB) |"
 )
 
@@ -42,7 +43,10 @@ class Memory:
     dtype: str = "uint8"
     """Type of the intensities."""
     limit_bytes: int = 0
-    """What every process may allocate (RLIMIT_DATA); 0: everything."""
+    """Memory that is allowed; 0: everything."""
+    counted: Counted = "allocated"
+    """What the limit is of: what each process allocates (RLIMIT_DATA), its address space (ulimit -v), or what the
+    command and its workers take all together (a control group, for which one has to be root)."""
     workers: int = 2
     """Workers."""
     preset: str = "fast"
@@ -58,18 +62,18 @@ class Memory:
         """Return the table."""
         lines = [COLUMNS, "|---" * (COLUMNS.count("|") - 1) + "|"]
         for height, width in self.sides:
-            with tempfile.TemporaryDirectory(dir=self.folder) as name:
-                lines.append(self._row(Path(name), height, width))
+            with (
+                tempfile.TemporaryDirectory(dir=self.folder) as name,
+                limited(self.limit_bytes, self.counted) as first,
+            ):
+                lines.append(self._row(Commands(Path(name), first), height, width))
             sys.stderr.write(lines[-1] + "\n")
             if self.output is not None:
                 self.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return "\n".join(lines)
 
-    def _row(self, folder: Path, height: int, width: int) -> str:
-        limit = (self.limit_bytes, self.limit_bytes)
-        commands = Commands(
-            folder, f"import resource\nresource.setrlimit(resource.RLIMIT_DATA, {limit})" if self.limit_bytes else ""
-        )
+    def _row(self, commands: Commands, height: int, width: int) -> str:
+        folder = commands.folder
         stack, volume, job = folder / "stack.ome.zarr", folder / "volume.ome.zarr", folder / "job"
         self._write_stack(stack, height, width)
         begun = time.time()
@@ -91,11 +95,11 @@ class Memory:
             raise RuntimeError("the volume is not that of the stack")
         n_bytes = math.prod(written.shape) * np.dtype(self.dtype).itemsize
         shapes = [" × ".join(map(str, shape)) for shape in ((self.sections, height, width), written.shape)]
+        allowed = f"{format_bytes(self.limit_bytes)}, {self.counted}" if self.limit_bytes else "–"
         return (
             f"| {shapes[0]} | {shapes[1]}, {self.dtype} | {format_bytes(n_bytes)} | {format_bytes(models.n_bytes)} "
-            f"| {format_bytes(self.limit_bytes) if self.limit_bytes else '–'} | {self.workers} | {len(models.sizes)} "
-            f"| {seconds:.0f} | {used.until(time.time()):.0f} | {used.largest_mib(workers=False):.0f} "
-            f"| {used.largest_mib(workers=True):.0f} |"
+            f"| {allowed} | {self.workers} | {len(models.sizes)} | {seconds:.0f} | {used.until(time.time()):.0f} "
+            f"| {used.largest_mib(workers=False):.0f} | {used.largest_mib(workers=True):.0f} |"
         )
 
     def _write_stack(self, path: Path, height: int, width: int) -> None:
@@ -111,7 +115,7 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True)
 class LargerThanMemory(Memory):
-    """Make a volume of which no process may allocate as much as it has bytes."""
+    """Make a volume that has more bytes than its processes may take."""
 
     sides: tuple[tuple[int, int], ...] = ((768, 768),)
     """Rows and columns of the sections of each stack, in px."""
@@ -120,7 +124,7 @@ class LargerThanMemory(Memory):
     dtype: str = "float32"
     """Type of the intensities."""
     limit_bytes: int = 1_500_000_000
-    """What every process may allocate (RLIMIT_DATA)."""
+    """Memory that is allowed."""
 
 
 class _Models:

@@ -14,7 +14,7 @@ import napari_emgauss as eg
 from napari_emgauss.cli import main
 from napari_emgauss.cli.jobs.display import JobDisplay, line, table
 from napari_emgauss.cli.jobs.workers import workers
-from napari_emgauss.errors import BackendUnavailableError, ConfigError
+from napari_emgauss.errors import BackendUnavailableError, ConfigError, OutOfMemoryError
 from napari_emgauss.io.jobs import BlockState, Failure, JobStatus, read_entries
 from napari_emgauss.training import LocalEngine
 
@@ -48,6 +48,18 @@ def test_options_that_make_no_sense_are_refused(options, said, tmp_path):
     chosen = {"n_workers": None, "scheduler": None, "cluster": None, "job": tmp_path, "gpu": False, **options}
     n_workers = chosen.pop("n_workers")
     with pytest.raises(ConfigError, match=said), workers(n_workers, **chosen):
+        pass
+
+
+def test_workers_that_memory_has_no_room_for_are_refused_before_anything_is_done(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_emgauss.training.engines.clusters.free_bytes", lambda: 1_300_000_000)
+    told = "each of 2 workers may take 585 MB of memory, and needs at least 629 MB; 1.3 GB are free. Use fewer"
+    with (
+        pytest.raises(OutOfMemoryError, match=told),
+        workers(2, scheduler=None, cluster=None, job=tmp_path, gpu=False),
+    ):
+        pass
+    with workers(1, scheduler=None, cluster=None, job=tmp_path, gpu=False):
         pass
 
 

@@ -39,6 +39,8 @@ def workers(
         Options that do not go together.
     BackendUnavailableError
         What they need is not installed, or does not answer.
+    OutOfMemoryError
+        So many workers do not fit on this machine.
     """
     if n_workers is None and scheduler is None and cluster is None:
         from napari_emgauss.training import LocalEngine
@@ -69,6 +71,7 @@ def workers(
         else:
             assert n_workers is not None
             clusters.check_workers(n_workers)
+            clusters.worker_bytes(n_workers)  # asked again when they start, and better known before
             connected = None
 
         def make_engine(config: RunConfig | None, earlier: Progress | None) -> Engine:

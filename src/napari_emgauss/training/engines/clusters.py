@@ -19,9 +19,10 @@ import dask
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from distributed.utils import silence_logging_cmgr
 
-from napari_emgauss.errors import BackendUnavailableError, ConfigError
+from napari_emgauss.errors import BackendUnavailableError, ConfigError, OutOfMemoryError
 from napari_emgauss.runtime.memory import free_bytes, process_limit_bytes
 from napari_emgauss.runtime.threads import set_threads, usable_cores
+from napari_emgauss.units import format_bytes
 
 QueueName = Literal["slurm", "pbs", "sge", "lsf", "htcondor", "oar", "moab"]
 _CLUSTERS = {"htcondor": "HTCondorCluster", "moab": "MoabCluster"}
@@ -29,6 +30,8 @@ GPU = "GPU"
 """Resource of workers that have a GPU."""
 MEMORY_SHARE = 0.9
 """Workers of this machine may take this share of what is available, together."""
+LEAST_WORKER_BYTES = 600 * 2**20
+"""Less than this is too little for any block: libraries take two thirds of it."""
 MOST_WORKERS = 4096
 START_TIMEOUT_S = 60
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -70,8 +73,11 @@ def local_cluster(n_workers: int, *, memory_bytes: int | None = None, gpu: bool 
     ------
     ConfigError
         An impossible number of workers.
+    OutOfMemoryError
+        So many do not fit.
     """
     check_workers(n_workers)
+    share_bytes = memory_bytes or worker_bytes(n_workers)
     n_threads = max(1, usable_cores() // n_workers)
     environment = {**dict.fromkeys(_THREAD_VARIABLES, str(n_threads)), "MALLOC_TRIM_THRESHOLD_": "65536"}
     with (
@@ -88,7 +94,7 @@ def local_cluster(n_workers: int, *, memory_bytes: int | None = None, gpu: bool 
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": False},
-                memory_limit=memory_bytes or min(int(MEMORY_SHARE * free_bytes() / n_workers), process_limit_bytes()),
+                memory_limit=share_bytes,
                 local_directory=scratch,
                 resources={GPU: 1} if gpu else None,
                 silence_logs="CRITICAL",
@@ -98,6 +104,25 @@ def local_cluster(n_workers: int, *, memory_bytes: int | None = None, gpu: bool 
     ):
         client.register_plugin(WorkerShare(n_threads))
         yield client
+
+
+def worker_bytes(n_workers: int) -> int:
+    """Return the memory that each of ``n_workers`` processes of this machine may take: its share of what is free.
+
+    Raises
+    ------
+    OutOfMemoryError
+        That is too little to train any block: Dask would end and replace them again and again.
+    """
+    free = free_bytes()
+    share = min(int(MEMORY_SHARE * free / n_workers), process_limit_bytes())
+    if share < LEAST_WORKER_BYTES:
+        raise OutOfMemoryError(
+            f"each of {n_workers} workers may take {format_bytes(share)} of memory, and needs at least "
+            f"{format_bytes(LEAST_WORKER_BYTES)}; {format_bytes(free)} are free. "
+            f"{'Use fewer, or give' if n_workers > 1 else 'Give'} more memory."
+        )
+    return share
 
 
 def _deaf_to_the_terminal(start: Callable[[], LocalCluster]) -> LocalCluster:

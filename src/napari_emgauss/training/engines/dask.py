@@ -362,6 +362,6 @@ def failure_message(error: BaseException | None) -> str:
     if type(error).__name__ == "KilledWorker":
         return (
             "every process that worked on it came to its end, most often for want of memory. Give workers more "
-            "memory, or use smaller tiles (tile_px)."
+            "memory, or use fewer of them or smaller tiles (tile_px)."
         )
     return str(error) or type(error).__name__
