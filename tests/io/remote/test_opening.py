@@ -203,6 +203,19 @@ def test_a_bucket_of_s3_is_read_without_credentials_where_there_are_none(tmp_pat
     np.testing.assert_array_equal(read("s3://bucket/a.ome.zarr").section(3), values[3])
 
 
+def test_credentials_in_variables_are_taken_from_there_and_nothing_is_printed(
+    tmp_path, server, values, monkeypatch, capfd
+):
+    (tmp_path / "own").mkdir()
+    plain(tmp_path / "own" / "a.ome.zarr", values)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setenv("HOME", str(tmp_path))  # without a folder .aws
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "known")
+    np.testing.assert_array_equal(read("s3://own/a.ome.zarr").section(3), values[3])
+    assert capfd.readouterr().err == ""
+
+
 def test_without_the_library_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorstore", None)
     with pytest.raises(MissingLibraryError, match=r"napari-emgauss\[remote\]"):

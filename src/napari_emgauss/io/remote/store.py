@@ -192,7 +192,11 @@ def _of_amazon() -> dict[str, Any]:
     """Return credentials and server of s3, from the variables and files that AWS's tools read; public without."""
     known = any(os.environ.get(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"))
     files = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", os.path.expanduser("~/.aws/credentials"))
-    found: dict[str, Any] = {} if known or os.path.exists(files) else {"aws_credentials": {"type": "anonymous"}}
+    found: dict[str, Any] = {}
+    if os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY"):
+        found["aws_credentials"] = {"type": "environment"}  # else the library would complain of files that are not there
+    elif not known and not os.path.exists(files):
+        found["aws_credentials"] = {"type": "anonymous"}
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
