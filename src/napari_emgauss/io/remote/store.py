@@ -194,7 +194,7 @@ def _of_amazon() -> dict[str, Any]:
     files = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", os.path.expanduser("~/.aws/credentials"))
     found: dict[str, Any] = {}
     if os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY"):
-        found["aws_credentials"] = {"type": "environment"}  # else the library would complain of files that are not there
+        found["aws_credentials"] = {"type": "environment"}  # else it would complain of files that are not there
     elif not known and not os.path.exists(files):
         found["aws_credentials"] = {"type": "anonymous"}
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
