@@ -22,7 +22,7 @@ BACKGROUND_RADIUS = 0.95
 ROTATION_TOLERANCE = 1e-3
 MIN_BOX_PX = 8
 BOX_PARTS, SMALLEST_CHOICE_PX = (1, 3 / 4, 1 / 2, 1 / 3, 1 / 4), 24
-KINDS = {1: "white", -1: "black"}
+KINDS = {1: "white on black", -1: "black on white"}
 
 
 class ParticleImages(Protocol):

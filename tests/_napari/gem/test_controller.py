@@ -31,7 +31,7 @@ def test_a_training_gives_a_map_in_its_place_with_its_resolution(widget, viewer,
     train()
     assert bar.step is Step.LOOK
     (made,) = results(viewer)
-    assert made.name == "Map of few"
+    assert made.name == "few · map"
     assert made.data.shape == (24, 24, 24)
     assert tuple(made.scale) == (7, 7, 7)
     assert "angstrom" in {str(unit) for unit in made.units}
@@ -95,7 +95,7 @@ def test_closing_the_dock_or_the_viewer_while_it_trains_leaves_nothing_behind(
     asked = []
     monkeypatch.setattr(module, "may_close", lambda view, name, again: asked.append(name) or True)
     assert widget.controller.may_end()
-    assert asked == ["Map of few"]
+    assert asked == ["few · map"]
     viewer.window.remove_dock_widget(widget)
     until(lambda: begun.wait(0))
     assert "Map so far" not in viewer.layers

@@ -6,6 +6,9 @@ import pyqtgraph as pg
 from napari.settings import get_settings
 from napari.utils.theme import get_theme
 
+DARK_ACCENT = "#9a5b00"
+"""Of curves on a light background, on which napari's yellow is hardly seen."""
+
 
 def small_plot(height_px: int) -> pg.PlotWidget:
     """Return a plot that is looked at only."""
@@ -32,4 +35,5 @@ def take_theme(plot: pg.PlotWidget) -> None:
 def theme_colours() -> tuple[str, str]:
     """Return the colours of text and of curves in napari's theme."""
     theme = get_theme(get_settings().appearance.theme)
-    return theme.text.as_hex(), theme.warning.as_hex()
+    on_dark = sum(theme.background.as_rgb_tuple()[:3]) < 3 * 128
+    return theme.text.as_hex(), theme.warning.as_hex() if on_dark else DARK_ACCENT

@@ -78,7 +78,7 @@ class ParticlesController(StepsController):
         self.view.fsc.clear()
         self.gallery.predict_by(None)
         self._show_running()
-        self._begin(particles, [layer], f"Map of {layer.name}", self.view.settings.arguments())
+        self._begin(particles, [layer], f"{layer.name} · map", self.view.settings.arguments())
 
     def _on_preview(self, preview: Preview) -> None:
         """Time has passed: the draft, which has both halves, is drawn instead of the one in training."""

@@ -66,9 +66,15 @@ class ParticlesView(StepsView):
             },
             editable=(self.particles, self.settings, self.result),
         )
+        self.gallery.grown.connect(self._keep_panel)
         self.show_problem("")
 
     def show_problem(self, text: str) -> None:
         """Say what has to be changed before a training; '' for nothing."""
         self.problem.setText(f"⚠ {text}" if text else "")
         self.problem.setVisible(bool(text))
+
+    def _keep_panel(self) -> None:
+        """Keep a training in sight that the gallery pushes down."""
+        if self.panel.runs:
+            self.reveal_panel()

@@ -47,8 +47,8 @@ class ReconstructView(QWidget):
         self.start_from = Chooser("Train a new model, or go on training one of this stack with its own settings.")
         self.settings = SettingsForm()
         self.costs = text_label()
-        self.panel = RunPanel()
         self.job_button = button("Run as a job…", JOB_TIP)
+        self.panel = RunPanel(beside=self.job_button)
         self.next_steps = NextSteps()
         self.half_done = HalfDonePanel()
         self.models = ModelsPanel()
@@ -65,7 +65,6 @@ class ReconstructView(QWidget):
             self.settings,
             self.costs,
             self.panel,
-            self.job_button,
             self.next_steps,
             self.panel.curves,
         )

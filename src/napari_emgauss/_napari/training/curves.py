@@ -13,6 +13,8 @@ from napari_emgauss._napari.controls.plots import small_plot, take_theme, theme_
 from napari_emgauss._napari.training.progress import ProgressPoint
 
 HEIGHT_PX = 110
+AXIS_PX = 44
+"""Width of the vertical axes: one for both plots, so that their iterations are below each other."""
 DRAW_EVERY_S = 0.7
 
 
@@ -22,6 +24,8 @@ class Curves(QWidget):
     def __init__(self, loss_title: str) -> None:
         super().__init__()
         self._loss, self._score = small_plot(HEIGHT_PX), small_plot(HEIGHT_PX)
+        for plot in (self._loss, self._score):
+            plot.getAxis("left").setWidth(AXIS_PX)
         self._score_title = QLabel("PSNR on held-out sections (dB; higher is better)")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

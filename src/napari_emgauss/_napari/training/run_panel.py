@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.activity import Activity
 from napari_emgauss._napari.controls.elements import button, row, text_label, timer
@@ -31,12 +31,20 @@ class TrainingWords:
     """Tooltip of the button that begins it."""
     preparing: str = "Preparing: reading sections and estimating their motion…"
     ending: str = "Ending: what was not trained yet is made in short…"
-    loss: str = "Loss on observed sections"
+    loss: str = "Loss on observed sections, by iteration"
     """Title of its curve; '' where there is something better to look at."""
 
 
 class RunPanel(QWidget):
-    """Controls of a training, which show it and ask for its pause and end; they know nothing of how it is done."""
+    """Controls of a training, which show it and ask for its pause and end; they know nothing of how it is done.
+
+    Parameters
+    ----------
+    words
+        What is said of it.
+    beside
+        Another way to begin, which stands beside the button that does.
+    """
 
     train = Signal()
     pause = Signal()
@@ -44,7 +52,7 @@ class RunPanel(QWidget):
     stop = Signal()
     discard = Signal()
 
-    def __init__(self, words: TrainingWords | None = None) -> None:
+    def __init__(self, words: TrainingWords | None = None, *, beside: QPushButton | None = None) -> None:
         super().__init__()
         self._words = words = words or TrainingWords()
         self.train_button = button("Train", words.train)
@@ -64,6 +72,7 @@ class RunPanel(QWidget):
         # napari paints all windows at each update of its dock: what was changed here is painted before that.
         self._activity_due = timer(self, ACTIVITY_AFTER_MS, self._show_activity, once=True)
         self._paused = False
+        self._begin = row(self.train_button, *([] if beside is None else [beside]))
         self._lay_out()
         self.train_button.clicked.connect(self.train)
         self.pause_button.clicked.connect(self._toggle_pause)
@@ -74,7 +83,7 @@ class RunPanel(QWidget):
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.train_button)
+        layout.addWidget(self._begin)
         layout.addWidget(row(self.pause_button, self.stop_button, self.discard_button))
         layout.addWidget(self.bar)
         layout.addWidget(self.on_screen)
@@ -155,7 +164,8 @@ class RunPanel(QWidget):
         self.stop_button.setText(STOP)
         self.stop_button.setToolTip(STOP_TIP)
         self.show_on_screen("")
-        self.train_button.setVisible(not running)
+        for widget in (self._begin, self.train_button):
+            widget.setVisible(not running)
         for widget in (self.pause_button, self.stop_button, self.discard_button, self.bar):
             widget.setVisible(running)
         self.status.setVisible(True)

@@ -44,7 +44,7 @@ class SvrConfig:
     smooth_motion: Flag = True
     """Expect slices that were acquired one after the other to have moved alike."""
     outliers: Flag = True
-    """Give slices and pixels that fit nothing else less weight."""
+    """Give slices and pixels that do not fit the others less weight."""
     gain: Flag = True
     """Estimate the brightness of every slice."""
     bias_fields: Flag = True

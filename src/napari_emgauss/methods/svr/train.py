@@ -215,7 +215,8 @@ def _record(
     ]
     if excluded:
         notices.append(
-            f"{len(excluded)} of {len(rows)} slices fit nothing else and count less than half: {', '.join(excluded)}."
+            f"{len(excluded)} of {len(rows)} slices do not fit the others and count less than half: "
+            f"{', '.join(excluded)}."
         )
     if evidence is not None and not evidence.helps:
         notices.append(

@@ -13,9 +13,9 @@ from napari_emgauss._napari.gem.particles.gallery_drawing import N_SHOWN, Galler
 
 ROW_PX = 72
 ROWS = {
-    "seen": ("Particles", "Particles as they were recorded, with their numbers."),
+    "seen": ("Single particles", "Particles as they were recorded, with their numbers."),
     "averages": (
-        "Averages of similar directions",
+        "Averages of particles within an angle",
         "Each is the average of the particles seen from nearly the same direction as the one above, with the CTF "
         "taken out: how many, and within which angle.",
     ),
@@ -30,6 +30,8 @@ class ParticleGallery(QWidget):
     """Rows of pictures, of which those are hidden that there is nothing to show in."""
 
     others_wanted = Signal()
+    grown = Signal()
+    """A row is shown that was not: what is below has moved."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,9 +56,12 @@ class ParticleGallery(QWidget):
             TitledImage(title=title, image=image, size=image.shape)
             for title, image in zip(images.titles, images.images, strict=True)
         ]
+        grows = self._names[name].isHidden()
         self.rows[name].show_all(pictures, images.limits)
         self._names[name].show()
         self.others.show()
+        if grows:
+            self.grown.emit()
 
     def note(self, text: str) -> None:
         """Say why nothing is shown; '' for no reason."""

@@ -39,7 +39,7 @@ class FscPlot(QWidget):
         self.plot = small_plot(HEIGHT_PX)
         self.plot.setToolTip(f"<p>{TIPS}</p>")
         self.plot.setYRange(-0.05, 1.02, padding=0)
-        self.plot.getAxis("left").setWidth(38)
+        self.plot.getAxis("left").setWidth(46)
         self.verdict = text_label()
         self.legend = text_label()
         self.warning = text_label()
@@ -69,7 +69,7 @@ class FscPlot(QWidget):
         self.plot.getAxis("bottom").setTicks([_ticks(found.highest)])
         self.plot.getAxis("left").setTicks([[(v, f"{v:g}") for v in (*THRESHOLDS, 1)]])
         names = [f"<span style='color:{COLOURS[c.name]}'>━\u00a0{LABELS[c.name]}</span>" for c in found.curves]
-        self.legend.setText(" &nbsp;".join(names))
+        self.legend.setText("&nbsp; ".join(names))
         self.verdict.setText(found.verdict)
         self.warning.setText(f"⚠ {found.warning}" if found.warning else "")
         self.warning.setVisible(bool(found.warning))

@@ -20,8 +20,10 @@ class ModelEntry:
     """A line of the list."""
 
     name: str
+    state: str
+    """Whether it is open, or when it was saved, in a few words."""
     about: str
-    """When and how large, in words."""
+    """Where, or when and how large, in words."""
     is_open: bool
     item: Any
     """What the controller knows it by."""
@@ -39,6 +41,7 @@ class ModelsPanel(QWidget):
         super().__init__()
         self.entries = QListWidget()
         self.entries.setAccessibleName("Recent models")
+        self.entries.setSpacing(1)
         # Its scroll bar would cover the only row of a short list; the whole line is the row's tooltip.
         self.entries.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.entries.setToolTip("Every finished model is kept here by itself. Double-click on one to open it.")
@@ -72,7 +75,7 @@ class ModelsPanel(QWidget):
         blocked = self.entries.blockSignals(True)
         self.entries.clear()
         for entry in entries:
-            line = QListWidgetItem(f"{entry.name}  —  {'open' if entry.is_open else entry.about}")
+            line = QListWidgetItem(f"{entry.name}  —  {entry.state}")
             line.setToolTip(f"{entry.name}  —  {entry.about}")
             font = line.font()
             font.setBold(entry.is_open)
@@ -81,7 +84,7 @@ class ModelsPanel(QWidget):
         known = [entry.item for entry in entries]
         self.entries.setCurrentRow(known.index(item) if item in known else 0)
         self.entries.blockSignals(blocked)
-        height = max(self.entries.sizeHintForRow(0), 16)
+        height = max(self.entries.sizeHintForRow(0), 16) + 2 * self.entries.spacing()
         self.entries.setFixedHeight(height * min(max(len(entries), 1), SHOWN) + 2 * self.entries.frameWidth() + 4)
         self.setVisible(bool(entries))
         self._update()

@@ -73,8 +73,8 @@ class RecentModels:
     def _list(self, _: Any = None) -> None:
         opened = [model for model in self._models if not model.is_draft]
         paths = {model.path for model in opened if model.path is not None}
-        entries = [ModelEntry(model.name, _about_open(model), True, model) for model in reversed(opened)]
-        entries += [ModelEntry(m.name, _about(m), False, m) for m in self._saved if m.path not in paths]
+        entries = [ModelEntry(model.name, "open", _about_open(model), True, model) for model in reversed(opened)]
+        entries += [ModelEntry(m.name, _saved_when(m), _about(m), False, m) for m in self._saved if m.path not in paths]
         self._panel.offer(entries)
 
     def _open(self, item: Any) -> None:
@@ -118,6 +118,12 @@ class RecentModels:
         ):
             self._saved.remove(item.path)
             self._list()
+
+
+def _saved_when(model: SavedModel) -> str:
+    """Return words like '26 Nov, 17:40', or '26 Nov 2025' of another year: what a narrow list has room for."""
+    saved = time.localtime(model.saved_at)
+    return time.strftime("%d %b, %H:%M" if saved.tm_year == time.localtime().tm_year else "%d %b %Y", saved)
 
 
 def _about(model: SavedModel) -> str:

@@ -59,7 +59,7 @@ class SliceTable(QWidget):
         self._slices = slices
         n_bad = sum(own.weight < SUSPICIOUS for own in slices)
         self.verdict.setText(
-            f"{n_bad} of {len(slices)} slices fit nothing else and count less than half:"
+            f"{n_bad} of {len(slices)} slices do not fit the others and count less than half:"
             if n_bad
             else f"All {len(slices)} slices fit; those that fit worst come first."
         )

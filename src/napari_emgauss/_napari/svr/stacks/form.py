@@ -15,7 +15,7 @@ from napari_emgauss._napari.controls.length_box import LengthBox
 from napari_emgauss._napari.controls.wheel import WheelGuard
 
 WHOLE, DRAW = "Everything", "Draw one…"
-INDENT_PX, THICKNESS_PX = 20, 76
+INDENT_PX, THICKNESS_PX = 20, 68
 MASK_TIP = "What belongs to the object: a labels layer on any grid. 'Draw one…' makes a layer to paint in."
 THICKNESS_TIP = (
     "How thick a slice is, in mm, as the scanner's protocol states it. It is not the distance between slices: they may "
