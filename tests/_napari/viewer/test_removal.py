@@ -98,3 +98,13 @@ def test_what_the_user_hid_stays_hidden_and_his_own_layers_stay_visible(viewer, 
     qtbot.waitUntil(lambda: shown.visible, timeout=WAIT_MS)
     assert own.visible
     assert not hidden.visible
+
+
+def test_canvases_of_other_windows_are_left_alone_and_none_is_painted_once_the_own_one_is_closed(make_napari_viewer):
+    own, other = (make_napari_viewer(show=True) for _ in range(2))
+    guard = open_models(own).guard
+    (canvas,) = guard._canvases()
+    assert own.window._qt_window.isAncestorOf(canvas)
+    assert not other.window._qt_window.isAncestorOf(canvas)
+    own.close()
+    assert guard._canvases() == []

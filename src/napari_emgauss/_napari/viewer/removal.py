@@ -7,7 +7,6 @@ from typing import Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
-from qtpy.QtWidgets import QApplication
 
 SHOWN_AGAIN_MS = 100
 
@@ -41,11 +40,8 @@ class RemovalGuard:
         viewer.layers.events.removed.connect(self._on_removed)
 
     def _on_removing(self, _event: Any) -> None:
-        viewer = self._viewer()
-        window = getattr(getattr(viewer, "window", None), "_qt_window", None)
-        if window is not None:
-            for canvas in window.findChildren(QOpenGLWidget):
-                canvas.makeCurrent()
+        for canvas in self._canvases():
+            canvas.makeCurrent()
 
     def _on_removed(self, event: Any) -> None:
         from napari.layers import Image
@@ -62,17 +58,17 @@ class RemovalGuard:
             QTimer.singleShot(SHOWN_AGAIN_MS, self._show)
 
     def _show(self) -> None:
-        paint_canvases()  # a busy window may not have painted since
+        for canvas in self._canvases():  # a busy window may not have painted since
+            if canvas.isVisible():
+                canvas.repaint()
         for layer in list(self._hidden):
             layer.visible = True
         self._hidden.clear()
 
-
-def paint_canvases() -> None:
-    """Paint all canvases now."""
-    for widget in QApplication.allWidgets():
-        if isinstance(widget, QOpenGLWidget) and widget.isVisible():
-            widget.repaint()
+    def _canvases(self) -> list[QOpenGLWidget]:
+        """Return the canvases of the viewer's own window, none once it is closed: others may be half gone."""
+        window = getattr(getattr(self._viewer(), "window", None), "_qt_window", None)
+        return [] if window is None else window.findChildren(QOpenGLWidget)
 
 
 def _is_section(layer: Any) -> bool:
