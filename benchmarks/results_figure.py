@@ -78,8 +78,10 @@ def _draw_gains(axes: Sequence[Any], by_factor: dict[str, dict[str, float]], vol
     for axis, (score, name) in zip(axes, SCORES.items(), strict=True):
         heights = [values[score] for values in by_factor.values()]
         bars = axis.bar(list(by_factor), heights, color=[GAIN if h > 0 else LOSS for h in heights], width=0.6)
-        axis.bar_label(bars, fmt="%+.2f" if score.startswith("PSNR") else "%+.3f", fontsize=8, padding=2)
-        axis.axhline(0, color="black", linewidth=0.8)
+        digits = 2 if score.startswith("PSNR") else 3
+        labels = [f"{height:+.{digits}f}".replace("-", "−") for height in heights]
+        axis.bar_label(bars, labels, fontsize=8, padding=2)
+        axis.axhline(0, color="black", linewidth=0.8, clip_on=False)
         axis.margins(y=0.2)
         axis.set_title(name, fontsize=9)
         axis.set_yticks([])
