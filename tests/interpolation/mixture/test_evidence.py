@@ -7,7 +7,14 @@ from scipy.ndimage import gaussian_filter, uniform_filter1d
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.interpolation.lateral import LateralConfig, train_lateral
 from napari_emgauss.interpolation.mixture import FusedInterpolator, Learned, Stack, assumed_evidence, gather_evidence
-from napari_emgauss.interpolation.mixture.evidence import HIDDEN, SHARPENING, TOLERATED_DB, _harmless_sharpening
+from napari_emgauss.interpolation.mixture.evidence import (
+    HIDDEN,
+    LEARNED_BELOW_PX,
+    LEAST_SHARE,
+    SHARPENING,
+    TOLERATED_DB,
+    _harmless_sharpening,
+)
 from napari_emgauss.interpolation.mixture.fusion import LATERAL, PLAIN, PRIOR, learned_detail
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.interpolation.prior import PriorInterpolator, load_prior
@@ -104,6 +111,17 @@ def test_hidden_sections_alone_decide_the_shares_on_tissue(monkeypatch):
     assert evidence.expected_mse is None
     monkeypatch.setattr("napari_emgauss.interpolation.mixture.evidence.fit_texture", lambda stacks: None)
     assert gather_evidence(stack, WITH_PRIOR).shares == evidence.shares
+
+
+@pytest.mark.parametrize(("largest", "finer_px"), [(2 * FACTOR, 0), (2 * FACTOR - 1, LEARNED_BELOW_PX)])
+def test_detail_is_the_priors_alone_where_it_cannot_be_told_how_far_hidden_sections_are_apart(
+    monkeypatch, largest, finer_px
+):
+    monkeypatch.setattr("napari_emgauss.interpolation.mixture.evidence.LARGEST_FACTOR", largest)
+    tissue = np.asarray(phantom((31, 64, 64), seed=0).data, np.float32) / 255
+    evidence = gather_evidence(Stack(np.ascontiguousarray(tissue[::FACTOR]), FACTOR), WITH_PRIOR)
+    assert evidence.shares[PRIOR] > LEAST_SHARE
+    assert evidence.learned_below_px == finer_px
 
 
 @pytest.mark.parametrize("learn", [prior_of, lateral_of], ids=["prior", "lateral"])

@@ -84,6 +84,17 @@ def test_every_other_section_keeps_its_place_and_the_contrast_of_all(sections):
     assert list(Stack(sections[:3], FACTOR, [0, 2, 5]).every_other(0).z) == [0, 5]
 
 
+def test_detail_can_be_the_lateral_part_alone(sections, trained):
+    shares = {"straight": 0.5, "linear": 0.5}
+    whole = mixed(sections, trained, shares).section(2.4)
+    straight = mixed(sections, trained, {"straight": 1.0}).section(2.4)
+    learned = mixed(sections, trained, shares, learned_below_px=2.0).section(2.4)
+    expected = gaussian_filter(whole, 2.0) + straight - gaussian_filter(straight, 2.0)
+    np.testing.assert_allclose(learned, expected, atol=1e-5)
+    unlearned = [mixed(sections, None, {"linear": 1.0}, learned_below_px=px).section(2.4) for px in (0.0, 2.0)]
+    np.testing.assert_array_equal(*unlearned)
+
+
 def test_sharpening_adds_detail_of_the_lateral_part_only(sections, trained):
     shares = {"straight": 0.5, "linear": 0.5}
     plain, sharp = (mixed(sections, trained, shares, sharpening=a).section(2.4) for a in (0.0, 1.0))

@@ -28,6 +28,7 @@ from napari_emgauss.interpolation.mixture.shares import best_shares, error_produ
 from napari_emgauss.interpolation.mixture.texture import fit_texture
 from napari_emgauss.interpolation.mixture.transfer import Around, Middle, expected_products
 from napari_emgauss.interpolation.prior import Contrast
+from napari_emgauss.interpolation.prior.interpolator import LARGEST_FACTOR
 from napari_emgauss.metrics import psnr_from_mse
 from napari_emgauss.runtime.threads import for_each, get_threads
 from napari_emgauss.runtime.torch_threads import use_one_torch_thread
@@ -40,6 +41,10 @@ TOLERATED_DB = 0.1
 """What sharpening may cost at hidden sections."""
 SHARPENING_WITH_PRIOR, TOLERATED_WITH_PRIOR_DB = 0.5, 0.02
 """The same with a prior, which was trained for SSIM too and blurs less (docs/lab/prior.md)."""
+LEARNED_BELOW_PX = 3.0
+"""Detail finer than this is the prior's where hidden sections cannot tell (docs/lab/prior.md)."""
+LEAST_SHARE = 0.25
+"""Share of the prior from which it is trusted with detail."""
 _SAMPLE_PX = 256
 """Side of the part of every hidden section that the calibration looks at."""
 ASSUMED_SHARE = 0.85
@@ -75,6 +80,9 @@ class MixtureEvidence:
     """How wrong the mixture is, from how far it is from the plain candidates."""
     sharpening: float = 0.0
     """How much the learned part can be sharpened (see `FusedInterpolator`) without much harm at hidden sections."""
+    learned_below_px: float = 0.0
+    """Detail finer than this is the networks' alone (see `FusedInterpolator`), 0 for none: where the prior was not told
+    how far hidden sections are apart, since it knows no such distance, they say nothing of its detail."""
     expected_mse: float | None = None
     """Mean squared error to expect in the middle of a gap, if sections are thick; None if they are not."""
     examples: tuple[HiddenSection, ...] = field(default=(), compare=False, repr=False)
@@ -165,6 +173,7 @@ def gather_evidence(
         n_hidden=len(samples),
         calibration=calibrate(known_of),
         sharpening=_harmless_sharpening(samples, shares, names),
+        learned_below_px=_learned_below_px(2 * stacks[0].factor, shares, names, expected_mse),
         expected_mse=expected_mse,
         examples=tuple(HiddenSection(known_of[i][0].prediction, known_of[i][1]) for i in kept),
     )
@@ -308,6 +317,15 @@ def _harmless_sharpening(
         most, tolerated_db = SHARPENING_WITH_PRIOR, TOLERATED_WITH_PRIOR_DB
     allowed = squared * (10 ** (tolerated_db / 10) - 1)
     return min(most, (math.sqrt(product**2 + detail * allowed) - product) / detail)
+
+
+def _learned_below_px(
+    distance_px: float, shares: npt.NDArray[np.float64], names: tuple[str, ...], expected_mse: float | None
+) -> float:
+    """Return below which size detail is the networks' alone, with hidden sections ``distance_px`` apart."""
+    share_of = dict(zip(names, shares.tolist(), strict=True))
+    told = distance_px <= LARGEST_FACTOR or expected_mse is not None
+    return 0.0 if told or share_of.get(PRIOR, 0.0) < LEAST_SHARE else LEARNED_BELOW_PX
 
 
 def _centre(images: FloatArray, side_px: int = _SAMPLE_PX) -> FloatArray:

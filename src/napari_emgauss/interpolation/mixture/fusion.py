@@ -30,9 +30,23 @@ _SUM_TOLERANCE = 1e-3
 
 def learned_detail(parts: Mapping[str, FloatArray], shares: Mapping[str, float]) -> FloatArray:
     """Return the detail (Y, X) finer than `SHARPENING_PX` in what networks contribute to a mixture."""
+    return _detail(parts, shares, NETWORKS, SHARPENING_PX)
+
+
+def learned_instead(parts: Mapping[str, FloatArray], shares: Mapping[str, float], finer_px: float) -> FloatArray:
+    """Return what to add to a mixture for its detail finer than ``finer_px`` to be that of the networks alone."""
+    share = sum(shares[name] for name in NETWORKS if name in parts)
+    learned, plain = (_detail(parts, shares, names, finer_px) for names in (NETWORKS, PLAIN))
+    return learned * np.float32((1 - share) / share) - plain
+
+
+def _detail(
+    parts: Mapping[str, FloatArray], shares: Mapping[str, float], names: Sequence[str], sigma_px: float
+) -> FloatArray:
+    """Return what a blur takes from the contribution (Y, X) of the candidates ``names`` to a mixture."""
     nothing = np.zeros_like(next(iter(parts.values())))
-    learned = sum((np.float32(shares[name]) * parts[name] for name in NETWORKS if name in parts), nothing)
-    return np.asarray(learned - blurred(learned, SHARPENING_PX), np.float32)
+    contributed = sum((np.float32(shares[name]) * parts[name] for name in names if name in parts), nothing)
+    return np.asarray(contributed - blurred(contributed, sigma_px), np.float32)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -98,6 +112,9 @@ class FusedInterpolator:
     sharpening
         How much of the networks' detail finer than `SHARPENING_PX` is added to them once more: where a network is
         unsure it blurs, since that has the least squared error.
+    learned_below_px
+        Detail finer than this (Gaussian σ) is the networks' alone, where they have a share: plain interpolation draws a
+        section's noise out along z. 0 leaves the mixture as it is.
     """
 
     def __init__(
@@ -107,6 +124,7 @@ class FusedInterpolator:
         learned: Learned = NOTHING_LEARNED,
         *,
         sharpening: float = 0.0,
+        learned_below_px: float = 0.0,
     ) -> None:
         unknown = set(shares) - set(CANDIDATES)
         if unknown:
@@ -114,7 +132,7 @@ class FusedInterpolator:
         self.shares = {name: float(shares.get(name, 0.0)) for name in CANDIDATES}
         if min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > _SUM_TOLERANCE:
             raise ValueError(f"shares must be at least 0 and sum to 1, got {dict(shares)}. See MixtureEvidence.shares.")
-        self._sections, self._sharpening = stack.sections, sharpening
+        self._sections, self._sharpening, self._learned_below_px = stack.sections, sharpening, learned_below_px
         if missing := sorted({name for name, share in self.shares.items() if share > 0} - set(learned.candidates)):
             raise ValueError(f"{', '.join(missing)} need a network, got none and shares {dict(shares)}.")
         self._interpolator = Interpolator(stack.sections)
@@ -150,8 +168,11 @@ class FusedInterpolator:
         """Return the mixture of the images that `candidates` returned."""
         shares = np.array([self.shares[name] for name in parts], np.float32)
         fused = np.tensordot(shares, np.stack(list(parts.values())), 1)
-        if self._sharpening and any(name in NETWORKS for name in parts):
-            fused += np.float32(self._sharpening) * learned_detail(parts, self.shares)
+        if any(name in NETWORKS for name in parts):
+            if self._learned_below_px:
+                fused += learned_instead(parts, self.shares, self._learned_below_px)
+            if self._sharpening:
+                fused += np.float32(self._sharpening) * learned_detail(parts, self.shares)
         return fused.astype(np.float32)
 
     def plain(self, name: str) -> Interpolator:

@@ -1,6 +1,11 @@
+import time
+from pathlib import Path
+
 import pytest
 from qtpy.QtWidgets import QInputDialog
 
+from napari_emgauss._napari.reconstruct.models.recent import _saved_when
+from napari_emgauss._napari.reconstruct.models.saved import SavedModel
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 
 WAIT_MS = 180_000
@@ -72,3 +77,10 @@ def test_a_model_that_could_not_be_saved_is_told_and_not_closed_without_a_questi
     monkeypatch.setattr(widget.view.models, "agrees", lambda question: "saved nowhere" not in question)
     widget.view.models.close_button.click()
     assert list(open_models(viewer)) == [model]
+
+
+def test_the_list_has_the_time_of_this_year_s_models_and_the_year_of_others():
+    now = time.time()
+    new, old = (SavedModel(Path("a.emgauss"), "a", when, 1) for when in (now, now - 400 * 86400))
+    assert _saved_when(new) == time.strftime("%d %b, %H:%M", time.localtime(now))
+    assert _saved_when(old) == time.strftime("%d %b %Y", time.localtime(old.saved_at))

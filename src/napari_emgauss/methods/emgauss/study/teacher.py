@@ -113,7 +113,13 @@ class MixtureTeacher:
 
     def _source(self, stack: Stack) -> FusedInterpolator:
         whole = replace(stack, contrast=self.contrast)
-        return FusedInterpolator(whole, self.evidence.shares, self.learned, sharpening=self.evidence.sharpening)
+        return FusedInterpolator(
+            whole,
+            self.evidence.shares,
+            self.learned,
+            sharpening=self.evidence.sharpening,
+            learned_below_px=self.evidence.learned_below_px,
+        )
 
     def _predicted(
         self, source: FusedInterpolator, stack: Stack, z: float, learned: FloatArray | None
@@ -133,6 +139,7 @@ class MixtureTeacher:
             "hidden_psnr_db": {name: round(psnr, 3) for name, psnr in self.evidence.psnr_db.items()},
             "n_hidden": self.evidence.n_hidden,
             "sharpening": round(self.evidence.sharpening, 3),
+            "learned_below_px": self.evidence.learned_below_px,
             "thick": self.evidence.expected_mse is not None,
             "prior": self.learned.prior is not None,
         }
@@ -148,6 +155,7 @@ class MixtureTeacher:
             "psnr_db": evidence.psnr_db,
             "n_hidden": evidence.n_hidden,
             "sharpening": evidence.sharpening,
+            "learned_below_px": evidence.learned_below_px,
             "expected_mse": evidence.expected_mse,
             "calibration": [evidence.calibration.base, *evidence.calibration.weights],
         }
@@ -166,6 +174,7 @@ class MixtureTeacher:
                 n_hidden=int(values["n_hidden"]),
                 calibration=Calibration(base=base, weights=tuple(weights)),
                 sharpening=float(values["sharpening"]),
+                learned_below_px=float(values.get("learned_below_px", 0.0)),  # studies of before have none
                 expected_mse=None if expected_mse is None else float(expected_mse),
             )
             learned = Learned(
