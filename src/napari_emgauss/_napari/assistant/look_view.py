@@ -67,7 +67,7 @@ class LookView(QWidget):
         form = form_layout(controls)
         form.addRow("Model", self.models)
         form.addRow("View", row(*self.orientations.values()))
-        form.addRow(self._share_label, self.fade)
+        form.addRow(self._share_label, row(QLabel("before"), self.fade, QLabel("after")))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (
