@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter1d
 
 from napari_emgauss.errors import VolumeError
 from napari_emgauss.phantoms import phantom
@@ -142,3 +142,35 @@ def test_a_bright_pixel_within_reason_is_no_damage(healthy):
     stack = healthy.astype(np.float32)
     stack[AT, 3, 3] = 20 * stack.max()
     assert left_out(inspect(volume(stack))) == ()
+
+
+def two_intensities(seed, *, thickness=6):
+    """Sections of this thickness through black and white: half of the pixels have an extreme value, most blocks one."""
+    field = gaussian_filter(np.random.default_rng(seed).standard_normal((61, 96, 96), np.float32), 8, mode="wrap")
+    return uniform_filter1d(np.where(field > 0, 0.8, 0.2).astype(np.float32), thickness, axis=0)[::6].copy()
+
+
+@pytest.mark.parametrize("seed", [2, 10, 15])
+def test_a_material_of_two_intensities_is_not_torn(seed):
+    assert left_out(inspect(volume(two_intensities(seed)))) == ()
+
+
+def test_a_torn_section_of_two_intensities_is_found():
+    stack = two_intensities(2)
+    stack[AT, 20:45] = -0.5
+    assert left_out(inspect(volume(stack))) == (AT,)
+
+
+def test_sections_of_which_all_are_noise_are_not_blank_but_one_without_noise_is():
+    stack = np.random.default_rng(0).normal(0.5, 0.15, (11, 96, 96)).astype(np.float32)
+    assert not any(q.damage for q in inspect(volume(stack)))
+    stack[AT] = 0.5
+    assert left_out(inspect(volume(stack))) == (AT,)
+
+
+def test_a_section_of_nothing_but_noise_is_blank_among_others(healthy):
+    stack = healthy.astype(np.float32)
+    stack[AT] = np.random.default_rng(0).normal(stack[AT].mean(), 10, stack[AT].shape)
+    qualities = inspect(volume(stack))
+    assert left_out(qualities) == (AT,)
+    assert qualities[AT].damage == ("blank",)

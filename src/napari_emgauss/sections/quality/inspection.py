@@ -52,7 +52,7 @@ class SectionQuality:
 
 @dataclass
 class _Walk:
-    """Similarities of sections that follow each other, blank ones skipped, with the last few at hand."""
+    """Similarities of sections that follow each other, those without a signal skipped, with the last few at hand."""
 
     similarity: dict[tuple[int, int], float] = field(default_factory=dict)
     odd: dict[int, float] = field(default_factory=dict)
@@ -104,7 +104,7 @@ def inspect(
     measured: list[SectionMeasures] = []
     walk = _Walk()
     for index, look in enumerate(_looks(volume, max_side_px, stop or (lambda: False))):
-        if not look.measures.is_blank:
+        if not look.measures.is_faint:
             walk.add(index, look)
         measured.append(look.measures)
         if progress is not None:

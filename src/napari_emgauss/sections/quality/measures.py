@@ -23,6 +23,7 @@ _PATCH_BLUR_PX = 6.0
 _PATCH_SPREADS = 0.5
 _PATCH_SCALES = 4.0
 _TAIL = 0.05
+_FAINT = 2.0
 _WHITE_NOISE_LEFT = 0.141  # what Gaussian blur of σ 2 px leaves of white noise: 1 / (2 σ √π)
 
 
@@ -39,11 +40,18 @@ class SectionMeasures:
     """Share of pixels that have exactly the lowest or highest intensity of the section."""
     flat_share: float
     """Share of 8 × 8 px blocks without any texture."""
-    is_blank: bool
+    is_constant: bool
+    signal: float
+    """Standard deviation of what a blur leaves of the section, where what it leaves of white noise counts as 1."""
     n_unusable_px: int
     """Pixels that are no intensities: NaN, infinite or absurdly far from all others."""
     side_px: float
     """Side of a square as large as the thumbnail."""
+
+    @property
+    def is_faint(self) -> bool:
+        """Whether there is nothing, or so little beside the noise, that it can be compared with no other section."""
+        return self.is_constant or self.signal < _FAINT
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,6 @@ def _look(standard: StandardSection, windows: FloatArray, small: FloatArray, ext
     spread, blurred = float(small.std(dtype=np.float64)), smoothed(small)
     structure, flat_share = float(blurred.std(dtype=np.float64)), _flat_share(small)
     magnitude = max(1e-6 * float(np.abs(small).max()), 1e-30)
-    is_blank = flat_share > 0.9 or structure < max(2 * _WHITE_NOISE_LEFT * float(noise_level(small)), magnitude)
     measures = SectionMeasures(
         mean=standard.centre + scale * float(small.mean(dtype=np.float64)),
         spread=scale * spread,
@@ -118,7 +125,8 @@ def _look(standard: StandardSection, windows: FloatArray, small: FloatArray, ext
         sharpness=_sharpness(windows),
         extreme_share=extremes.share,
         flat_share=flat_share,
-        is_blank=is_blank,
+        is_constant=flat_share > 0.9 or structure < magnitude,
+        signal=structure / max(_WHITE_NOISE_LEFT * float(noise_level(small)), 1e-30),
         n_unusable_px=standard.n_unusable_px,
         side_px=math.sqrt(small.size),
     )
@@ -141,10 +149,10 @@ def odd_share(below: SectionLook, section: SectionLook, above: SectionLook) -> f
 
 
 def _extreme_excess(patches: FloatArray, *others: FloatArray) -> float:
-    tails = np.array([np.quantile(other - np.median(other), (_TAIL, 1 - _TAIL)) for other in others])
-    centred = patches - np.median(patches)
-    shares = float(np.mean(centred < tails[:, 0].min())), float(np.mean(centred > tails[:, 1].max()))
-    share = max(shares)
+    # Where there are two intensities a median jumps between them; that of a difference does not.
+    aligned = [_level_difference(patches, other) + other for other in others]
+    low, high = np.array([np.quantile(other, (_TAIL, 1 - _TAIL)) for other in others]).T[..., None, None]
+    share = max(float(np.all(part, axis=0).mean()) for part in (aligned < low, aligned > high))
     return share if share > _TAIL + CHANCE_PX / math.sqrt(patches.size) else 0.0
 
 
@@ -156,7 +164,9 @@ def _level_difference(first: FloatArray, second: FloatArray) -> FloatArray:
 def _patches(small: FloatArray) -> FloatArray:
     """Set the median and robust spread of an image to 0 and 1, and low-pass it."""
     middle = float(np.median(small))
-    scale = 1.4826 * float(np.median(np.abs(small - middle)))
+    off = np.abs(small - middle)
+    # Of a normal distribution both are its standard deviation; of two intensities the median may be 0.
+    scale = max(1.4826 * float(np.median(off)), 0.5 * 1.2533 * float(off.mean()))
     return np.asarray(gaussian_filter((small - middle) / (scale or 1.0), _PATCH_BLUR_PX), np.float32)
 
 

@@ -23,6 +23,7 @@ _LOG_SHARPNESS = 0.45  # a Gaussian blur of σ 1 px
 _TORN_SHARE = 0.02
 _SATURATED_SHARE = 0.05
 _UNUSABLE_SATURATED_SHARE = 0.5
+_BLANK_SHARE = 0.6  # of the signal that the stack's sections usually have: where none has any, noise is the material
 _UNLIKE = 0.1  # correlation; more in small fields, where chance plays a larger part
 _SWAPPED_CHANCE = 0.4
 _END_SHARE = 0.5
@@ -58,17 +59,19 @@ def judge(
         Share of a kept section that is unlike both neighbours in brightness.
     """
     found: list[list[Verdict]] = [[] for _ in sections]
+    usual = float(np.median([section.signal for section in sections if not section.is_constant] or [0.0]))
     for index, section in enumerate(sections):
-        if section.is_blank:
+        if section.is_constant or (section.is_faint and section.signal < _BLANK_SHARE * usual):
             found[index].append(Verdict(BLANK, CLEAR, unusable=True))
         if section.n_unusable_px:
             found[index].append(Verdict(NO_INTENSITIES, CLEAR, unusable=True))
     chosen = [sections[index] for index in kept]
     chance = CHANCE_PX / min((section.side_px for section in chosen), default=math.inf)
-    for at, (index, section) in enumerate(zip(kept, chosen, strict=True)):
-        found[index] += _torn_or_saturated(section, odd.get(index, 0.0), chosen)
+    for at, index in enumerate(kept):
         found[index] += _unlike(kept, at, similarity, max(_UNLIKE, chance))
-    for rule in (_brightness, _contrast, _noise, _sharpness):
+    for index, verdict in zip(kept, _torn(chosen, [odd.get(index, 0.0) for index in kept]), strict=True):
+        found[index].append(verdict)
+    for rule in (_saturated, _brightness, _contrast, _noise, _sharpness):
         for index, verdict in zip(kept, rule(chosen), strict=True):
             found[index].append(verdict)
     for first in _swapped(kept, similarity, _SWAPPED_CHANCE * chance):
@@ -77,15 +80,25 @@ def judge(
     return found
 
 
-def _torn_or_saturated(section: SectionMeasures, odd: float, others: Sequence[SectionMeasures]) -> list[Verdict]:
-    flat = section.flat_share - float(np.median([s.flat_share for s in others]))
-    share = max(odd, flat)
-    extreme = section.extreme_share - float(np.median([s.extreme_share for s in others]))
-    torn = Verdict(f"torn or folded: {100 * share:.0f} % of the section", share / _TORN_SHARE, unusable=True)
-    if torn.score >= 1:
-        return [torn]
-    words = f"saturated: {100 * section.extreme_share:.0f} % of the section"
-    return [torn, Verdict(words, extreme / _SATURATED_SHARE, unusable=extreme >= _UNUSABLE_SATURATED_SHARE)]
+def _torn(sections: Sequence[SectionMeasures], odd: Sequence[float]) -> list[Verdict]:
+    flat = [section.flat_share for section in sections]
+    found = []
+    for shares in (odd, flat):
+        above = shares - np.median(shares or [0.0])
+        found.append(list(zip(_deviations(shares, _TORN_SHARE), above, strict=True)))
+    return [
+        Verdict(f"torn or folded: {100 * share:.0f} % of the section", score, unusable=True)
+        for score, share in map(max, *found)
+    ]
+
+
+def _saturated(sections: Sequence[SectionMeasures]) -> list[Verdict]:
+    shares = [section.extreme_share for section in sections]
+    above = shares - np.median(shares or [0.0])
+    return [
+        Verdict(f"saturated: {100 * share:.0f} % of the section", score, unusable=excess >= _UNUSABLE_SATURATED_SHARE)
+        for share, score, excess in zip(shares, _deviations(shares, _SATURATED_SHARE), above, strict=True)
+    ]
 
 
 def _unlike(
