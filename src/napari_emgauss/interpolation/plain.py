@@ -228,6 +228,11 @@ def both_flows(below: FloatArray, above: FloatArray, *, halved: bool = False) ->
     return up, down
 
 
+def one_flow(start: FloatArray, end: FloatArray) -> FloatArray:
+    """Return the flow from ``start`` to ``end``, images (Y, X) in any intensity unit; see `optical_flow`."""
+    return optical_flow(*_as_bytes(start, end))
+
+
 def optical_flow(start: npt.NDArray[np.uint8], end: npt.NDArray[np.uint8]) -> FloatArray:
     """Return the displacement (Y, X, 2) in px as (y, x) of each pixel from ``start`` to ``end`` (Farnebäck 2003)."""
     unused = np.empty((*start.shape, 2), np.float32)

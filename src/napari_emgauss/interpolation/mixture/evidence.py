@@ -24,6 +24,7 @@ from napari_emgauss.interpolation.mixture.fusion import (
     joined,
     learned_detail,
 )
+from napari_emgauss.interpolation.mixture.motion import MotionEvidence
 from napari_emgauss.interpolation.mixture.shares import best_shares, error_products, evened, likely_mse, likely_shares
 from napari_emgauss.interpolation.mixture.texture import fit_texture
 from napari_emgauss.interpolation.mixture.transfer import Around, Middle, expected_products
@@ -103,10 +104,11 @@ def gather_evidence(
     continue as a network thinks, it fits the hidden sections badly and loses its share. The lateral network has seen
     the hidden sections themselves, but only their rows: nothing of what lies above or below.
 
-    What is best at twice the distance may be bad at the distance itself. So the texture of the stack, if one fits,
-    tells what is to be expected there (`expected_products`). Shares are those that should be best there if the others
-    are worse than a plain candidate; or if sections are so thick that neighbours touch, which those at twice the
-    distance do not.
+    What is best at twice the distance may be bad at the distance itself. Flow may lose a motion across twice the
+    distance that it follows across the distance itself: then shares are mended (`MotionEvidence`). And the texture of
+    the stack, if one fits, tells what is to be expected there (`expected_products`): shares are those that should be
+    best there if the others are worse than a plain candidate; or if sections are so thick that neighbours touch, which
+    those at twice the distance do not.
 
     Parameters
     ----------
@@ -139,11 +141,13 @@ def gather_evidence(
     total = sum(map(len, hidden))
     gram, variance, far = np.zeros((len(names), len(names))), 0.0, list[npt.NDArray[np.float64]]()
     samples: list[tuple[FloatArray, FloatArray]] = []
+    motion = MotionEvidence(names)
     for stack, index, parts in chain.from_iterable(map(_predicted, stacks, hidden, repeat(learned))):
         around = stack.sections[index - 1 : index + 2]
         gram += error_products([parts[name] for name in names], around[1])
         variance += float(around[1].var())
         samples.append((_centre(np.stack([parts[name] for name in names])), _centre(around)))
+        motion.see(replace(stack, sections=_centre(stack.sections)), index, samples[-1][0])
         start, gap = _half(index)
         neighbours = Around.of(Stack(_centre(stack.sections[start::2]), stack.factor), gap)
         far.append(neighbours.against_linear([*samples[-1][0], samples[-1][1][1]]))
@@ -160,6 +164,7 @@ def gather_evidence(
         shares[plain] = best_shares(gram[np.ix_(plain, plain)])
     if lateral is not None:
         shares = evened(shares, gram, names)
+    shares = motion.mended(shares)
     expected_mse = None
     if len(far) >= FEWEST and not (should_stop is not None and should_stop()):
         shares, expected_mse = _at_the_distance(stacks, nearby, np.mean(far, 0), shares, known=known)
