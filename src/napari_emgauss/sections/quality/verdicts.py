@@ -84,7 +84,7 @@ def _torn(sections: Sequence[SectionMeasures], odd: Sequence[float]) -> list[Ver
     flat = [section.flat_share for section in sections]
     found = []
     for shares in (odd, flat):
-        above = shares - np.median(shares or [0.0])
+        above = np.subtract(shares, np.median(shares or [0.0]))
         found.append(list(zip(_deviations(shares, _TORN_SHARE), above, strict=True)))
     return [
         Verdict(f"torn or folded: {100 * share:.0f} % of the section", score, unusable=True)
@@ -94,7 +94,7 @@ def _torn(sections: Sequence[SectionMeasures], odd: Sequence[float]) -> list[Ver
 
 def _saturated(sections: Sequence[SectionMeasures]) -> list[Verdict]:
     shares = [section.extreme_share for section in sections]
-    above = shares - np.median(shares or [0.0])
+    above = np.subtract(shares, np.median(shares or [0.0]))
     return [
         Verdict(f"saturated: {100 * share:.0f} % of the section", score, unusable=excess >= _UNUSABLE_SATURATED_SHARE)
         for share, score, excess in zip(shares, _deviations(shares, _SATURATED_SHARE), above, strict=True)
