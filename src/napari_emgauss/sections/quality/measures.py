@@ -23,7 +23,7 @@ _PATCH_BLUR_PX = 6.0
 _PATCH_SPREADS = 0.5
 _PATCH_SCALES = 4.0
 _TAIL = 0.05
-_FAINT = 2.0
+_FAINT = 2.0  # times what is left of white noise
 _WHITE_NOISE_LEFT = 0.141  # what Gaussian blur of σ 2 px leaves of white noise: 1 / (2 σ √π)
 
 

@@ -69,9 +69,10 @@ def judge(
     chance = CHANCE_PX / min((section.side_px for section in chosen), default=math.inf)
     for at, index in enumerate(kept):
         found[index] += _unlike(kept, at, similarity, max(_UNLIKE, chance))
-    for index, verdict in zip(kept, _torn(chosen, [odd.get(index, 0.0) for index in kept]), strict=True):
-        found[index].append(verdict)
-    for rule in (_saturated, _brightness, _contrast, _noise, _sharpness):
+    torn = _torn(chosen, [odd.get(index, 0.0) for index in kept])
+    for index, *verdicts in zip(kept, torn, _saturated(chosen), strict=True):
+        found[index] += verdicts[:1] if verdicts[0].score >= 1 else verdicts
+    for rule in (_brightness, _contrast, _noise, _sharpness):
         for index, verdict in zip(kept, rule(chosen), strict=True):
             found[index].append(verdict)
     for first in _swapped(kept, similarity, _SWAPPED_CHANCE * chance):
@@ -96,7 +97,7 @@ def _saturated(sections: Sequence[SectionMeasures]) -> list[Verdict]:
     shares = [section.extreme_share for section in sections]
     above = np.subtract(shares, np.median(shares or [0.0]))
     return [
-        Verdict(f"saturated: {100 * share:.0f} % of the section", score, unusable=excess >= _UNUSABLE_SATURATED_SHARE)
+        Verdict(f"saturated: {100 * share:.0f} % of the section", score, bool(excess >= _UNUSABLE_SATURATED_SHARE))
         for share, score, excess in zip(shares, _deviations(shares, _SATURATED_SHARE), above, strict=True)
     ]
 
