@@ -24,7 +24,7 @@ from napari_emgauss.interpolation.mixture.fusion import (
     joined,
     learned_detail,
 )
-from napari_emgauss.interpolation.mixture.motion import MotionEvidence
+from napari_emgauss.interpolation.mixture.motion import SteadyMotion
 from napari_emgauss.interpolation.mixture.shares import best_shares, error_products, evened, likely_mse, likely_shares
 from napari_emgauss.interpolation.mixture.texture import fit_texture
 from napari_emgauss.interpolation.mixture.transfer import Around, Middle, expected_products
@@ -105,7 +105,7 @@ def gather_evidence(
     the hidden sections themselves, but only their rows: nothing of what lies above or below.
 
     What is best at twice the distance may be bad at the distance itself. Flow may lose a motion across twice the
-    distance that it follows across the distance itself: then shares are mended (`MotionEvidence`). And the texture of
+    distance that it follows across the distance itself: then shares are mended (`SteadyMotion`). And the texture of
     the stack, if one fits, tells what is to be expected there (`expected_products`): shares are those that should be
     best there if the others are worse than a plain candidate; or if sections are so thick that neighbours touch, which
     those at twice the distance do not.
@@ -141,7 +141,7 @@ def gather_evidence(
     total = sum(map(len, hidden))
     gram, variance, far = np.zeros((len(names), len(names))), 0.0, list[npt.NDArray[np.float64]]()
     samples: list[tuple[FloatArray, FloatArray]] = []
-    motion = MotionEvidence(names)
+    motion = SteadyMotion(names)
     for stack, index, parts in chain.from_iterable(map(_predicted, stacks, hidden, repeat(learned))):
         around = stack.sections[index - 1 : index + 2]
         gram += error_products([parts[name] for name in names], around[1])

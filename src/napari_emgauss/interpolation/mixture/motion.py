@@ -23,7 +23,7 @@ LOST = 0.5
 """Motion is lost if with the motion of neighbours flow has less than this share of its squared error."""
 
 
-class MotionEvidence:
+class SteadyMotion:
     """Hidden sections as flow predicts them with the motion of neighbours.
 
     Parameters
