@@ -176,6 +176,27 @@ def test_without_workers_a_stop_ends_at_once_and_processes_of_this_machine_are_s
     assert any("anew" in event.message for event in events if isinstance(event, Notice))
 
 
+def test_workers_of_this_machine_are_never_without_work_for_the_memory_of_their_libraries(cluster):
+    def fraction(dask_worker):
+        return dask_worker.memory_manager.memory_pause_fraction
+
+    assert set(cluster.run(fraction).values()) == {False}
+
+
+def test_workers_that_get_no_more_work_for_their_memory_are_told_of_once(cluster, undisturbed, tmp_path, monkeypatch):
+    known = cluster.scheduler_info
+
+    def paused(**options):
+        workers = known(**options)["workers"]
+        return {"workers": {address: {**worker, "status": "paused"} for address, worker in workers.items()}}
+
+    monkeypatch.setattr(cluster, "scheduler_info", paused)
+    monkeypatch.setattr(dask, "ALONE_S", 0.0)
+    events = []
+    assert same(models(share(cluster, toy(), tmp_path, emit=events.append)), undisturbed)
+    assert sum("give workers more memory" in event.message for event in events if isinstance(event, Notice)) == 1
+
+
 def test_a_scheduler_that_goes_while_it_is_asked_is_told_of_in_words(cluster, undisturbed, tmp_path, monkeypatch):
     def gone(*args, **kwargs):
         raise CommClosedError("in <TCP (closed) ConnectionPool.gather>")

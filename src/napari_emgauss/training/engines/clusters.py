@@ -83,7 +83,12 @@ def local_cluster(n_workers: int, *, memory_bytes: int | None = None, gpu: bool 
     with (
         tempfile.TemporaryDirectory(prefix="napari-emgauss-") as scratch,
         dask.config.set(
-            {"distributed.nanny.pre-spawn-environ": environment, "distributed.worker.profile.enabled": False}
+            {
+                "distributed.nanny.pre-spawn-environ": environment,
+                "distributed.worker.profile.enabled": False,
+                # What a worker holds is libraries: it would be given no block as long as it holds them.
+                "distributed.worker.memory.pause": False,
+            }
         ),
         _deaf_to_the_terminal(
             partial(

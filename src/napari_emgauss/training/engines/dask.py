@@ -142,8 +142,8 @@ class _ClusterRun:
         self.name = secrets.token_hex(4)
         self.n_sent = self.window = 0
         self.n_threads = 0
-        self.alone_since = self.begun
-        self.told_alone = False
+        self.alone_since = self.unpaused_at = self.begun
+        self.told_alone = self.told_full = False
         self.paused = False
 
     def all_blocks(self) -> FinishReason:
@@ -227,6 +227,11 @@ class _ClusterRun:
             raise WorkersLostError(_LOST)
         workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         self.n_threads = sum(worker["nthreads"] for worker in workers)
+        if not workers or any(worker["status"] != "paused" for worker in workers):
+            self.unpaused_at = now
+        elif now - self.unpaused_at > ALONE_S and not self.told_full:
+            self.told_full = True
+            self.emit(Notice(message=_FULL))
         # No block waits at a worker: Dask would take it for a cause when that dies.
         self.window = max(self.n_threads, 1)
         if self.n_threads:
@@ -351,6 +356,10 @@ class _ClusterRun:
         self.emit(Finished(reason=reason, iteration=made, seconds=seconds, message=message))
 
 
+_FULL = (
+    "All workers take so much of the memory that they may that Dask gives them no block. If this stays so, stop "
+    "and give workers more memory (--memory-limit), or set distributed.worker.memory.pause to false in Dask's settings."
+)
 _LOST = (
     "the connection to the scheduler was lost. What is done is kept in the job's folder: start the scheduler and run "
     "again."
