@@ -8,7 +8,7 @@ import napari_emgauss as eg
 from napari_emgauss._napari.assistant.linked_cursor import OVERLAY
 from napari_emgauss._napari.assistant.widget import AssistantWidget
 from napari_emgauss._napari.training.steps import Step
-from napari_emgauss._napari.viewer.layers import LayerPlacement, grid_of, stack_of
+from napari_emgauss._napari.viewer.layers import LayerPlacement, camera_of, grid_of, stack_of
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss._napari.viewer.regions import IN_VIEW, WHOLE
 from napari_emgauss.methods.emgauss import PRESETS
@@ -57,6 +57,8 @@ def test_it_leads_from_the_stack_over_the_training_to_the_look(assistant, viewer
     assert assistant.look.layer.visible
     view.bar.buttons[Step.EXPORT].click()
     assert assistant.export.model is assistant.look.model
+    assistant.export.start()
+    qtbot.waitUntil(lambda: "Exported." in view.bar.next.text(), timeout=WAIT_MS)
     open_models(viewer).remove(assistant.look.model)
     assert view.step is Step.STACK
 
@@ -84,6 +86,18 @@ def test_before_and_after_are_a_key_apart_and_the_canvas_is_left_as_it_was(looki
     assert (grid_of(viewer).enabled, layer.opacity) == (False, 1.0)
     assert OVERLAY not in viewer.canvas.overlays
     assert all(str(key) != "B" for key in viewer.keymap)
+
+
+def test_from_the_side_the_cut_goes_through_the_middle_of_what_is_in_view(looking, viewer):
+    (_, y0, x0), (_, y1, x1) = looking.look.layer.extent.world
+    _, dy, dx = looking.look.layer.scale
+    y, x = 0.3 * y0 + 0.7 * y1, 0.8 * x0 + 0.2 * x1
+    camera_of(viewer).center = (0, y, x)
+    looking.view.look.orientations["xz"].click()
+    assert viewer.dims.point[1] == pytest.approx(y, abs=dy)
+    camera_of(viewer).center = (0, 0, x1 + 1e6)
+    looking.view.look.orientations["yz"].click()
+    assert viewer.dims.point[2] == pytest.approx(x1, abs=dx)
 
 
 def test_opening_it_again_shows_the_one_that_is_open(make_napari_viewer):

@@ -44,6 +44,7 @@ def test_a_step_is_open_when_it_makes_sense(situation, opened):
         (TRIED, Step.LOOK, "Train on the whole stack"),
         (DONE, Step.LOOK, "Export"),
         (DONE, Step.EXPORT, "press Export"),
+        (Situation(has_stack=True, n_models=1, exported=True), Step.EXPORT, "Exported."),
     ],
 )
 def test_a_line_says_what_comes_next(situation, step, word):

@@ -47,11 +47,11 @@ def test_what_is_on_the_grid_has_its_spacing_units_and_size(viewer, pixels):
 
 def test_the_pixels_stay_on_the_canvas_while_the_scale_changes(viewer, stack):
     layer = viewer.add_image(np.asarray(stack.data))
-    viewer.dims.set_point(0, 3)
+    viewer.dims.point = (3, 12, 7)
     viewer.scene.camera.center, viewer.scene.camera.zoom = (0, 20, 10), 4
     viewer.add_labels(np.zeros(stack.shape, int))
     give_voxel_size(viewer, layer, (48, 8, 8))
-    assert viewer.dims.point[0] == pytest.approx(3 * 48)
+    assert viewer.dims.point == pytest.approx((3 * 48, 12 * 8, 7 * 8))
     assert viewer.scene.camera.center[-2:] == pytest.approx((160, 80))
     assert viewer.scene.camera.zoom == pytest.approx(0.5)
 

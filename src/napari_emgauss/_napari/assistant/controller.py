@@ -46,8 +46,11 @@ class AssistantController:
         self._viewer, self._models = viewer, models
         self._was_training = False
         self._newest_before: OpenModel | None = None
+        self._exported: OpenModel | None = None
+        """The newest model when something was exported."""
         self._connections = Connections(view)
         view.step_wanted.connect(self.go_to)
+        view.export.exported.connect(self._on_exported)
         self._connections.connect(self.reconstruct.changed, self._follow)
         for signal in (models.added, models.removed):
             self._connections.connect(signal, self._tell)
@@ -77,6 +80,7 @@ class AssistantController:
             part_chosen=self.view.reconstruct.stack.part.item != WHOLE,
             training=self.reconstruct.run is not None,
             n_models=sum(model.has_sections for model in self._models),
+            exported=newest is not None and newest is self._exported,
             of_part=newest is not None and source is not None and _shape(source) != newest.reconstruction.shape,
         )
 
@@ -102,6 +106,10 @@ class AssistantController:
             self.go_to(self.view.step if self.view.step in PARTS else Step.TRAIN)
         elif before and not self._was_training and self.view.step in PARTS:
             self.go_to(self.view.step if self._models.newest is self._newest_before else Step.LOOK)
+        self._tell()
+
+    def _on_exported(self) -> None:
+        self._exported = self._models.newest
         self._tell()
 
     def _tell(self, _: Any = None) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from napari_emgauss._napari.assistant.curtain import Curtain
 from napari_emgauss._napari.assistant.linked_cursor import LinkedCursor
 from napari_emgauss._napari.assistant.look_view import LookView
@@ -12,7 +14,7 @@ from napari_emgauss._napari.compare.plain_layer import PlainLayer
 from napari_emgauss._napari.compare.scoring import Scoring
 from napari_emgauss._napari.controls.connections import Connections
 from napari_emgauss._napari.viewer.isotropic import add_isotropic, isotropic_layer_of
-from napari_emgauss._napari.viewer.layers import fit_to_view, grid_of
+from napari_emgauss._napari.viewer.layers import camera_of, fit_to_view, grid_of
 from napari_emgauss._napari.viewer.model_list import ModelList
 from napari_emgauss._napari.viewer.models import OpenModel, OpenModels
 from napari_emgauss._napari.viewer.regions import look_at
@@ -87,12 +89,23 @@ class LookController:
             self._reset()
 
     def turn(self, orientation: str) -> None:
-        """Show the canvas in one of `AXES`."""
+        """Show the canvas in one of `AXES`, cut through the middle of what is in view."""
         dims = self._viewer.dims
         if dims.ndim >= 3:
             before = dims.ndim - 3
+            order = (*range(before), *(before + axis for axis in AXES[orientation]))
+            self._cut_in_the_middle(order[before])
             dims.ndisplay = 2
-            dims.order = (*range(before), *(before + axis for axis in AXES[orientation]))
+            dims.order = order
+
+    def _cut_in_the_middle(self, axis: int) -> None:
+        """Move the slider of an axis that is displayed to the middle of what is in view of the reconstruction."""
+        dims, layer = self._viewer.dims, self.layer
+        if layer is None or dims.ndisplay != 2 or axis not in dims.displayed or grid_of(self._viewer).enabled:
+            return
+        middle = camera_of(self._viewer).center[-2:][dims.displayed.index(axis)]
+        low, high = layer.extent.world[:, axis - dims.ndim]
+        dims.set_point(axis, float(np.clip(middle, low, high)))
 
     def show_original(self, original: bool) -> None:
         """Hide what was reconstructed, or show it again."""

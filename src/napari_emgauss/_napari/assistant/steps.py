@@ -21,6 +21,8 @@ class Situation:
     training: bool = False
     n_models: int = 0
     """Models and drafts that are open."""
+    exported: bool = False
+    """Whether something was exported since there was a new model."""
     of_part: bool = False
     """Whether the newest model is of a part of a stack."""
 
@@ -47,6 +49,8 @@ class Situation:
         return "Press Train to learn the whole stack; you can go on working."
 
     def _after_training(self, step: Step) -> str:
+        if step is Step.EXPORT and self.exported:
+            return "Exported. Go on with the layer or the file, or export another part or size."
         if step is Step.EXPORT:
             return "Choose a layer, a file, or both, and press Export."
         if self.training:

@@ -123,6 +123,7 @@ class ExportController:
         if exported.path is not None:
             made.append(str(exported.path))
         self.view.status.setText(f"Made {' and '.join(made)} in {format_duration(exported.seconds)}.")
+        self.view.exported.emit()
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, WriteCancelled):

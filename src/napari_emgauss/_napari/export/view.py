@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from napari_emgauss._napari.controls.elements import button, text_label, title
@@ -13,7 +13,9 @@ SPACING_PX = 6
 
 
 class ExportView(QWidget):
-    """Everything in the dock."""
+    """Everything in the dock. ``exported`` tells that an export has come to its end."""
+
+    exported = Signal()
 
     def __init__(self) -> None:
         super().__init__()

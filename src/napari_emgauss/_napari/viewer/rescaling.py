@@ -65,12 +65,13 @@ def _same_view(viewer: Any, layer: Any, followers: Sequence[Any]) -> Iterator[No
         return
     camera, dims = camera_of(viewer), viewer.dims
     shown = list(dims.displayed)
-    centre = np.array(dims.point, float)
+    point = np.array(dims.point, float)
+    centre = point.copy()
     centre[shown] = camera.center[-len(shown) :]
-    pixel = (centre - layer.translate) / layer.scale
+    point, centre = ((place - layer.translate) / layer.scale for place in (point, centre))
     width_px = layer.scale[-1]
     yield
-    centre = pixel * layer.scale + layer.translate
-    dims.point = tuple(centre[k] if k not in shown else dims.point[k] for k in range(dims.ndim))
+    point, centre = (pixel * layer.scale + layer.translate for pixel in (point, centre))
+    dims.point = tuple(point)
     camera.center = (*camera.center[: -len(shown)], *centre[shown])
     camera.zoom *= width_px / layer.scale[-1]
