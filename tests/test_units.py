@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_emgauss.units import format_bytes, format_duration, length_nm, nm_per_unit
+from napari_emgauss.units import about_duration, format_bytes, format_duration, length_nm, nm_per_unit
 
 SPELLINGS = {
     0.1: ["Å", "\u212b", "angstrom", "Angstrom", "angstroms"],
@@ -73,3 +73,4 @@ def test_bytes_are_read_with_three_digits(n, text):
 )
 def test_a_duration_is_read_in_one_or_two_units(seconds, text):
     assert format_duration(seconds) == text
+    assert about_duration(seconds) == (text if text.startswith("under") else f"about {text}")

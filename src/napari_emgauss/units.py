@@ -61,3 +61,9 @@ def format_duration(seconds: float) -> str:
         return f"{s // 60} min {s % 60} s"
     minutes = round(s / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def about_duration(seconds: float) -> str:
+    """Return an estimate like 'under 1 s', or 'about 45 s'."""
+    text = format_duration(seconds)
+    return text if text.startswith("under") else f"about {text}"

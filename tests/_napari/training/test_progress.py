@@ -33,7 +33,7 @@ def test_what_comes_before_the_learning_does_not_promise_an_early_end(stage, nam
     short = {"stage": stage, "n_blocks": 1, "scores": {}, "seconds_left": 0.3}
     assert describe(progress(**short), least_left_s=42) == f"Step {named} · about 42 s left"
     assert describe(progress(seconds_left=0.3), least_left_s=42).startswith(
-        "Step 3 of 4: Learning · part 2 of 3 · about u"
+        "Step 3 of 4: Learning · part 2 of 3 · under 1 s left"
     )
 
 

@@ -25,7 +25,7 @@ from napari_emgauss.errors import DiskSpaceError, OutOfMemoryError
 from napari_emgauss.io import WriteCancelled
 from napari_emgauss.resampling.export import Exported, check_room, expected_seconds
 from napari_emgauss.resampling.planes import Planes
-from napari_emgauss.units import format_bytes, format_duration
+from napari_emgauss.units import about_duration, format_bytes, format_duration
 
 SETTLED_MS = 250
 """The summary waits so long for the last of many changes."""
@@ -190,7 +190,7 @@ class ExportController:
         key = (part.source, part.region, part.voxel_size_nm[1:], part.dtype.name)
         if key in self._seconds:
             seconds = expected_seconds(part, self._seconds[key], path)
-            took = format_duration(seconds) if seconds < 0.5 else f"about {format_duration(seconds)}"
+            took = about_duration(seconds)
         else:
             took = "measuring the time…"
             self._measure(key, part)

@@ -6,7 +6,7 @@ import socket
 import time
 
 from napari_emgauss.io.jobs import BlockState, JobState, JobStatus, LogEntry
-from napari_emgauss.units import format_duration
+from napari_emgauss.units import about_duration, format_duration
 
 NO_MODEL = (
     "The folder has no model yet; 'Resume' writes it, if the command that began the job has not done so elsewhere."
@@ -47,7 +47,7 @@ def describe(status: JobStatus, *, error: str = "", has_model: bool = True) -> s
         case JobState.RUNNING if done + n_failed == n:
             return f"Running{at}. All blocks are trained; the model is being written."
         case JobState.RUNNING:
-            left = f", about {format_duration(status.seconds_left)} left" if status.seconds_left else ""
+            left = f", {about_duration(status.seconds_left)} left" if status.seconds_left else ""
             return f"Running{at}: {so_far}{left}. {failed}".strip()
         case JobState.PAUSED:
             held = " Workers hold within seconds and keep their memory; 'Stop and keep' gives it back."

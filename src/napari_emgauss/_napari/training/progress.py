@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from napari_emgauss._types import Triple
 from napari_emgauss.methods.emgauss.objective import REFINING as REFINING
 from napari_emgauss.training import Control, Preview, Progress
-from napari_emgauss.units import format_duration
+from napari_emgauss.units import about_duration
 
 SAME_Z = 1e-3
 STAGE_NAMES = {
@@ -86,7 +86,7 @@ def describe(progress: Progress, *, least_left_s: float = 0.0) -> str:
     if progress.stage in BEFORE_LEARNING:
         left_s = max(left_s, least_left_s)
     step = f"Step {STEPS[progress.stage]} of 4: " if progress.stage in STEPS else ""
-    return f"{step}{stage}{block} · about {format_duration(left_s)} left{gaussians}"
+    return f"{step}{stage}{block} · {about_duration(left_s)} left{gaussians}"
 
 
 def origin_of(preview: Preview) -> Triple:
