@@ -6,11 +6,13 @@ import threading
 import time
 
 import numpy as np
+import psutil
 import pytest
 
 from napari_emgauss.runtime.memory import (
     MemoryMeter,
     available_bytes,
+    give_back_freed,
     is_out_of_memory,
     process_limit_bytes,
     process_peak_mib,
@@ -89,3 +91,31 @@ def test_what_one_process_has_taken_of_its_limit_is_not_taken_from_others(monkey
     monkeypatch.setattr("resource.getrlimit", lambda kind: (2**30, 2**30))
     assert process_limit_bytes() == 2**30
     assert available_bytes() < 2**30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits are Linux's")
+def test_threads_reserve_little_where_the_address_space_is_limited():
+    program = (
+        "import resource, sys, threading\nimport numpy as np\n"
+        "from napari_emgauss.runtime.memory import spare_address_space\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))\nspare_address_space()\n"
+        "together = threading.Barrier(13)\n"
+        "def hold():\n    kept = [bytearray(5000) for _ in range(100)]\n    together.wait()\n    together.wait()\n"
+        "for _ in range(12):\n    threading.Thread(target=hold).start()\n"
+        "together.wait()\n"
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmSize')))\n"
+        "together.wait()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(ran.stdout) < 600_000  # kB; 12 arenas take 800 MB more
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="malloc is glibc's")
+def test_what_was_freed_below_what_is_still_used_is_given_back():
+    kept = [bytearray(3000) for _ in range(40_000)]
+    last = kept.pop()
+    kept.clear()
+    before = psutil.Process().memory_info().rss
+    give_back_freed()
+    assert before - psutil.Process().memory_info().rss > 80e6
+    assert len(last) == 3000

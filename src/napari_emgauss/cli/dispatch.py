@@ -62,7 +62,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return OK if end.code in (0, None) else USAGE
     from napari_emgauss.io import WriteCancelled, WritePaused
+    from napari_emgauss.runtime.memory import spare_address_space
 
+    spare_address_space()
     try:
         return command.run()
     except WritePaused as paused:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import os
 import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +18,8 @@ import psutil
 from napari_emgauss.runtime.control_group import control_group_bytes
 
 MIB = 2**20
+_ARENAS = -8
+"""What glibc's ``mallopt`` knows as M_ARENA_MAX."""
 _SAYS_SO = re.compile(
     r"out of memory|(can't|cannot) allocate memory|not enough memory|bad_alloc|insufficient memory|failed to allocate"
     # What oneDNN says for want of memory; of a primitive's descriptor it says so for what it does not support.
@@ -52,6 +56,30 @@ def free_bytes() -> int:
 def process_limit_bytes() -> int:
     """Return what each process of this one may take by limits of its own (``ulimit``), whatever others take."""
     return min(_own_limits()) if sys.platform == "linux" else sys.maxsize
+
+
+def spare_address_space() -> None:
+    """Have all threads allocate from one arena, in workers too, where the address space is limited (``ulimit -v``).
+
+    Each thread would reserve 64 MB of the address space for itself, hardly any of which it uses.
+    """
+    if sys.platform == "linux" and _own_limits()[0] < sys.maxsize:
+        os.environ.setdefault("MALLOC_ARENA_MAX", "1")
+        with suppress(AttributeError):  # of other libraries than glibc
+            ctypes.CDLL(None).mallopt(_ARENAS, 1)
+
+
+def give_back_freed() -> None:
+    """Return to the system what malloc keeps of what was freed: for other processes, before they are started."""
+    gc.collect()
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # of other libraries than glibc
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def shared_bytes() -> int:
+    """Return what this process has in memory of files, libraries above all: to others that use them it costs nothing."""
+    return int(psutil.Process().memory_info().shared) if sys.platform == "linux" else 0
 
 
 def _own_limits() -> tuple[int, int]:

@@ -52,8 +52,8 @@ def test_options_that_make_no_sense_are_refused(options, said, tmp_path):
 
 
 def test_workers_that_memory_has_no_room_for_are_refused_before_anything_is_done(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_emgauss.training.engines.clusters.free_bytes", lambda: 1_300_000_000)
-    told = "each of 2 workers may take 585 MB of memory, and needs at least 629 MB; 1.3 GB are free. Use fewer"
+    monkeypatch.setattr("napari_emgauss.training.engines.clusters.free_bytes", lambda: 800_000_000)
+    told = "each of 2 workers may take 360 MB of memory, and needs at least 419 MB; 800 MB are free. Use fewer"
     with (
         pytest.raises(OutOfMemoryError, match=told),
         workers(2, scheduler=None, cluster=None, job=tmp_path, gpu=False),

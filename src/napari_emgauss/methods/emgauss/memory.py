@@ -9,6 +9,7 @@ from napari_emgauss.blocks import Block
 from napari_emgauss.errors import OutOfMemoryError
 from napari_emgauss.methods.emgauss.setup import Setup
 from napari_emgauss.runtime.memory import available_bytes
+from napari_emgauss.units import format_bytes
 
 LIBRARIES_BYTES = 190 * 2**20
 """Taken by the first training of a process, whatever its size: the network, and what libraries set up to run it."""
@@ -87,6 +88,6 @@ def check_memory(setup: Setup, *, keeps_models: bool = True) -> None:
     need, free = estimate_memory_bytes(setup, keeps_models=keeps_models), available_bytes()
     if setup.device.type == "cpu" and need > free:
         raise OutOfMemoryError(
-            f"training needs about {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free. "
+            f"training needs about {format_bytes(need)} of memory and {format_bytes(free)} are free. "
             "Use smaller tiles (tile_px), a larger spacing_px, or a part of the stack."
         )

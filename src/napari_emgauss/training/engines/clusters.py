@@ -20,7 +20,7 @@ from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from distributed.utils import silence_logging_cmgr
 
 from napari_emgauss.errors import BackendUnavailableError, ConfigError, OutOfMemoryError
-from napari_emgauss.runtime.memory import free_bytes, process_limit_bytes
+from napari_emgauss.runtime.memory import free_bytes, give_back_freed, process_limit_bytes, shared_bytes
 from napari_emgauss.runtime.threads import set_threads, usable_cores
 from napari_emgauss.units import format_bytes
 
@@ -30,8 +30,8 @@ GPU = "GPU"
 """Resource of workers that have a GPU."""
 MEMORY_SHARE = 0.9
 """Workers of this machine may take this share of what is available, together."""
-LEAST_WORKER_BYTES = 600 * 2**20
-"""Less than this is too little for any block: libraries take two thirds of it."""
+LEAST_WORKER_BYTES = 400 * 2**20
+"""Less than this is too little for any block: libraries take half of it."""
 MOST_WORKERS = 4096
 START_TIMEOUT_S = 60
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -77,7 +77,9 @@ def local_cluster(n_workers: int, *, memory_bytes: int | None = None, gpu: bool 
         So many do not fit.
     """
     check_workers(n_workers)
-    share_bytes = memory_bytes or worker_bytes(n_workers)
+    give_back_freed()
+    # What Dask counts includes what workers share with this process.
+    limit = memory_bytes or worker_bytes(n_workers) + shared_bytes()
     n_threads = max(1, usable_cores() // n_workers)
     environment = {**dict.fromkeys(_THREAD_VARIABLES, str(n_threads)), "MALLOC_TRIM_THRESHOLD_": "65536"}
     with (
@@ -99,7 +101,7 @@ def local_cluster(n_workers: int, *, memory_bytes: int | None = None, gpu: bool 
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": False},
-                memory_limit=share_bytes,
+                memory_limit=limit,
                 local_directory=scratch,
                 resources={GPU: 1} if gpu else None,
                 silence_logs="CRITICAL",
