@@ -78,7 +78,7 @@ def give_back_freed() -> None:
 
 
 def shared_bytes() -> int:
-    """Return what this process has in memory of files, libraries above all: to others that use them it costs nothing."""
+    """Return what this process has in memory of files, above all libraries: others may use them at no cost."""
     return int(psutil.Process().memory_info().shared) if sys.platform == "linux" else 0
 
 
