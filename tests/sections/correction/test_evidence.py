@@ -39,3 +39,28 @@ def test_evidence_of_perfectly_predicted_sections_stays_finite():
     perfect = CorrectionEvidence(sections=(1, 2), before_db=(np.inf, 30.0), after_db=(40.0, np.inf))
     assert perfect.gain_db == pytest.approx((40 - 100 + 100 - 30) / 2)
     assert not perfect.convincing
+
+
+def test_what_moves_far_and_steadily_is_no_jitter():
+    """The same tubes, 8 px further in each section: shifts make sections more alike, and hidden ones seem to gain."""
+    y, x = np.mgrid[:96, :96]
+    rng = np.random.default_rng(5)
+    tubes = list(zip(rng.uniform(-50, 75, 30), rng.uniform(0, 96, 30), rng.uniform(3, 8, 30), strict=True))
+    data = np.full((8, 96, 96), 0.35)
+    for z, section in enumerate(data):
+        for u, v, radius_px in tubes:
+            section += 0.35 * np.exp(-((np.hypot((x - 8 * z) / np.sqrt(2) - u, y - v) - radius_px) ** 2) / 3)
+    data = np.clip(data, 0, 1) + 0.03 * rng.standard_normal(data.shape)
+    corrections, evidence = choose_corrections(Volume(data.astype(np.float32), (64.0, 8.0, 8.0)))
+    assert corrections.is_none
+    assert evidence.gain_db > evidence.margin_db
+    assert evidence.steady is not None
+    assert evidence.steady.gain_db < -3
+
+
+def test_jitter_makes_motion_unsteady(disturbed):
+    volume, *_ = disturbed
+    evidence = improves(volume, estimate_corrections(volume))
+    assert evidence.steady is not None
+    assert evidence.steady.gain_db > evidence.gain_db
+    assert len(evidence.steady.sections) == 16

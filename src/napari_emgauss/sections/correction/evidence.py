@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -15,8 +15,8 @@ from napari_emgauss.metrics import psnr_from_mse
 from napari_emgauss.runtime.threads import at_once, for_each
 from napari_emgauss.sections.correction.corrections import Corrections
 from napari_emgauss.sections.correction.estimation import CorrectionEstimate, estimate_corrections
+from napari_emgauss.sections.correction.prediction import carried_on, linear
 from napari_emgauss.sections.correction.registration import half_of
-from napari_emgauss.sections.correction.second_differences import SectionTriple, triples_of
 from napari_emgauss.sections.quality.noise import intensity_range
 from napari_emgauss.sections.quality.windows import each_window, even_choice, read_windows
 from napari_emgauss.volume import Volume
@@ -31,11 +31,14 @@ CHANCE_PX = 16.0
 """A number fitted to a field of side s takes up to (this / s)² of the squared error by chance: few cells fit in."""
 MARGIN_SHARE = 2 / 3
 """Share of the hidden sections that must get better."""
+MAX_STEADY_SECTIONS = 16
+"""Motion that goes on takes ten optical flows for each section."""
 BLUR_PX = 1.0
 """Gaussian σ of both predictions. Resampling takes some noise away, which scores by itself; after a blur it cannot."""
 PERFECT_DB = 100.0
 """A prediction without any error counts as this much."""
 _RIM_PX = 6
+Predict = Callable[[int, Mapping[int, FloatArray]], FloatArray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,13 @@ class CorrectionEvidence:
 
     margin_db: float = MARGIN_DB
     """The least gain that counts."""
+
+    steady: CorrectionEvidence | None = None
+    """Of shifts that convince otherwise: the same of predictions by motion that goes on from section to section.
+
+    What moves far and steadily is nothing that interpolation knows, and to shift sections towards each other then makes
+    them more alike, in all of the field. But it makes the motion unsteady. Shifts of single sections have to be
+    independent: without them motion is the steadier, and predicts hidden sections better."""
 
     @property
     def mean_before_db(self) -> float:
@@ -79,8 +89,11 @@ class CorrectionEvidence:
 
     @property
     def convincing(self) -> bool:
-        """Whether the corrections should be used: a clear margin in the mean, beyond chance, and on most sections."""
-        if len(self.sections) < 2:
+        """Whether the corrections should be used: a clear margin in the mean, beyond chance, and on most sections.
+
+        Those of shifts by both predictions.
+        """
+        if len(self.sections) < 2 or (self.steady is not None and not self.steady.convincing):
             return False
         error_db = float(np.std(self._gains, ddof=1)) / math.sqrt(len(self._gains))
         return (
@@ -104,7 +117,10 @@ def improves(
     progress: Callable[[int, int], object] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> CorrectionEvidence:
-    """Hide each section in turn and interpolate it linearly from its two neighbours, before and after correction.
+    """Hide each section in turn and predict it from its neighbours, before and after correction.
+
+    Linear interpolation between two predicts it. Shifts that convince by that are judged once more by motion that goes
+    on (see `CorrectionEvidence.steady`).
 
     The neighbours are carried into the hidden section's own frame and brightness, so that both predictions are compared
     with the very same recorded pixels. Each half of the field is predicted with shifts from the opposite half: what
@@ -128,41 +144,19 @@ def improves(
     stop
         Asked before each section; when true, the evidence so far is returned.
     """
-    read = lru_cache(maxsize=4)(lambda index: read_windows(volume, index, max_side_px))
-    rows = triples_of([index for index in range(volume.n_sections) if index not in set(exclude)])
-    chosen = [rows[k] for k in even_choice(len(rows), max_sections)] if rows else []
-    sections, chance_db = list[int](), 0.0
-    before, after = [0.0] * len(chosen), [0.0] * len(chosen)
+    kept = [index for index in range(volume.n_sections) if index not in set(exclude)]
+    hidden = _HiddenSections(volume, kept, max_side_px, progress, stop)
+    has_shifts = bool(estimate.whole.shifts_px.any())
+    margin_db = SHIFT_MARGIN_DB if has_shifts else MARGIN_DB
     nothing = CorrectionEstimate.none(volume.n_sections)
-    waiting: dict[int, tuple[list[FloatArray], float]] = {}
-
-    def score(k: int) -> None:
-        images, data_range = waiting.pop(k)
-        before[k] = _score(nothing, chosen[k], images, data_range)
-        after[k] = before[k] if estimate.whole.is_none else _score(estimate, chosen[k], images, data_range)
-
-    for k, row in enumerate(chosen):
-        if stop is not None and stop():
-            break
-        images = [read(index) for index in (row.below, row.index, row.above)]
-        data_range = intensity_range(
-            volume.dtype, min(float(i.min()) for i in images), max(float(i.max()) for i in images)
-        )
-        chance_db = -10 * math.log10(1 - min(CHANCE_PX**2 / images[0].size, 0.9))
-        waiting[k] = images, data_range
-        sections.append(row.index)
-        if len(waiting) == at_once(3 * images[0].size):
-            for_each(score, list(waiting))
-        if progress is not None:
-            progress(k + 1, len(chosen))
-    for_each(score, list(waiting))
-    return CorrectionEvidence(
-        sections=tuple(sections),
-        before_db=tuple(before[: len(sections)]),
-        after_db=tuple(after[: len(sections)]),
-        chance_db=chance_db,
-        margin_db=SHIFT_MARGIN_DB if estimate.whole.shifts_px.any() else MARGIN_DB,
-    )
+    evidence = hidden.compare(nothing, estimate, linear, reach=1, at_most=max_sections)
+    evidence = replace(evidence, margin_db=margin_db)
+    if not (has_shifts and evidence.convincing):
+        return evidence
+    # Who convinces has two hidden sections or more, thus four in all, and each hidden one has two on one side.
+    at_most = min(max_sections, MAX_STEADY_SECTIONS)
+    steady = hidden.compare(estimate.without_shifts(), estimate, carried_on, reach=2, at_most=at_most)
+    return replace(evidence, steady=replace(steady, margin_db=margin_db))
 
 
 def choose_corrections(
@@ -188,29 +182,85 @@ def choose_corrections(
     def judge(estimate: CorrectionEstimate) -> CorrectionEvidence:
         return improves(volume, estimate, exclude=exclude, max_side_px=max_side_px, progress=progress, stop=stop)
 
-    brightness, shifts = full.without_shifts(), full.without_brightness()
-    use_brightness = not brightness.whole.is_none and judge(brightness).convincing
-    use_shifts = not shifts.whole.is_none and judge(shifts).convincing
-    if use_brightness and use_shifts:
-        return full.whole, judge(full)
-    if use_brightness or use_shifts:
-        chosen = brightness if use_brightness else shifts
-        return chosen.whole, judge(chosen)
+    kinds = [kind for kind in (full.without_shifts(), full.without_brightness()) if not kind.whole.is_none]
+    convincing = [(kind, evidence) for kind in kinds if (evidence := judge(kind)).convincing]
+    if len(convincing) == 1:
+        [(chosen, evidence)] = convincing
+        return chosen.whole, evidence
     evidence = judge(full)
-    return (full.whole if evidence.convincing else Corrections.none(volume.n_sections)), evidence
+    use_full = bool(convincing) or evidence.convincing
+    return (full.whole if use_full else Corrections.none(volume.n_sections)), evidence
 
 
-def _score(estimate: CorrectionEstimate, row: SectionTriple, images: list[FloatArray], data_range: float) -> float:
-    """Return the PSNR of the hidden section, from the squared errors of all halves."""
-    below, hidden, above = images
-    t = row.weight_above
-    squared = []
+@dataclass(frozen=True)
+class _HiddenSections:
+    """The ``kept`` sections of a stack, hidden in turn but for the first and last."""
+
+    volume: Volume
+    kept: Sequence[int]
+    max_side_px: int
+    progress: Callable[[int, int], object] | None
+    stop: Callable[[], bool] | None
+
+    def compare(
+        self, without: CorrectionEstimate, estimate: CorrectionEstimate, predict: Predict, *, reach: int, at_most: int
+    ) -> CorrectionEvidence:
+        """Predict ``at_most`` of them from up to ``reach`` on both sides, with the one estimate and with the other."""
+        inner = range(1, len(self.kept) - 1)
+        chosen = [inner[k] for k in even_choice(len(inner), at_most)] if inner else []
+        read = lru_cache(maxsize=2 * reach + 2)(lambda index: read_windows(self.volume, index, self.max_side_px))
+        sections, chance_db = list[int](), 0.0
+        before, after = [0.0] * len(chosen), [0.0] * len(chosen)
+        waiting: dict[int, tuple[dict[int, FloatArray], float]] = {}
+
+        def score(k: int) -> None:
+            images, data_range = waiting.pop(k)
+            hidden = self.kept[chosen[k]]
+            before[k] = _score(without, hidden, images, data_range, predict)
+            after[k] = before[k] if estimate.whole.is_none else _score(estimate, hidden, images, data_range, predict)
+
+        for k, place in enumerate(chosen):
+            if self.stop is not None and self.stop():
+                break
+            images = {index: read(index) for index in self.kept[max(place - reach, 0) : place + reach + 1]}
+            lowest, highest = min(float(i.min()) for i in images.values()), max(float(i.max()) for i in images.values())
+            size = images[self.kept[place]].size
+            chance_db = -10 * math.log10(1 - min(CHANCE_PX**2 / size, 0.9))
+            waiting[k] = images, intensity_range(self.volume.dtype, lowest, highest)
+            sections.append(self.kept[place])
+            if len(waiting) == at_once(len(images) * size):
+                for_each(score, list(waiting))
+            if self.progress is not None:
+                self.progress(k + 1, len(chosen))
+        for_each(score, list(waiting))
+        return CorrectionEvidence(
+            sections=tuple(sections),
+            before_db=tuple(before[: len(sections)]),
+            after_db=tuple(after[: len(sections)]),
+            chance_db=chance_db,
+        )
+
+
+def _score(
+    estimate: CorrectionEstimate, index: int, images: Mapping[int, FloatArray], data_range: float, predict: Predict
+) -> float:
+    """Return the PSNR of section ``index``, hidden, from the squared errors of all halves."""
+    hidden, squared = images[index], list[float]()
+
+    def predicted(corrections: Corrections) -> FloatArray:
+        carried = {
+            other: each_window(partial(corrections.carry, other, index), image)
+            for other, image in images.items()
+            if other != index
+        }
+        return np.asarray(gaussian_filter(predict(index, carried), (0, 0, BLUR_PX, BLUR_PX)), np.float32)
+
+    unshifted = not any(corrections.shifts_px.any() for corrections in estimate.elsewhere.values())
+    alike = predicted(estimate.whole) if unshifted else None
     for half, corrections in estimate.elsewhere.items():
-        predicted = (1 - t) * each_window(partial(corrections.carry, row.below, row.index), below)
-        predicted += t * each_window(partial(corrections.carry, row.above, row.index), above)
-        error = half_of(gaussian_filter(predicted, (0, 0, BLUR_PX, BLUR_PX)) - hidden, half)
+        error = half_of((predicted(corrections) if alike is None else alike) - hidden, half)
         rim = min(_RIM_PX, min(error.shape[2:]) // 4)
-        squared.append(np.mean(error[..., rim:-rim, rim:-rim].astype(np.float64) ** 2))
+        squared.append(float(np.mean(error[..., rim:-rim, rim:-rim].astype(np.float64) ** 2)))
     return psnr_from_mse(float(np.mean(squared)), data_range=data_range)
 
 
