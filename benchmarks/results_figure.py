@@ -60,8 +60,8 @@ def tables(page: str, section: str) -> list[list[dict[str, str]]]:
 
 
 def gains(page: str, volume: str) -> dict[str, dict[str, float]]:
-    """Return by factor what `METHOD` gains over the best plain method, by score."""
-    rows = [row for row in tables(page, volume)[0] if row["method"] == METHOD]
+    """Return by factor what `METHOD` gains over the best plain method on report crops, by score."""
+    rows = [row for row in tables(page, volume)[0] if row["method"] == METHOD and "report crop" in row["where"]]
     rows.sort(key=lambda row: int(row["factor"][1:]))
     return {row["factor"]: {score: float(row[score]) for score in SCORES} for row in rows}
 

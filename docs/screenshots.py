@@ -18,7 +18,7 @@ from typing import Any
 
 IMAGES = Path(__file__).parent / "images"
 SIZES = {"": (1280, 800), "small": (1000, 700)}
-ANIMATED_SIZE, FRAMES, GREYS = (1000, 620), 32, 48
+ANIMATED_SIZE, FRAMES, GREYS = (1000, 620), 32, 44
 MOST_BYTES = 2_000_000
 """What the hub shows of an animation."""
 THEMES = ("dark", "light")
@@ -156,7 +156,7 @@ def take_slices(theme: str, folder: Path, size: tuple[int, int]) -> None:
     until(lambda: not slices.controller.busy)
     slices.view.result.table.table.selectRow(0)
     until(lambda: not slices.view.result.pair.isHidden())
-    slices.view.show_step(Step.EXPORT)
+    slices.controller.go_to(Step.EXPORT)
     shoot("slices-trained")
     viewer.close()
     settle(0.3)
@@ -175,7 +175,7 @@ def take_particles(theme: str, folder: Path, size: tuple[int, int]) -> None:
     until(lambda: particles.view.panel.bar.value() > 0.55 * particles.view.panel.bar.maximum() > 0)
     shoot("particles-training")
     until(lambda: not particles.controller.busy)
-    particles.view.show_step(Step.LOOK)
+    particles.controller.go_to(Step.LOOK)
     shoot("particles-trained")
     viewer.close()
     settle(0.3)

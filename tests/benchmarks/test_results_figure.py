@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.results_figure import LAB, VOLUMES, gains, segmented
+from benchmarks.results_figure import LAB, VOLUMES, gains, segmented, tables
 
 PAGE = """# Results
 
@@ -35,3 +35,11 @@ def test_the_page_of_results_has_every_volume_at_every_factor():
     page = (LAB / "results.md").read_text(encoding="utf-8")
     for volume in VOLUMES:
         assert list(gains(page, volume)) == ["×4", "×6", "×8", "×10"]
+
+
+def test_whole_volumes_whose_planes_were_tuned_on_are_not_drawn():
+    page = (LAB / "results.md").read_text(encoding="utf-8")
+    rows = [row for row in tables(page, "fib25_sample2")[0] if row["method"] == "balanced" and row["factor"] == "×6"]
+    of_crops, of_whole = (next(row for row in rows if words in row["where"]) for words in ("report crop", "whole"))
+    assert of_crops["PSNR mean"] != of_whole["PSNR mean"]
+    assert gains(page, "fib25_sample2")["×6"]["PSNR mean"] == float(of_crops["PSNR mean"])
