@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import networkx as nx
+import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 PACKAGE = "napari_emgauss"
@@ -85,6 +86,13 @@ def connected_when_destroyed(path: Path) -> Iterable[ast.expr]:
             yield from node.args
 
 
+def called_by_timers(path: Path) -> Iterable[ast.expr]:
+    """Yield what a module has called by `timer`."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "timer":
+            yield node.args[2]
+
+
 def test_no_module_imports_itself_by_way_of_others():
     assert circles() == []
 
@@ -101,11 +109,12 @@ def test_no_two_classes_have_the_same_name():
     assert shared_class_names() == {}
 
 
-def test_only_methods_are_called_when_a_widget_is_destroyed():
+@pytest.mark.parametrize("found_in", [connected_when_destroyed, called_by_timers])
+def test_only_methods_are_called_when_a_widget_is_destroyed_or_by_its_timers(found_in):
     """Qt would call any other function even after Python's collector emptied it together with the widget: a crash."""
-    ends = [(name, end) for name, path in modules().items() for end in connected_when_destroyed(path)]
-    assert ends
-    assert not [f"{name}: {ast.unparse(end)}" for name, end in ends if not isinstance(end, ast.Attribute)]
+    calls = [(name, call) for name, path in modules().items() for call in found_in(path)]
+    assert calls
+    assert not [f"{name}: {ast.unparse(call)}" for name, call in calls if not isinstance(call, ast.Attribute)]
 
 
 def test_imports_are_found_inside_functions_and_under_type_checking():

@@ -57,7 +57,7 @@ class StepsView(QWidget):
         outer.setSpacing(0)
         outer.addWidget(self.bar)
         outer.addWidget(self._scroll)
-        self._reveal = timer(self, REVEAL_MS, lambda: self._scroll.show_part(self.panel), once=True)
+        self._reveal = timer(self, REVEAL_MS, self._show_panel, once=True)
 
     def show_editable(self, *, editable: bool) -> None:
         """Let everything be entered, or nothing while a training runs."""
@@ -72,3 +72,6 @@ class StepsView(QWidget):
     def reveal_panel(self) -> None:
         """Scroll to the run panel soon."""
         self._reveal.start()
+
+    def _show_panel(self) -> None:
+        self._scroll.show_part(self.panel)
