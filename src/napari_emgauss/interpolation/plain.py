@@ -225,6 +225,11 @@ def one_flow(start: FloatArray, end: FloatArray, *, halved: bool = False) -> Flo
     return (_halved_flow if halved else optical_flow)(*_as_bytes(start, end))
 
 
+def moved_on(near: FloatArray, behind: FloatArray, share: float, *, halved: bool = False) -> FloatArray:
+    """Move section ``near`` (Y, X) on by ``share`` of its motion from the section ``behind`` it."""
+    return warp(near, one_flow(near, behind, halved=halved), share)
+
+
 def _halved_flow(start: npt.NDArray[np.uint8], end: npt.NDArray[np.uint8]) -> FloatArray:
     size = tuple(max(1, side // 2) for side in start.shape[::-1])
     first, second = (np.asarray(cv2.resize(i, size, interpolation=cv2.INTER_AREA), np.uint8) for i in (start, end))

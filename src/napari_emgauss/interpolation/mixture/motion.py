@@ -17,7 +17,7 @@ import numpy.typing as npt
 from napari_emgauss._types import FloatArray
 from napari_emgauss.interpolation.mixture.fusion import PLAIN, Stack
 from napari_emgauss.interpolation.mixture.shares import best_shares, error_products
-from napari_emgauss.interpolation.plain import Interpolator, one_flow, warp
+from napari_emgauss.interpolation.plain import Interpolator, moved_on
 
 LOST = 0.5
 """Motion is lost if with the motion of neighbours flow has less than this share of its squared error."""
@@ -77,6 +77,5 @@ def carried_on(stack: Stack, index: int) -> FloatArray | None:
     moved = []
     for near, behind in ((index - 1, index - 2), (index + 1, index + 2)):
         share = (z[index] - z[near]) / (z[near] - z[behind])
-        flow_px = one_flow(stack.sections[near], stack.sections[behind])
-        moved.append(warp(stack.sections[near], flow_px, float(share)))
+        moved.append(moved_on(stack.sections[near], stack.sections[behind], float(share)))
     return np.asarray((moved[0] + moved[1]) / 2, np.float32)

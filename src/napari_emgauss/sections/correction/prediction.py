@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from napari_emgauss._types import FloatArray
-from napari_emgauss.interpolation.plain import one_flow, warp
+from napari_emgauss.interpolation.plain import moved_on
 from napari_emgauss.sections.quality.windows import each_window
 
 
@@ -32,12 +32,8 @@ def carried_on(index: int, neighbours: Mapping[int, FloatArray]) -> FloatArray:
     sides = sorted(i for i in neighbours if i < index)[::-1], sorted(i for i in neighbours if i > index)
     moved = []
     for near, behind in (side[:2] for side in sides if len(side) > 1):
-        move = partial(_moved, share=(index - near) / (near - behind))
+        move = partial(moved_on, share=(index - near) / (near - behind), halved=True)
         moved.append(each_window(move, neighbours[near], neighbours[behind]))
     if not moved:
         raise ValueError(f"motion to section {index} needs two sections on one side, got {sorted(neighbours)}.")
     return np.asarray(np.mean(moved, axis=0), np.float32)
-
-
-def _moved(near: FloatArray, behind: FloatArray, share: float) -> FloatArray:
-    return warp(near, one_flow(near, behind, halved=True), share)
