@@ -6,13 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_emgauss._napari.controls.elements import timer
 from napari_emgauss._napari.controls.scroll import VerticalScroll
 from napari_emgauss._napari.training.run_panel import RunPanel
 from napari_emgauss._napari.training.steps import Step, StepBar
-
-REVEAL_MS = 100
-"""Time that the layout takes to follow what is shown and hidden."""
 
 
 class StepsView(QWidget):
@@ -57,7 +53,6 @@ class StepsView(QWidget):
         outer.setSpacing(0)
         outer.addWidget(self.bar)
         outer.addWidget(self._scroll)
-        self._reveal = timer(self, REVEAL_MS, self._show_panel, once=True)
 
     def show_editable(self, *, editable: bool) -> None:
         """Let everything be entered, or nothing while a training runs."""
@@ -70,8 +65,5 @@ class StepsView(QWidget):
         self._scroll.show_part(self._parts[step])
 
     def reveal_panel(self) -> None:
-        """Scroll to the run panel soon."""
-        self._reveal.start()
-
-    def _show_panel(self) -> None:
+        """Scroll to the run panel."""
         self._scroll.show_part(self.panel)
