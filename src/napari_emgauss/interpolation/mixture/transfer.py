@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -102,9 +103,7 @@ def _split(products: Array, k: int) -> tuple[Array, Array]:
 
 def _of_texture(guess: Guess, places: Sequence[Middle], factor: float) -> tuple[Array, Array, float]:
     """Return the products of the basis, those with the truth, and the square of the truth, all less *linear*."""
-    kinds = ((False, 0.0), *BASIS)
-    blurs = np.array([blur_px for _, blur_px in kinds])
-    left = np.array([[blur_factors(math.hypot(a, b)) for b in blurs] for a in blurs])
+    kinds, left = ((False, 0.0), *BASIS), _left_of_products()
     total, n = np.zeros((len(kinds) + 1, len(kinds) + 1)), len(kinds)
     for (inner, outer), count in Counter(map(_from_middle, places)).items():
         at = {False: np.array(inner, np.float64), True: np.array(outer, np.float64)}
@@ -118,6 +117,13 @@ def _of_texture(guess: Guess, places: Sequence[Middle], factor: float) -> tuple[
     total /= len(places)
     less = total - total[:1] - total[:, :1] + total[0, 0]
     return less[1:n, 1:n], less[1:n, n], float(less[n, n])
+
+
+@cache
+def _left_of_products() -> Array:
+    """Return what blurs leave of the covariances (basis, basis, sizes), of *linear* before those of the basis."""
+    blurs_px = [0.0, *(blur_px for _, blur_px in BASIS)]
+    return np.array([[blur_factors(math.hypot(a, b)) for b in blurs_px] for a in blurs_px])
 
 
 def _from_middle(place: Middle) -> tuple[tuple[float, ...], tuple[float, ...]]:
