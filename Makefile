@@ -17,10 +17,11 @@ SCREEN_PACKAGES := xvfb xauth libfontconfig1 libglib2.0-0 libdbus-1-3 libgl1 lib
 demo: $(VENV)/.installed
 	$(BIN)/napari-emgauss demo --output demo_output
 
-# One thread of torch in each process: more would wait for each other. More processes than cores: widgets often wait.
+# One thread of torch in each process: more would wait for each other (Numba, which draws napari's labels, would give
+# torch its own number). More processes than cores: widgets often wait.
 # Tests of a file stay in one of them, and share what they train; files of few but long tests don't come last. Compiled
 # Python is kept even where the environment says otherwise: many tests start processes of their own.
-PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest \
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 QT_API=pyqt6 $(SCREEN) $(BIN)/python -m pytest \
 	-n 4 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.installed-dev screen

@@ -24,17 +24,6 @@ from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QMessageBox
 
 
-@pytest.fixture(scope="module")
-def libraries_are_no_garbage():
-    """Look for garbage among what tests make, not in all that was loaded: napari collects several times a test."""
-    import napari.viewer
-    import torch
-
-    gc.collect()
-    gc.freeze()
-    return napari, torch
-
-
 @pytest.fixture(scope="session", autouse=True)
 def manifests_are_read_once():
     """Keep the manifests of all plugins, which are read again for every viewer: a third of the time that it takes."""
@@ -48,8 +37,12 @@ def manifests_are_read_once():
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left_behind(libraries_are_no_garbage, monkeypatch):
-    """No thread of ours may outlive the test (the kernels' pool is for the process), nor keep the next one waiting."""
+def nothing_is_left_behind(monkeypatch):
+    """No thread of ours may outlive the test (the kernels' pool is for the process), nor keep the next one waiting.
+
+    What is alive at the end, mostly libraries, is not looked through any more: napari collects garbage several times in
+    a test.
+    """
     monkeypatch.setattr("napari_emgauss._napari.workers.worker.IDLE_S", 0.02)
     yield
     gc.collect()
@@ -57,6 +50,7 @@ def nothing_is_left_behind(libraries_are_no_garbage, monkeypatch):
     while time.monotonic() < deadline:
         left = [t.name for t in threading.enumerate() if t.name.startswith("emgauss-") and "kernel" not in t.name]
         if not left:
+            gc.freeze()
             return
         time.sleep(0.02)
     pytest.fail(f"threads left behind: {left}")
