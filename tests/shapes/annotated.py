@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from types import FunctionType
+from typing import Any, get_args, get_origin, get_type_hints
 
+import jaxtyping
 import numpy as np
 from jaxtyping import AbstractArray, install_import_hook
 from torch import Tensor
@@ -46,6 +48,22 @@ def check_arrays(package: Path) -> None:
         ],
         f"{__name__}.{checked.__name__}",
     )
+    jaxtyping.jaxtyped = partial(decorated, jaxtyping.jaxtyped)
+
+
+def decorated(jaxtyped: Callable[..., Any], function: Any = None, **options: Any) -> Any:
+    """Decorate as jaxtyping would, but for functions without arrays: binding their arguments takes a test's time."""
+    if function is None:
+        return partial(decorated, jaxtyped, **options)
+    if isinstance(function, FunctionType):
+        try:
+            hints = get_type_hints(function, include_extras=True)
+        except NameError:  # one that type checkers alone know; jaxtyping leaves it out
+            pass
+        else:
+            if not any(map(holds_arrays, hints.values())):
+                return function
+    return jaxtyped(function, **options)
 
 
 def is_checked(source: str) -> bool:

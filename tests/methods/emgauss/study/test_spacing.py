@@ -85,7 +85,7 @@ def test_denser_gaussians_come_in_shorter_bundles():
     assert with_denser_gaussians(CONFIG, CONFIG.model.spacing_px) == CONFIG
 
 
-ALONE = {"prior": False, "lateral_steps": 300}
+ALONE = {"prior": False, "lateral_steps": 150}
 FIBRES, SLOW, LESS_SLOW = (texture(along=z, across=xy) for z, xy in ((40, 1.0), (12, 1.5), (6, 2.5)))
 
 
