@@ -52,8 +52,8 @@ def main(options: Options) -> None:
     figures, widget = opening(viewer)
     view, controller = widget.view, widget.controller
     view.stack.hold_out_choice.setCurrentIndex(1)
-    wait(lambda: controller._costs.seconds is not None)
-    announced_s = controller._costs.seconds
+    wait(lambda: controller._costs.found is not None)
+    announced_s = controller._costs.found.seconds
     start = time.perf_counter()
     view.panel.train_button.click()
     rows["pressing Train"] = np.array([time.perf_counter() - start])

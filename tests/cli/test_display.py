@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -46,8 +47,10 @@ def test_notices_are_shown_among_the_progress(capsys):
     assert "Note: The disk is full." in capsys.readouterr().out
 
 
-def test_time_left_before_the_first_iteration_is_that_of_the_stage():
+def test_time_left_is_that_of_the_stage_where_nothing_else_is_known():
     before = Progress.outside_blocks("summing images", 0, 40, seconds=1.0, seconds_left=20.0)
     assert describe(before) == "summing images · 20 s left in this stage"
-    begun = Progress.outside_blocks("shape", 3, 40, seconds=1.0, seconds_left=20.0)
-    assert describe(begun) == "shape · 3/40 · 20 s left"
+    between = replace(before, stage="pseudo-sections", iteration=3)
+    assert describe(between) == "pseudo-sections · 3/40 · 20 s left in this stage"
+    learning = replace(before, stage="shape", iteration=3, of_stage=False)
+    assert describe(learning) == "shape · 3/40 · 20 s left"

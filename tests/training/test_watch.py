@@ -29,7 +29,7 @@ def test_other_things_leave_the_iterations_as_they_are(clock):
     for done in (1, 2, 3):
         clock[0] += 1
         watch.tell("uncertainty", done, 5)
-    assert [(e.stage, e.iteration) for e in events[1:]] == [("uncertainty", 7)] * 2
+    assert [(e.stage, e.iteration, e.of_stage) for e in events[1:]] == [("uncertainty", 7, True)] * 2
     assert events[-1].seconds_left == pytest.approx(2)
     end = Finished(reason=FinishReason.COMPLETED, iteration=50, seconds=1.0)
     watch.pass_on(end)

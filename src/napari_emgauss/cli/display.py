@@ -74,7 +74,7 @@ class TrainingDisplay:
 
 def describe(event: TrainingProgress) -> str:
     """Return stage, iteration, loss, held-out score and time left in one line."""
-    # What comes before the first iteration counts none of them, and knows of its own time only.
+    # What comes before the first iteration counts none of them.
     counted = [f"{event.iteration}/{event.n_iterations}"] if event.iteration else []
     parts = [event.stage, *counted]
     if not math.isnan(event.loss):
@@ -83,7 +83,7 @@ def describe(event: TrainingProgress) -> str:
         parts.insert(0, f"block {event.block + 1}/{event.n_blocks}")
     if "held_out_psnr_db" in event.scores:
         parts.append(f"held-out {event.scores['held_out_psnr_db']:.2f} dB")
-    parts.append(f"{format_duration(event.seconds_left)} left{'' if counted else ' in this stage'}")
+    parts.append(f"{format_duration(event.seconds_left)} left{' in this stage' if event.of_stage else ''}")
     return " · ".join(parts)
 
 

@@ -41,7 +41,9 @@ class Progress:
     seconds: float
     """Time spent training, pauses left out."""
     seconds_left: float
-    """Estimated time to the end."""
+    """Estimated time to the end; of the stage alone, if ``of_stage``."""
+    of_stage: bool = False
+    """Whether the stage is no part of the blocks' iterations, and knows of no time but its own."""
 
     @property
     def loss(self) -> float:
@@ -50,7 +52,7 @@ class Progress:
 
     @classmethod
     def outside_blocks(cls, stage: str, done: int, total: int, *, seconds: float, seconds_left: float) -> Progress:
-        """Progress of what is done before any block is trained, ``done`` of ``total`` iterations."""
+        """Progress of a stage before any block is trained, ``done`` of ``total`` iterations."""
         return cls(
             iteration=done,
             n_iterations=total,
@@ -61,6 +63,7 @@ class Progress:
             scores={},
             seconds=seconds,
             seconds_left=seconds_left,
+            of_stage=True,
         )
 
 

@@ -80,7 +80,7 @@ class Watch:
         left = spent / max(done - 1, 1) * max(total - done, 0)
         begun = Progress.outside_blocks(stage, 0, self.n_iterations, seconds=self.seconds, seconds_left=left)
         before = self.last or begun
-        self._emit(replace(before, stage=stage, seconds_left=left))
+        self._emit(replace(before, stage=stage, seconds_left=left, of_stage=True))
 
     def pass_on(self, event: Event) -> None:
         """Pass on an event of the blocks, whose progress counts."""

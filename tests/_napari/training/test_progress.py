@@ -26,15 +26,18 @@ def test_a_training_is_described_in_one_line():
 
 
 @pytest.mark.parametrize(
-    ("stage", "named"),
-    [("evidence", "2 of 4: Testing on hidden sections"), ("pseudo-sections", "3 of 4: Predicting between them")],
+    ("stage", "line"),
+    [
+        ("evidence", "Step 2 of 4: Testing on hidden sections · under 1 s left in this step"),
+        ("pseudo-sections", "Step 3 of 4: Predicting between them · under 1 s left in this step"),
+        ("uncertainty", "Step 4 of 4: Mapping the uncertainty · under 1 s left"),
+        ("images", "Fitting the particles one by one · under 1 s left in this step"),
+    ],
 )
-def test_what_comes_before_the_learning_does_not_promise_an_early_end(stage, named):
-    short = {"stage": stage, "n_blocks": 1, "scores": {}, "seconds_left": 0.3}
-    assert describe(progress(**short), least_left_s=42) == f"Step {named} · about 42 s left"
-    assert describe(progress(seconds_left=0.3), least_left_s=42).startswith(
-        "Step 3 of 4: Learning · part 2 of 3 · under 1 s left"
-    )
+def test_a_stage_that_knows_of_its_own_time_only_does_not_promise_an_early_end(stage, line):
+    own = progress(stage=stage, n_blocks=1, scores={}, seconds_left=0.3, of_stage=True)
+    assert describe(own) == line
+    assert describe(own, left_s=42) == line.partition("under")[0] + "about 42 s left"
 
 
 @pytest.mark.parametrize("stage", [*STAGE_NAMES, "a stage to come"])

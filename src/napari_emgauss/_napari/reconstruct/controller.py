@@ -246,9 +246,10 @@ class ReconstructController:
             self.run.resume()
 
     def _on_progress(self, records: list[Progress]) -> None:
-        announced_s, run = self._costs.seconds, self.run
-        left_s = 0.0 if announced_s is None or run is None else announced_s - run.seconds
-        self.view.panel.show_progress([point_of(record, least_left_s=left_s) for record in records])
+        announced, spent_s = self._costs.found, 0.0 if self.run is None else self.run.seconds
+        left = [None if announced is None else announced.seconds_left(record, spent_s) for record in records]
+        points = [point_of(record, left_s=left_s) for record, left_s in zip(records, left, strict=True)]
+        self.view.panel.show_progress(points)
         self._layers.tell()
 
     def _on_improved(self) -> None:

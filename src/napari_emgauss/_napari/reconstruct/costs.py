@@ -43,14 +43,14 @@ class CostEstimate:
         impossible: Callable[[], None] = lambda: None,
     ) -> None:
         self._label, self._inputs, self._impossible = label, inputs, impossible
-        self.seconds: float | None = None
-        """Duration that is announced for what is entered, once it is known."""
+        self.found: Estimate | None = None
+        """What is announced for what is entered, once it is known."""
         self._worker = Worker(label, name="emgauss-estimate")
         self._settled = timer(label, SETTLE_MS, self._estimate, once=True)
 
     def begin(self) -> None:
         """Estimate soon."""
-        self.seconds = None
+        self.found = None
         self.cease("Estimating time and memory…")
         self._settled.start()
 
@@ -80,7 +80,7 @@ class CostEstimate:
 
     def _show(self, result: Estimate | None) -> None:
         if result is not None:
-            self.seconds = result.seconds
+            self.found = result
             device = "CPU" if result.device == "cpu" else "GPU"
             self._label.setText(
                 f"About {format_duration(result.seconds)} on this machine ({device}), by a short trial, and "

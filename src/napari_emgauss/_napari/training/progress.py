@@ -38,9 +38,8 @@ STEPS = {
     **dict.fromkeys(("pseudo-sections", "solve", "warm-up", "joint", "bootstrap"), 3),
     **dict.fromkeys(("uncertainty", "keeping"), 4),
 }
-"""Number of a stage's step, of the four that a training of sections has."""
-BEFORE_LEARNING = ("sections", "teacher", "evidence", "pseudo-sections")
-"""Stages that know of their own time only."""
+"""Number of a stage's step, of those that a training of sections has."""
+LAST_STEP = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,36 +56,36 @@ class ProgressPoint:
     """None where it was not scored."""
 
 
-def point_of(progress: Progress, *, least_left_s: float = 0.0) -> ProgressPoint:
+def point_of(progress: Progress, *, left_s: float | None = None) -> ProgressPoint:
     """Return what is shown of ``progress``; see `describe`."""
     return ProgressPoint(
         iteration=progress.iteration,
         n_iterations=progress.n_iterations,
-        text=describe(progress, least_left_s=least_left_s),
+        text=describe(progress, left_s=left_s),
         loss=None if math.isnan(progress.loss) else progress.loss,
         held_out_psnr_db=progress.scores.get("held_out_psnr_db"),
     )
 
 
-def describe(progress: Progress, *, least_left_s: float = 0.0) -> str:
-    """Return one line on a training: step, part, time left to the end of it all, Gaussians.
+def describe(progress: Progress, *, left_s: float | None = None) -> str:
+    """Return one line on a training: step, part, time left, Gaussians.
 
     Parameters
     ----------
     progress
         What is going on.
-    least_left_s
-        What is left of the time that was announced: stages before the learning know nothing of what comes after them.
+    left_s
+        Time left to the end of it all, by what was announced; without it, the time that the progress itself knows of.
     """
     block = f" · part {progress.block + 1} of {progress.n_blocks}" if progress.n_blocks > 1 else ""
     stage = STAGE_NAMES.get(progress.stage, progress.stage)
     n_gaussians = int(progress.scores.get("n_gaussians", 0))
     gaussians = f" · {n_gaussians:,} Gaussians" if n_gaussians else ""
-    left_s = progress.seconds_left
-    if progress.stage in BEFORE_LEARNING:
-        left_s = max(left_s, least_left_s)
-    step = f"Step {STEPS[progress.stage]} of 4: " if progress.stage in STEPS else ""
-    return f"{step}{stage}{block} · {about_duration(left_s)} left{gaussians}"
+    number = STEPS.get(progress.stage)
+    step = f"Step {number} of {LAST_STEP}: " if number else ""
+    until = " in this step" if left_s is None and progress.of_stage and number != LAST_STEP else ""
+    left = about_duration(progress.seconds_left if left_s is None else left_s)
+    return f"{step}{stage}{block} · {left} left{until}{gaussians}"
 
 
 def origin_of(preview: Preview) -> Triple:

@@ -46,7 +46,7 @@ LEARNED_BELOW_PX = 3.0
 """Detail finer than this is the prior's where hidden sections cannot tell (docs/lab/prior.md)."""
 LEAST_SHARE = 0.25
 """Share of the prior from which it is trusted with detail."""
-_SAMPLE_PX = 256
+SAMPLE_PX = 256
 """Side of the part of every hidden section that the calibration looks at."""
 ASSUMED_SHARE = 0.85
 """Share of the prior where there is no evidence."""
@@ -333,7 +333,7 @@ def _learned_below_px(
     return 0.0 if told or share_of.get(PRIOR, 0.0) < LEAST_SHARE else LEARNED_BELOW_PX
 
 
-def _centre(images: FloatArray, side_px: int = _SAMPLE_PX) -> FloatArray:
+def _centre(images: FloatArray, side_px: int = SAMPLE_PX) -> FloatArray:
     """Return the middle of images (..., Y, X), small enough to keep for every hidden section."""
     y, x = (max(0, (side - side_px) // 2) for side in images.shape[-2:])
     return np.array(images[..., y : y + side_px, x : x + side_px])

@@ -22,8 +22,12 @@ GPU_WORK_BYTES = 2**30
 
 
 def process_peak_bytes(setup: Setup, *, keeps_models: bool = True) -> int:
-    """Return what this process will take at the peak of a training: what it takes now, and what that adds."""
-    return int(psutil.Process().memory_info().rss) + estimate_memory_bytes(setup, keeps_models=keeps_models)
+    """Return what this process will take at the peak of a training, of which it has tried each part already.
+
+    That is what it takes now, which the libraries are a part of, and what training adds beside them.
+    """
+    added = estimate_memory_bytes(setup, keeps_models=keeps_models) - LIBRARIES_BYTES
+    return int(psutil.Process().memory_info().rss) + added
 
 
 def estimate_memory_bytes(setup: Setup, *, keeps_models: bool = True) -> int:

@@ -1,11 +1,13 @@
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from napari_emgauss.errors import ConfigError
-from napari_emgauss.methods.emgauss.estimate import estimate, trials
+from napari_emgauss.methods.emgauss.estimate import Estimate, estimate, trials
 from napari_emgauss.methods.emgauss.setup import prepare
+from napari_emgauss.training import Progress
 
 
 @pytest.mark.parametrize("settings", [{"preset": "fast"}, {"preset": "balanced"}, {"field": "mlp", "mlp_width": 8}])
@@ -41,3 +43,44 @@ def test_each_part_of_a_training_is_counted(stack, monkeypatch):
     parts = {"uncertainty": False, "adapt_spacing": False, "correct_sections": "none", "leave_out_damaged": False}
     everything = seconds()
     assert all(seconds(**{name: value}) < everything for name, value in parts.items())
+
+
+def announced(n_blocks=1):
+    """10 s before the blocks, 8 and 40 s for them, 2 s after them."""
+    sizes = dict.fromkeys(("memory_bytes", "block_bytes", "model_bytes", "folder_bytes"), 0)
+    durations = {"before_s": 10.0, "building_s": 8.0, "learning_s": 40.0, "after_s": 2.0}
+    return Estimate(**durations, **sizes, n_iterations=100, n_blocks=n_blocks, device="cpu")
+
+
+def told(stage, seconds_left, *, iteration=0, block=0, n_blocks=1):
+    before = Progress.outside_blocks(stage, iteration, 100, seconds=0.0, seconds_left=seconds_left)
+    return replace(before, block=block, n_blocks=n_blocks, of_stage=stage != "solve")
+
+
+@pytest.mark.parametrize(
+    ("progress", "spent_s", "left_s"),
+    [
+        (told("sections", 0.1), 2.0, 58.0),
+        (told("evidence", 3.0), 30.0, 53.0),  # longer than announced, but what is to come is not shorter for it
+        (told("pseudo-sections", 4.0), 10.0, 46.0),
+        (told("solve", 8.0, iteration=10), 20.0, 0.1 * 8 + 0.9 * 36 + 2),  # first steps are smaller than later ones
+        (told("solve", 18.0, iteration=50), 40.0, 0.5 * 18 + 0.5 * 20 + 2),
+        (told("solve", 72.0, iteration=10), 20.0, 74.0),  # slower than announced
+        (told("uncertainty", 1.0, iteration=100), 59.0, 1.0),
+        (told("keeping", 5.0, iteration=20), 30.0, 5.0),
+    ],
+)
+def test_the_time_left_counts_what_is_still_to_come(progress, spent_s, left_s):
+    assert announced().seconds_left(progress, spent_s) == pytest.approx(left_s)
+
+
+@pytest.mark.parametrize(
+    ("progress", "left_s"),
+    [
+        (told("solve", 30.0, iteration=25, n_blocks=4), 30 + 6 + 2),
+        (told("pseudo-sections", 1.5, iteration=25, n_blocks=4), 1.5 + 4 + 30 + 2),
+        (told("solve", 10.0, iteration=75, block=3, n_blocks=4), 10 + 2),
+    ],
+)
+def test_blocks_that_are_not_built_yet_are_counted(progress, left_s):
+    assert announced(n_blocks=4).seconds_left(progress, 60.0) == pytest.approx(left_s)

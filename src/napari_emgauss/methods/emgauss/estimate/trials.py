@@ -12,6 +12,8 @@ import numpy as np
 from napari_emgauss.interpolation.lateral import LateralConfig, train_lateral
 from napari_emgauss.interpolation.mixture import FusedInterpolator, Learned, Stack, assumed_evidence, joined
 from napari_emgauss.interpolation.mixture.calibration import COMPARED
+from napari_emgauss.interpolation.mixture.motion import SteadyMotion
+from napari_emgauss.interpolation.mixture.texture import fit_texture
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.interpolation.prior import Contrast, load_prior
 from napari_emgauss.methods.emgauss.job import EmgaussJob
@@ -26,9 +28,11 @@ from napari_emgauss.sections import choose_corrections, inspect, noise_level
 from napari_emgauss.training import BlockTrainer, Stage
 from napari_emgauss.volume import Volume
 
-BUILD, BETWEEN, HIDE, REDRAW, UNCERTAINTY = "build", "between", "hide", "redraw", "uncertainty"
-"""Parts of a training: Gaussians of a gap between anchors, what is predicted between two sections, a section that is
-hidden for evidence, one that is redrawn to choose the spacing, and the uncertainty of a gap."""
+BUILD, BETWEEN, HIDE, STEADY, TEXTURE = "build", "between", "hide", "steady", "texture"
+"""Parts of a training: Gaussians of a gap between anchors, what is predicted between two sections; of the evidence, a
+section that is hidden, one that its neighbours' motion predicts, and the texture of them all."""
+REDRAW, UNCERTAINTY = "redraw", "uncertainty"
+"""A hidden section that is redrawn to choose the spacing, and the uncertainty of a gap."""
 TRIAL_ITERATIONS = 8
 """Iterations timed per stage."""
 TRIAL_S = 1.0
@@ -128,8 +132,14 @@ def _predictions(setup: Setup, learned: Learned, stack: Stack) -> Iterator[tuple
         yield BETWEEN, time.perf_counter() - start
     start = time.perf_counter()
     hidden = Stack(pair.sections, 2 * stack.factor, contrast=contrast)
-    FusedInterpolator(hidden, everything, learned).candidates(0.5)
+    images = np.stack(list(FusedInterpolator(hidden, everything, learned).candidates(0.5).values()))
     yield HIDE, time.perf_counter() - start
+    start = time.perf_counter()
+    SteadyMotion(learned.candidates).see(stack, len(stack.sections) // 2, images)
+    yield STEADY, time.perf_counter() - start
+    start = time.perf_counter()
+    fit_texture([stack])
+    yield TEXTURE, time.perf_counter() - start
 
 
 def _redrawn(setup: Setup, stack: Stack, stop: Callable[[], bool]) -> float:
@@ -166,7 +176,8 @@ def examination_seconds(setup: Setup) -> float:
             start = time.perf_counter()
             choose_corrections(few, exclude=damaged)
             seconds += time.perf_counter() - start
-    return seconds * volume.n_sections / n
+    # The ends have no neighbours to be compared with.
+    return seconds * max(volume.n_sections - 2, 1) / max(n - 2, 1)
 
 
 def learning(setup: Setup, stop: Callable[[], bool]) -> tuple[Learned, float]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from napari_emgauss._types import Region
 from napari_emgauss.blocks import Block
-from napari_emgauss.interpolation.mixture.evidence import HIDDEN, N_EXAMPLES, NEAR, NEAR_PX
+from napari_emgauss.interpolation.mixture.evidence import HIDDEN, N_EXAMPLES, NEAR, NEAR_PX, SAMPLE_PX
 from napari_emgauss.methods.emgauss.estimate.cost import Cost
 from napari_emgauss.methods.emgauss.estimate.pieces import pieces_of
 from napari_emgauss.methods.emgauss.estimate.trials import (
@@ -16,12 +17,14 @@ from napari_emgauss.methods.emgauss.estimate.trials import (
     BUILD,
     HIDE,
     REDRAW,
+    STEADY,
+    TEXTURE,
     UNCERTAINTY,
     examination_seconds,
     learning,
     trials,
 )
-from napari_emgauss.methods.emgauss.job import MARGIN_PX
+from napari_emgauss.methods.emgauss.job import KEEPING, MARGIN_PX
 from napari_emgauss.methods.emgauss.memory import (
     PACKED_BYTES,
     PARAMETERS_BYTES,
@@ -30,15 +33,28 @@ from napari_emgauss.methods.emgauss.memory import (
 )
 from napari_emgauss.methods.emgauss.setup import Setup, prepare
 from napari_emgauss.methods.emgauss.study.places import studied_shape
+from napari_emgauss.methods.emgauss.study.teacher import PREDICTING
+from napari_emgauss.methods.emgauss.uncertainty import STAGE as MAPPING
+from napari_emgauss.training import Progress
 from napari_emgauss.volume import Volume
+
+LAST = (MAPPING, KEEPING)
+"""Stages after which nothing comes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """Costs of a training that was not run."""
 
-    seconds: float
-    """Duration from the first look at the sections to the model, extrapolated from pieces of the stack."""
+    before_s: float
+    """Duration of what comes before the blocks: the look at the sections, and what hidden ones tell. As all durations,
+    extrapolated from pieces of the stack."""
+    building_s: float
+    """Of building all blocks, with what is predicted between their sections."""
+    learning_s: float
+    """Of all iterations."""
+    after_s: float
+    """Of the map of uncertainty, after the blocks."""
     memory_bytes: int
     """What the process will take at its peak: what it takes now, and what training adds by count."""
     block_bytes: int
@@ -53,6 +69,33 @@ class Estimate:
     """Blocks: bundles of sections times tiles."""
     device: str
     """Device that was tried."""
+
+    @property
+    def seconds(self) -> float:
+        """Duration from the first look at the sections to the model."""
+        return self.before_s + self.building_s + self.learning_s + self.after_s
+
+    def seconds_left(self, progress: Progress, spent_s: float) -> float:
+        """Return the seconds that are left of the training, some time after its beginning.
+
+        What is measured counts the more, the more of a part is done; what is to come is taken as it was announced, and
+        not cut short by what takes longer before it.
+        """
+        if progress.stage in LAST:
+            return progress.seconds_left
+        share = min(1.0, (progress.n_iterations - progress.iteration) / max(self.n_iterations, 1))
+        learning_s = share * self.learning_s
+        if progress.stage == PREDICTING:
+            building_s = progress.seconds_left + max(0.0, share - 1 / self.n_blocks) * self.building_s
+            return building_s + learning_s + self.after_s
+        if progress.of_stage:
+            before_s = max(progress.seconds_left, self.before_s - spent_s)
+            return before_s + self.building_s + self.learning_s + self.after_s
+        if progress.seconds_left < learning_s:  # a section's first step is a small one
+            learning_s += (1 - share) * (progress.seconds_left - learning_s)
+        else:
+            learning_s = progress.seconds_left
+        return learning_s + (1 - (progress.block + 1) / progress.n_blocks) * self.building_s + self.after_s
 
 
 def estimate(
@@ -83,11 +126,11 @@ def estimate(
     """
     setup = prepare(volume, preset=preset, device=device, **overrides)
     with setup.computing():
-        seconds = _seconds(setup, stop)
-    if seconds is None or stop():
+        durations = _durations(setup, stop)
+    if durations is None or stop():
         return None
     return Estimate(
-        seconds=seconds,
+        **durations,
         memory_bytes=process_peak_bytes(setup),
         block_bytes=process_peak_bytes(setup, keeps_models=False),
         model_bytes=round(PACKED_BYTES * n_gaussians_at_most(setup)),
@@ -98,8 +141,8 @@ def estimate(
     )
 
 
-def _seconds(setup: Setup, stop: Callable[[], bool]) -> float | None:
-    """Seconds of the whole training; None when stopped."""
+def _durations(setup: Setup, stop: Callable[[], bool]) -> dict[str, float] | None:
+    """Seconds of the parts of the training, by their names in `Estimate`; None when stopped."""
     learned, learning_s = learning(setup, stop)
     small, large = pieces_of(setup)
     measured: dict[str, dict[int, float]] = {}
@@ -109,36 +152,56 @@ def _seconds(setup: Setup, stop: Callable[[], bool]) -> float | None:
                 return None
             measured.setdefault(name, {})[piece.volume.shape[1] * piece.volume.shape[2]] = seconds
     costs = {name: Cost.through(points) for name, points in measured.items()}
-    blocks = sum(n * _block_seconds(setup, block, costs) for block, n in setup.block_sizes.items())
-    return blocks + _seconds_around_blocks(setup, costs) + examination_seconds(setup) + learning_s
+    sizes = setup.block_sizes.items()
+    return {
+        "before_s": examination_seconds(setup) + learning_s + _hiding_seconds(setup, costs),
+        "building_s": sum(n * _building_seconds(setup, block, costs) for block, n in sizes),
+        "learning_s": sum(n * _iterating_seconds(setup, block, costs) for block, n in sizes),
+        "after_s": _mapping_seconds(setup, costs),
+    }
 
 
-def _block_seconds(setup: Setup, block: Block, costs: Mapping[str, Cost]) -> float:
+def _building_seconds(setup: Setup, block: Block, costs: Mapping[str, Cost]) -> float:
+    """Seconds to build a block, with what is predicted between its sections."""
     region = setup.plan.region(block)
-    n_px = _n_px(region)
-    iterating = sum(stage.iterations * costs[stage.name].seconds(n_px) for stage in setup.schedule(block).stages)
-    building = (setup.n_anchors(block) - 1) * costs[BUILD].seconds(n_px)
+    building = (setup.n_anchors(block) - 1) * costs[BUILD].seconds(_n_px(region))
     if BETWEEN not in costs:
-        return building + iterating
+        return building
     (start, stop), (height, width) = setup.plan.z[block.z], setup.volume.shape[1:]
     n_gaps = min(stop + 1, len(setup.observed)) - max(start - 1, 0) - 1
     y0, y1, x0, x1 = region
     around = (max(y0 - MARGIN_PX, 0), min(y1 + MARGIN_PX, height), max(x0 - MARGIN_PX, 0), min(x1 + MARGIN_PX, width))
-    return building + iterating + n_gaps * costs[BETWEEN].seconds(_n_px(around))
+    return building + n_gaps * costs[BETWEEN].seconds(_n_px(around))
 
 
-def _seconds_around_blocks(setup: Setup, costs: Mapping[str, Cost]) -> float:
-    """Seconds of what hidden sections tell before the blocks, and of the map of uncertainty after them."""
+def _iterating_seconds(setup: Setup, block: Block, costs: Mapping[str, Cost]) -> float:
+    n_px = _n_px(setup.plan.region(block))
+    return sum(stage.iterations * costs[stage.name].seconds(n_px) for stage in setup.schedule(block).stages)
+
+
+def _hiding_seconds(setup: Setup, costs: Mapping[str, Cost]) -> float:
+    """Seconds of what hidden sections tell before the blocks."""
     n_studied, height, width = studied_shape(setup)
-    n_hidden, studied_px = min(HIDDEN, n_studied - 2), height * width
+    n_hidden, sides = min(HIDDEN, n_studied - 2), (height, width)
+    each = (
+        (HIDE, n_hidden, _n_px_within(sides)),
+        (HIDE, min(NEAR, n_studied - 1), _n_px_within(sides, NEAR_PX)),
+        (STEADY, max(n_hidden - 2, 0), _n_px_within(sides, SAMPLE_PX)),
+        (TEXTURE, 1, _n_px_within(sides, SAMPLE_PX)),
+        (REDRAW, min(N_EXAMPLES, n_hidden), _n_px_within(sides, SAMPLE_PX)),
+    )
+    return sum(n * costs[name].seconds(n_px) for name, n, n_px in each if name in costs)
+
+
+def _mapping_seconds(setup: Setup, costs: Mapping[str, Cost]) -> float:
+    """Seconds of the map of uncertainty after the blocks."""
     section_px = setup.volume.shape[1] * setup.volume.shape[2]
-    n_near = NEAR * min(1.0, NEAR_PX**2 / studied_px)
-    each = {
-        HIDE: (n_hidden + n_near, studied_px),
-        REDRAW: (min(N_EXAMPLES, n_hidden), studied_px),
-        UNCERTAINTY: (len(setup.observed) - 1, section_px),
-    }
-    return sum(n * costs[name].seconds(n_px) for name, (n, n_px) in each.items() if name in costs)
+    return (len(setup.observed) - 1) * costs[UNCERTAINTY].seconds(section_px) if UNCERTAINTY in costs else 0.0
+
+
+def _n_px_within(sides: tuple[int, int], at_most_px: float = math.inf) -> int:
+    """Pixels of sections of which no more than the middle is looked at."""
+    return int(math.prod(min(side, at_most_px) for side in sides))
 
 
 def _n_px(region: Region) -> int:
