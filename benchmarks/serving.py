@@ -134,6 +134,16 @@ def _redirected(handler: _Handler, content: bytes) -> None:
     handler.end_headers()
 
 
+def _endless(handler: _Handler, content: bytes) -> None:
+    if not handler.is_hit:
+        handler.send(content)
+        return
+    handler.send_response(200)
+    handler.end_headers()
+    while True:  # until who asked has gone
+        handler.wfile.write(content or _PAGE)
+
+
 FAULTS: dict[str, Callable[[_Handler, bytes], None]] = {
     "none": _Handler.send,
     "busy": _busy,
@@ -146,12 +156,13 @@ FAULTS: dict[str, Callable[[_Handler, bytes], None]] = {
     "silent": _silent,
     "gone": _gone,
     "redirected": _redirected,
+    "endless": _endless,
     "unranged": partial(_Handler.send, ranged=False),
     "misranged": partial(_Handler.send, shift=1),
 }
 """What a server can do to a file: answer with an error now and then or always, send less than it announces, a part,
-other bytes or a page of its own, be slow, never answer, be gone after a while, redirect in a circle, ignore ranges,
-or send another range."""
+other bytes or a page of its own, be slow, never answer, be gone after a while, redirect in a circle, send without
+end, ignore ranges, or send another range."""
 HONEST = frozenset({"none", "busy", "short", "slow", "silent", "gone", "redirected", "unranged"})
 """Faults with which all bytes that are sent are the file's: what is read then must be what the file holds."""
 

@@ -11,9 +11,14 @@ SHAPE = (40, 60, 70)
 
 
 class _Ranged(SimpleHTTPRequestHandler):
-    """Files of a folder, also in part; ``secret`` is for nobody, ``moved`` is elsewhere, ``unranged`` is sent whole."""
+    """Files of a folder, also in part; ``secret`` is for nobody, ``moved`` is elsewhere, ``unranged`` is sent whole.
 
+    Those in ``faulty`` are sent by the function that stands there.
+    """
+
+    protocol_version = "HTTP/1.1"
     asked = None
+    faulty = None
 
     def do_GET(self):
         self.asked.append((self.path, self.headers.get("Range")))
@@ -23,8 +28,14 @@ class _Ranged(SimpleHTTPRequestHandler):
         if self.path.startswith("/moved"):
             self.send_response(301)
             self.send_header("Location", self.path.replace("moved", "here"))
+            self.send_header("Content-Length", "0")
             self.end_headers()
             return
+        for name, send in self.faulty.items():
+            if self.path.endswith(name):
+                send(self)
+                self.close_connection = True
+                return
         try:
             with open(self.translate_path(self.path), "rb") as file:
                 content = file.read()
@@ -59,9 +70,15 @@ def asked():
 
 
 @pytest.fixture
-def server(tmp_path, asked):
+def faulty():
+    """Ends of paths, and what sends them."""
+    return {}
+
+
+@pytest.fixture
+def server(tmp_path, asked, faulty):
     """Address of the folder ``tmp_path``."""
-    handler = type("Handler", (_Ranged,), {"asked": asked})
+    handler = type("Handler", (_Ranged,), {"asked": asked, "faulty": faulty})
     served = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(tmp_path)))
     thread = threading.Thread(target=served.serve_forever, daemon=True)
     thread.start()

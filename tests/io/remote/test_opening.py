@@ -168,8 +168,9 @@ def test_what_is_deleted_is_an_error_and_no_zeros(tmp_path, server, values, make
 def test_a_server_that_is_silent_is_given_up():
     # In a process of its own: the library asks once in a process how patient it is to be.
     program = (
-        "import sys\nfrom napari_emgauss.io import read\nfrom napari_emgauss.io.remote import store\n"
-        "store.SILENCE_S = 1\nstore.RETRIES = {'max_retries': 1, 'initial_delay': '1ms', 'max_delay': '1ms'}\n"
+        "import sys\nfrom napari_emgauss.io import read\nfrom napari_emgauss.io.remote import first_look, store\n"
+        "store.SILENCE_S = first_look.SILENCE_S = 1\n"
+        "store.RETRIES = {'max_retries': 1, 'initial_delay': '1ms', 'max_delay': '1ms'}\n"
         "try:\n    read(sys.argv[1])\nexcept ConnectionError as error:\n    print(error)\n"
     )
     own = {name: value for name, value in os.environ.items() if not name.startswith("TENSORSTORE")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import product
 from typing import Any
@@ -12,9 +12,8 @@ import numpy as np
 
 from napari_emgauss._types import AnyArray
 from napari_emgauss.errors import FileFormatError
-from napari_emgauss.io.guard import array_bytes, missing_chunks
-from napari_emgauss.io.location import Url
-from napari_emgauss.io.remote.store import explained
+from napari_emgauss.io.guard import HARMLESS_BYTES, array_bytes, missing_chunks
+from napari_emgauss.io.remote.store import RemoteFolder, explained
 
 LOGGER = logging.getLogger(__name__)
 MOST_LISTED, MOST_ASKED = 2**16, 2**10
@@ -31,24 +30,39 @@ class StoredChunks:
 
     Parameters
     ----------
-    url
-        Of the stack, for errors.
+    folder
+        Of the stack.
     array
-        A TensorStore array of the driver n5, zarr or zarr3.
+        A TensorStore array of the driver n5, zarr or zarr3, which was opened in it.
     """
 
-    def __init__(self, url: Url, array: Any) -> None:
-        self._url, self._store = url, array.kvstore
+    def __init__(self, folder: RemoteFolder, array: Any) -> None:
+        self._folder, self._url, self._store = folder, folder.url, array.kvstore
         self._chunk = tuple(int(n) for n in array.chunk_layout.write_chunk.shape or array.shape)
+        self._at_most = max(2 * array_bytes(self._chunk, array.dtype.numpy_dtype.itemsize), HARMLESS_BYTES)
+        self._in_parts = array.chunk_layout.read_chunk.shape != array.chunk_layout.write_chunk.shape
         self.grid = tuple(-(-int(n) // m) for n, m in zip(array.shape, self._chunk, strict=True))
         self._metadata = array.spec().to_json()["metadata"]
         self._fill = 0 if array.fill_value is None else array.fill_value
+        self._seen = set[Place]()
         self._absent = self._find_absent()
         self._looked_at = set[Place]()
 
     def missing(self) -> dict[str, str]:
         """Return what to tell of chunks that were not there from the beginning."""
         return missing_chunks(len(self._absent or ()), array_bytes(self.grid, 1), self._fill)
+
+    def look_at(self, index: tuple[int | slice, ...]) -> None:
+        """Make sure that what the server sends for a window has an end, before it is read.
+
+        Raises
+        ------
+        ConnectionError
+            It has none, or is far larger than chunks of this array can be.
+        """
+        spans = [slice(i, i + 1) if isinstance(i, int) else i for i in index]
+        touched = product(*(range(s.start // n, -(-s.stop // n)) for s, n in zip(spans, self._chunk, strict=True)))
+        self._ask([place for place in touched if place not in self._seen])
 
     def check(self, index: tuple[int | slice, ...], window: AnyArray) -> None:
         """Make sure that what was read as nothing but fill values is there.
@@ -91,9 +105,20 @@ class StoredChunks:
                 held = {key.decode() for key in self._store.list().result()}
                 return frozenset(place for place in places if self._key(place) not in held)
         if n <= MOST_ASKED:
+            told = self._ask(places)
             with suppress(*_CANNOT_TELL):
-                return frozenset(self._not_there(places))
+                unknown = self._not_there(place for place in places if place not in told)
+                return frozenset(unknown).union(place for place, is_there in told.items() if not is_there)
         return None
+
+    def _ask(self, places: Sequence[Place]) -> dict[Place, bool]:
+        """Have a first look at chunks; returns which are there, of those of which a server tells."""
+        if len(self._seen) > MOST_LISTED:
+            self._seen.clear()
+        self._seen.update(places)
+        keys = {self._key(place): place for place in places}
+        found = self._folder.first_look(keys, self._at_most, in_parts=self._in_parts)
+        return {keys[key]: is_there for key, is_there in found.items()}
 
     def _not_there(self, places: Iterable[Place]) -> list[Place]:
         """Return those of the chunks that the store does not have, by asking for a byte of each."""

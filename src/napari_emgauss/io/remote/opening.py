@@ -94,12 +94,13 @@ def _source(
     chunk = tuple(int(n) for n in array.chunk_layout.read_chunk.shape or array.shape)
     check_fits_memory(url, array_bytes(chunk, dtype.itemsize), what="one chunk")
     shape = tuple(int(array.shape[axis]) for axis in kept)
-    chunks = StoredChunks(url, array)
+    chunks = StoredChunks(folder, array)
 
     def fetch(*key: slice) -> AnyArray:
         index: list[int | slice] = [0] * array.ndim
         for axis, part in zip(kept, key, strict=True):
             index[axis] = slice(part.start, part.stop)
+        chunks.look_at(tuple(index))
         block = folder.read(array, tuple(index))
         chunks.check(tuple(index), block)
         if kept[0] > kept[-1]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -16,6 +16,7 @@ from napari_emgauss._types import AnyArray
 from napari_emgauss.errors import FileFormatError, MissingLibraryError
 from napari_emgauss.io.guard import MAX_METADATA_BYTES, json_object
 from napari_emgauss.io.location import Url
+from napari_emgauss.io.remote.first_look import FirstLook
 
 CACHE_BYTES = 128 * 2**20
 """Chunks that were read stay in memory up to this, for the next window often needs them too."""
@@ -72,6 +73,7 @@ class RemoteFolder:
         self._spec = _kvstore(self.url)
         self._denied = ""
         self._description = ""
+        self._first = FirstLook(self.url)
         library, context = tensorstore(), _context()
         with explained(self.url):
             self._store = library.KvStore.open(self._spec, context=context).result()
@@ -84,8 +86,9 @@ class RemoteFolder:
         FileFormatError
             It is no JSON, or implausibly large.
         ConnectionError
-            The server cannot be reached.
+            The server cannot be reached, or sends without end.
         """
+        self._first.ask([name], MAX_METADATA_BYTES, what="a description")
         try:
             with explained(self.url):
                 found = self._store.read(name).result()
@@ -113,9 +116,23 @@ class RemoteFolder:
         """Open an array: ``zarr``, ``zarr3`` or ``n5``."""
         path = f"{self._spec['path']}{name}/" if name else self._spec["path"]
         self._description = f"{name}/{_DESCRIBED_BY[driver]}".lstrip("/")
+        self._first.ask([self._description], MAX_METADATA_BYTES, what="a description")
         spec = {"driver": driver, "kvstore": {**self._spec, "path": path}, "recheck_cached_data": False}
         with explained(self.url):
             return tensorstore().open(spec, open=True, read=True, context=_context()).result()
+
+    def first_look(self, chunks: Iterable[str], at_most: int, *, in_parts: bool) -> dict[str, bool]:
+        """Return which chunks of the array that was opened are there, of those of which the server tells.
+
+        Raises
+        ------
+        ConnectionError
+            One has no end, or is larger than ``at_most`` bytes; see `FirstLook.ask`.
+        """
+        inside = self._description.rpartition("/")[0]
+        names = {f"{inside}/{chunk}".lstrip("/"): chunk for chunk in chunks}
+        found = self._first.ask(names, at_most, what="a chunk of this array", in_parts=in_parts)
+        return {names[name]: is_there for name, is_there in found.items()}
 
     def read(self, array: Any, index: tuple[int | slice, ...]) -> AnyArray:
         """Return a window of the array that was opened.
