@@ -1,6 +1,10 @@
 """Connections end with their widget."""
 
+import gc
+import weakref
+
 import pytest
+from napari.utils.events import EventEmitter
 from psygnal import Signal
 from qtpy.QtWidgets import QWidget
 
@@ -39,3 +43,20 @@ def test_one_signal_can_be_left_alone(qtbot, source):
     source.first.emit(1)
     source.second.emit(2)
     assert told == [2]
+
+
+def test_an_emitter_that_goes_before_the_widget_is_not_kept(qtbot):
+    widget = QWidget()
+    qtbot.addWidget(widget)
+    connections, gone = Connections(widget), []
+    for _ in range(3):
+        emitter = EventEmitter()
+        connections.connect(emitter, gone.clear)
+        gone.append(weakref.ref(emitter))
+        del emitter
+    gc.collect()
+    assert [emitter() for emitter in gone] == [None] * 3
+    connections.connect(lasting := EventEmitter(), gone.clear)
+    assert len(connections._made) == 1
+    connections.disconnect(lasting)
+    assert connections._made == []
