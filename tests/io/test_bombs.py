@@ -17,6 +17,8 @@ import pytest
 import tifffile
 import zarr
 
+import napari_emgauss as eg
+from napari_emgauss.errors import VolumeError
 from napari_emgauss.io import write
 from napari_emgauss.volume import Volume
 
@@ -136,6 +138,56 @@ def test_an_hdf5_chunk_that_unpacks_to_far_more_than_declared(tmp_path, refused)
         data = file.create_dataset("raw", data=DATA, chunks=(1, 64, 64), compression="gzip")
         data.id.write_direct_chunk((1, 0, 0), zlib.compress(bytes(BOMB_BYTES), 1))
     refused(path, "unpack to")
+
+
+def test_an_lzf_chunk_of_hdf5_that_unpacks_to_far_more_than_declared(tmp_path, refused):
+    path = tmp_path / "bomb.h5"
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("raw", data=DATA, chunks=(1, 64, 64), compression="lzf")
+        data.id.write_direct_chunk((1, 0, 0), b"\0A" + b"\xe0\xff\0" * (BOMB_BYTES // 264))
+    refused(path, "unpack to")
+
+
+@pytest.mark.parametrize("kind", ["zarr.json", ".zarray", "h5"])
+def test_what_is_packed_twice_has_no_bound_and_is_not_unpacked(tmp_path, kind, refused):
+    path = tmp_path / ("a.h5" if kind == "h5" else "a.ome.zarr")
+    if kind == "h5":
+        made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        made.set_chunk((1, 64, 64))
+        for _ in range(2):
+            made.set_filter(h5py.h5z.FILTER_DEFLATE, 0, (1,))
+        with h5py.File(path, "w") as file:
+            h5py.h5d.create(file.id, b"raw", h5py.h5t.NATIVE_UINT8, h5py.h5s.create_simple(DATA.shape), made)
+            file["raw"][:] = DATA
+    else:
+        group = zarr.open_group(path, mode="w", zarr_format=2 if kind == ".zarray" else 3)
+        group.create_array("0", data=DATA, chunks=(1, 64, 64))
+        ome(group)
+        known = json.loads((path / "0" / kind).read_text())
+        if kind == ".zarray":
+            known |= {"compressor": {"id": "zlib", "level": 1}, "filters": [{"id": "gzip", "level": 1}]}
+        else:
+            packing = [{"name": name, "configuration": {"level": 1}} for name in ("gzip", "gzip")]
+            known["codecs"] = [known["codecs"][0], *packing]
+        (path / "0" / kind).write_text(json.dumps(known))
+    refused(path, "more than once")
+
+
+def test_a_chunk_that_is_a_pipe_is_not_waited_for(tmp_path, refused):
+    path = write(Volume(DATA, (40, 4, 4)), tmp_path / "a.ome.zarr")
+    chunk = next(file for file in (path / "0" / "c").rglob("*") if file.is_file())
+    chunk.unlink()
+    os.mkfifo(chunk)
+    refused(path, "is no file")
+
+
+def test_names_in_an_hdf5_file_do_not_break_the_line(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in ("a\nb\x1b[2J", "c"):
+            file[name] = DATA
+    with pytest.raises(VolumeError) as told:
+        eg.read(tmp_path / "a.h5", voxel_size_nm=(40, 4, 4))
+    assert str(told.value).isprintable()
 
 
 def png(width, height):

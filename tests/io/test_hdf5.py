@@ -33,7 +33,7 @@ def test_several_candidates_are_listed_and_one_can_be_named(path):
     with h5py.File(path, "w") as file:
         file["raw"], file["labels"] = DATA, DATA.astype(np.uint16)
         file["five"] = DATA[None, ..., None]
-    with pytest.raises(VolumeError, match=r"labels \(7, 18, 20\), raw \(7, 18, 20\).*--dataset"):
+    with pytest.raises(VolumeError, match=r"'labels' \(7, 18, 20\), 'raw' \(7, 18, 20\).*--dataset"):
         read(path, voxel_size_nm=SIZE)
     assert read(path, voxel_size_nm=SIZE, dataset="/labels").dtype == np.uint16
     np.testing.assert_array_equal(np.asarray(read(path, voxel_size_nm=SIZE, dataset="five").data), DATA)

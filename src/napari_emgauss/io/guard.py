@@ -113,7 +113,7 @@ def check_decoded_size(file: BinaryIO, n_bytes: int, kind: str, *, at_most: int)
     file, n_bytes
         The packed bytes begin where the file stands.
     kind
-        gzip, zlib, bz2, lzma, zstd, blosc or lz4, as numcodecs names them; others are not looked into.
+        gzip, zlib, bz2, lzma, zstd, blosc or lz4, as numcodecs names them, or lzf; others are not looked into.
     at_most
         `HARMLESS_BYTES` are always allowed.
     """
@@ -148,6 +148,16 @@ def _unpacked(unpacking: Any, data: bytes, at_most: int) -> int:
     return decoded
 
 
+def _lzf_inflated(data: bytes, at_most: int) -> int:
+    """Add up what the runs and repeats of LZF become, until it is more than ``at_most``."""
+    at, decoded = 0, 0
+    while at + 2 < len(data) and decoded <= at_most:
+        run, long = data[at], data[at] >= 224
+        decoded += run + 1 if run < 32 else 2 + (7 + data[at + 1] if long else run >> 5)
+        at += run + 2 if run < 32 else 3 if long else 2
+    return decoded
+
+
 def _zstd_declared(data: bytes) -> int:
     """Return the size that a zstd frame declares, 0 where it does not."""
     flag, alone = data[4] >> 6, bool(data[4] & 0x20)
@@ -168,10 +178,11 @@ _DECLARED_BYTES: dict[str, Callable[[bytes], int]] = {
 _COUNTED_BYTES: dict[str, Callable[[bytes, int], int]] = {
     "zlib": _inflated,
     "gzip": _inflated,
+    "lzf": _lzf_inflated,
     "bz2": lambda data, at_most: _unpacked(bz2.BZ2Decompressor(), data, at_most),
     "lzma": lambda data, at_most: _unpacked(lzma.LZMADecompressor(), data, at_most),
 }
-LARGEST_RATIO = {"zlib": 1032, "gzip": 1032, "bz2": 10**6, "lzma": 10**4}
+LARGEST_RATIO = {"zlib": 1032, "gzip": 1032, "lzf": 88, "bz2": 10**6, "lzma": 10**4}
 
 
 def check_room_in_memory(needed: int, *, what: str, remedy: str) -> None:

@@ -26,6 +26,7 @@ from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
 from napari_emgauss.units import length_nm
 
 _MAX_LISTED = 20
+_PACKING = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_SZIP)
 
 
 def open_hdf5(path: Path, *, dataset: str | None = None) -> Source:
@@ -75,10 +76,10 @@ def _only_stack(file: Any, path: Path) -> str:
         return names[0]
     if not names:
         raise VolumeError(f"{path.name} holds no 3D dataset of its own; name one with dataset=... (--dataset).")
-    listed = ", ".join(f"{n} {file[n].shape}" for n in names[:_MAX_LISTED])
+    listed = ", ".join(f"{n!r} {file[n].shape}" for n in names[:_MAX_LISTED])
     raise VolumeError(
         f"{path.name} holds {len(names)} 3D datasets: {listed}{', …' if names[_MAX_LISTED:] else ''}. "
-        f"Name one: dataset={names[0]!r} (--dataset {names[0]})."
+        f"Name one: dataset={names[0]!r} (--dataset {names[0]!r})."
     )
 
 
@@ -98,7 +99,7 @@ def _follow(file: Any, name: str, path: Path) -> Any:
     node = file
     for part in name.split("/"):
         if not isinstance(node, h5py.Group) or part not in node.keys():  # noqa: SIM118
-            held = ", ".join(_datasets(file)[:_MAX_LISTED]) or "none"
+            held = ", ".join(map(repr, _datasets(file)[:_MAX_LISTED])) or "none"
             raise VolumeError(f"{path.name} has no dataset {name!r}; it holds {held}. Name one of them.")
         link = node.get(part, getlink=True)
         if not isinstance(link, h5py.HardLink):
@@ -114,16 +115,22 @@ def _follow(file: Any, name: str, path: Path) -> Any:
 
 def _check_chunks(node: Any, index: list[int | slice]) -> None:
     """Raise ``ValueError`` if a chunk that is touched unpacks to more than it should."""
-    if node.chunks is None or node.compression != "gzip" or not node.id.get_num_chunks():
+    if node.chunks is None or node.compression not in LARGEST_RATIO or not node.id.get_num_chunks():
         return
+    packing = node.id.get_create_plist()
+    kinds = [packing.get_filter(index)[0] for index in range(packing.get_nfilters())]
+    if sum(kind in _PACKING for kind in kinds) > 1:
+        raise ValueError("it is packed more than once, which is not accepted")
     at_most = 2 * array_bytes(node.chunks, node.dtype.itemsize)
     spans = [(i, i + 1) if isinstance(i, int) else (i.start, i.stop) for i in index]
     touched = [range(a // n * n, b, n) for (a, b), n in zip(spans, node.chunks, strict=True)]
     for place in product(*touched):
         stored = node.id.get_chunk_info_by_coord(place)
-        if stored.byte_offset is not None and stored.size * LARGEST_RATIO["zlib"] > max(at_most, HARMLESS_BYTES):
+        if stored.byte_offset is not None and stored.size * LARGEST_RATIO[node.compression] > max(
+            at_most, HARMLESS_BYTES
+        ):
             packed = io.BytesIO(node.id.read_direct_chunk(place)[1])
-            check_decoded_size(packed, stored.size, "zlib", at_most=at_most)
+            check_decoded_size(packed, stored.size, node.compression, at_most=at_most)
 
 
 def _numbers(node: Any, name: str) -> tuple[float, float, float] | None:

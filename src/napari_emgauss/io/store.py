@@ -314,7 +314,7 @@ class JobFolder:
             yield
         except FileFormatError:
             raise
-        except (SafetensorError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
+        except (SafetensorError, ArithmeticError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
             raise FileFormatError(
                 f"{path} is not a usable checkpoint ({error}). Delete the folder {self.folder} to start anew."
             ) from error
@@ -327,7 +327,7 @@ def jobs_in(folder: Path) -> Iterator[tuple[Path, float, dict[str, Any]]]:
         try:
             values = json.loads(about.read_text(encoding="utf-8"))["values"]
             changed_at = max(path.stat().st_mtime for path in job.rglob("*"))
-        except (OSError, ValueError, KeyError, TypeError):  # damaged, or going away
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):  # damaged, or going away
             continue
         if isinstance(values, dict) and JobFolder(job, "").exists():
             yield job, changed_at, values

@@ -1,6 +1,7 @@
 """What a job folder says besides its findings: what it is of, who works where, what went wrong, what happened."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from napari_emgauss.io.jobs import (
 )
 from napari_emgauss.io.jobs.claims import is_claimed, runner_of, worker_name
 from napari_emgauss.io.jobs.description import NAME
-from napari_emgauss.io.jobs.log import LOG, append_entry
+from napari_emgauss.io.jobs.log import LOG, MOST_BYTES, append_entry
 from napari_emgauss.io.store import JobFolder
 
 OF = JobDescription(
@@ -71,6 +72,8 @@ def test_the_folder_of_another_job_is_refused_and_left_as_it_is(tmp_path):
         ({"version": 99}, "another version of the program"),
         ({"spans": [[[4, 0]]]}, "impossible"),
         ({"spans": 3}, "not a usable checkpoint"),
+        ({"spans": [[[0, float("inf")]]]}, "not a usable checkpoint"),
+        ({"spans": [[[0, 1]] * 2000] * 3}, "8000000000 blocks; at most"),
     ],
 )
 def test_a_description_of_another_version_or_damaged_is_refused_in_words(tmp_path, change, said):
@@ -114,7 +117,7 @@ def test_the_log_is_read_from_where_it_was_left_and_survives_damaged_lines(tmp_p
     append_entry(tmp_path, "begun", block=3)
     entries = list(read_entries(tmp_path))
     with (tmp_path / LOG).open("ab") as file:
-        file.write(b'{"what": \n[]\n')
+        file.write(b'{"what": \n[]\n{"what": "done", "at": 1, "block": 1e999}\n' + b"x" * 3 * MOST_BYTES + b"\n")
     append_entry(tmp_path, "failed", block=3, message="torn" * 1000)
     with (tmp_path / LOG).open("ab") as file:
         file.write(b'{"at": 1, "what": "do')
@@ -187,6 +190,25 @@ def test_what_happened_last_to_a_block_is_known_until_failures_are_forgotten(tmp
     forget_failures(tmp_path)
     assert watch.look().failures == ()
     assert watch.look().states[2] is BlockState.WAITING
+
+
+def test_failures_that_no_program_wrote_are_no_more_than_unknown(tmp_path):
+    store = described(tmp_path)
+    for name, content in {"block-0x": "{}", "block-²": "{}", "block-9": "[" * 30000, "block-00002": "\udcff"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "failed").write_text(content, encoding="utf-8", errors="surrogateescape")
+    found = {failure.block: failure.message for failure in store.failures()}
+    assert found == dict.fromkeys((2, 9), "it is not known what went wrong")
+    assert JobWatch(tmp_path).look().count(BlockState.FAILED) == 1
+
+
+@pytest.mark.parametrize("at", [float("nan"), float("inf"), -1e308, 1e308])
+def test_a_log_with_an_impossible_time_leaves_the_state_as_it_is(tmp_path, at):
+    described(tmp_path)
+    lines = [{"what": "opened", "at": at}, {"what": "done", "at": at, "block": 0}]
+    (tmp_path / LOG).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    left_s = JobWatch(tmp_path).look().seconds_left
+    assert left_s is None or math.isfinite(left_s)
 
 
 def test_what_is_no_job_is_said_to_be_none(tmp_path):

@@ -16,7 +16,7 @@ from napari_emgauss.io.guard import json_object
 
 VERSION = 1
 NAME = "job.json"
-MOST_BYTES = 64 * 2**20
+MOST_BYTES, MOST_BLOCKS = 64 * 2**20, 10**6
 Span = tuple[int, int]
 
 
@@ -101,6 +101,8 @@ def read_description(folder: Path) -> JobDescription | None:
         spans = tuple(tuple((int(a), int(b)) for a, b in axis) for axis in values["spans"])
         if not all(0 <= a < b for axis in spans for a, b in axis):
             raise ValueError("its plan of blocks is impossible")
+        if math.prod(map(len, spans)) > MOST_BLOCKS:
+            raise ValueError(f"its plan has {math.prod(map(len, spans))} blocks; at most {MOST_BLOCKS} are possible")
         source = values["source"]
         return JobDescription(
             method=str(values["method"]),
@@ -111,7 +113,7 @@ def read_description(folder: Path) -> JobDescription | None:
         )
     except FileFormatError:
         raise
-    except (KeyError, TypeError, ValueError, OSError, RecursionError) as error:
+    except (ArithmeticError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
         raise FileFormatError(
             f"{path} is not a usable checkpoint ({error}). Delete the folder {folder} to start anew."
         ) from error

@@ -13,7 +13,7 @@ from napari_emgauss.io.jobs.log import RETRIED, append_entry
 
 FAILED = "failed"
 """Name of the file in a block's folder."""
-MOST_CHARACTERS = 4000
+MOST_CHARACTERS, MOST_DIGITS = 4000, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +37,16 @@ def save_failure(folder: Path, failure: Failure) -> None:
 def failures(job: Path) -> Iterator[Failure]:
     """Yield the failures in a job folder, by block."""
     for path in sorted(job.glob(f"block-[0-9]*/{FAILED}")):
+        number = path.parent.name.removeprefix("block-")
+        if not (number.isascii() and number.isdecimal() and len(number) < MOST_DIGITS):
+            continue  # not of this program
         try:
-            values = json_object(json.loads(path.read_bytes()[: 8 * MOST_CHARACTERS]))
-        except (OSError, ValueError):  # damaged, or going away
+            with path.open("rb") as file:
+                values = json_object(json.loads(file.read(8 * MOST_CHARACTERS)))
+        except (OSError, ValueError, RecursionError):  # damaged, or going away
             values = {}
         yield Failure(
-            block=int(path.parent.name.removeprefix("block-")),
+            block=int(number),
             message=str(values.get("message", "it is not known what went wrong")),
             worker=str(values.get("worker", "")),
         )

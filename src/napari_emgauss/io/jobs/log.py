@@ -16,6 +16,10 @@ from napari_emgauss.io.jobs.claims import worker_name
 LOG = "log.jsonl"
 MOST_CHARACTERS = 1000
 """Of a message; a line that is written in one piece is not torn apart by others."""
+MOST_BYTES = 2**16
+"""Of a line; longer ones are damage."""
+LATEST = 1e11
+"""Seconds."""
 RETRIED = "retried"
 
 
@@ -61,8 +65,8 @@ def read_entries(job: Path, start: int = 0) -> Iterator[tuple[LogEntry, int]]:
         return
     with file:
         file.seek(start)
-        for line in file:
-            if not line.endswith(b"\n"):
+        while line := file.readline(MOST_BYTES):
+            if not line.endswith(b"\n") and len(line) < MOST_BYTES:
                 return  # in writing
             start += len(line)
             entry = _entry(line)
@@ -73,14 +77,16 @@ def read_entries(job: Path, start: int = 0) -> Iterator[tuple[LogEntry, int]]:
 def _entry(line: bytes) -> LogEntry | None:
     try:
         values = json.loads(line)
-        block, seconds = values.get("block"), values.get("seconds")
+        at, block, seconds = float(values["at"]), values.get("block"), values.get("seconds")
+        if not 0 <= at < LATEST or not (seconds is None or 0 <= float(seconds) < LATEST):
+            return None
         return LogEntry(
             what=str(values["what"]),
-            at=float(values["at"]),
+            at=at,
             worker=str(values.get("worker", "")),
             block=None if block is None else int(block),
             seconds=None if seconds is None else float(seconds),
             message=str(values.get("message", "")),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -77,6 +77,11 @@ class ChunkFiles:
             file = self._file(place)
             if file.is_symlink() and not file.resolve().is_relative_to(self._store.resolve()):
                 raise FileFormatError(f"{self._store} links to {file.resolve()}, which lies outside and is not opened.")
+            if file.exists() and not file.is_file():
+                raise FileFormatError(
+                    f"{self._store}: {self._name(place)} is no file (a pipe, a folder or a device), and is not opened."
+                    " Copy the stack again."
+                )
             if self._packing is not None and file.is_file():
                 with file.open("rb") as packed:
                     check_decoded_size(packed, file.stat().st_size, self._packing, at_most=2 * self.n_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ _CODECS = frozenset(
     | {"quantize", "astype", "packbits", "crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3", "zfpy"}
     | {"pcodec", "bytes", "endian", "transpose", "sharding_indexed"}
 )
+_PACKING = frozenset({"blosc", "zlib", "gzip", "bz2", "lzma", "zstd", "lz4", "zfpy", "pcodec"})
 
 
 def is_zarr(path: Path) -> bool:
@@ -102,13 +104,18 @@ def _open_array(root: Path, name: str) -> Any:
     zarr_format: Literal[2, 3] = 3 if (target / "zarr.json").is_file() else 2
     if zarr_format == 3:
         meta = _json(target / "zarr.json")
-        codecs = list(_codec_names(meta.get("codecs")))
+        pipelines = list(_pipelines(meta.get("codecs")))
     else:
         meta = _json(target / ".zarray")
-        codecs = [c["id"] for c in [meta.get("compressor"), *(meta.get("filters") or [])] if c is not None]
-    unknown = [c for c in codecs if str(c).removeprefix("numcodecs.") not in _CODECS]
+        pipelines = [[c["id"] for c in [meta.get("compressor"), *(meta.get("filters") or [])] if c is not None]]
+    pipelines = [[str(c).removeprefix("numcodecs.") for c in pipeline] for pipeline in pipelines]
+    unknown = [c for pipeline in pipelines for c in pipeline if c not in _CODECS]
     if unknown:
         raise FileFormatError(f"{root} uses the codecs {unknown}, which are not accepted. Save it with blosc or zstd.")
+    if any(sum(c in _PACKING for c in pipeline) > 1 for pipeline in pipelines):  # no bound for what it unpacks to
+        raise FileFormatError(
+            f"{root} is packed more than once ({pipelines}), which is not accepted. Save it packed once."
+        )
     if json_object(meta.get("chunk_grid")).get("name", "regular") != "regular" or meta.get("storage_transformers"):
         raise ValueError("it uses a chunk grid or storage transformer other than the regular one")
     array = zarr.open_array(LocalStore(target, read_only=True), mode="r", zarr_format=zarr_format)
@@ -117,11 +124,15 @@ def _open_array(root: Path, name: str) -> Any:
     return array
 
 
-def _codec_names(codecs: Any) -> Any:
+def _pipelines(codecs: Any) -> Iterator[list[str]]:
+    """Yield the names of the codecs that follow each other, those of parts of shards by themselves."""
+    pipeline = []
     for codec in codecs or []:
         if isinstance(codec, str):
-            yield codec
+            pipeline.append(codec)
             continue
-        yield codec["name"]
+        pipeline.append(codec["name"])
         inner = json_object(codec.get("configuration"))
-        yield from _codec_names([*inner.get("codecs", []), *inner.get("index_codecs", [])])
+        yield from _pipelines(inner.get("codecs"))
+        yield from _pipelines(inner.get("index_codecs"))
+    yield pipeline

@@ -101,7 +101,7 @@ class RemoteFolder:
             raise FileFormatError(f"{self.url}/{name} is larger than {MAX_METADATA_BYTES} bytes: no description.")
         try:
             return json_object(json.loads(found.value))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FileFormatError(
                 f"{self.url}/{name} is no JSON ({error}). It is damaged or something else."
             ) from error

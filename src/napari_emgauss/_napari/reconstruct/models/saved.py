@@ -77,7 +77,7 @@ class SavedModels:
         """Return names by file name; a damaged list costs the names, not the models."""
         try:
             return {str(k): str(v) for k, v in json.loads((self.folder / "names.json").read_text("utf-8")).items()}
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             return {}
 
     def _write(self, names: dict[str, str]) -> None:
