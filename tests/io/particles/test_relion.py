@@ -140,6 +140,17 @@ def test_a_table_cannot_make_the_program_read_outside_of_its_folders(tmp_path, n
         assert len(read_particles(path, data_dir=tmp_path)) == 2  # now the user has named the folder
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("1@", f"{'9' * 400}@"), ("1@", f"{10**18}@"), ("s.mrcs", f"{'p' * 5000}.mrcs")]
+)
+def test_names_of_images_that_cannot_be_are_told_in_a_short_line(tmp_path, old, new):
+    path = star(tmp_path)
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises((ParticlesError, FileFormatError), match=str(tmp_path)) as told:
+        read_particles(path)
+    assert len(str(told.value)) < 500
+
+
 def test_an_image_that_the_stack_does_not_hold_is_told(tmp_path):
     write_stack(tmp_path / "s.mrcs", n=1)
     with pytest.raises(ParticlesError, match=r"particle 1 is image 2 of .*holds 1 images"):

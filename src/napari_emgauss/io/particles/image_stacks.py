@@ -21,6 +21,8 @@ HEADER_BYTES = 1024
 _MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 _ORDERS: tuple[Literal["<"], Literal[">"]] = ("<", ">")
 _LARGEST_SIDE = 2**15
+_LONGEST_NAME = 255
+"""Bytes, of a file or folder."""
 SUFFIXES = (".mrcs", ".mrc", ".st")
 
 
@@ -153,8 +155,11 @@ def resolve_stacks(names: Sequence[str], folders: Sequence[Path]) -> Mapping[str
     inside = lru_cache(maxsize=None)(lambda path: any(path.is_relative_to(root) for root in roots))
     found: dict[str, Path] = {}
     for name in dict.fromkeys(names):
-        if "\0" in name:
-            raise FileFormatError(f"the table names {name!r}, which no file can be called. It is damaged.")
+        if "\0" in name or max(len(part.encode(errors="replace")) for part in name.split("/")) > _LONGEST_NAME:
+            raise FileFormatError(
+                f"the table of {' or '.join(map(str, roots))} names {name[:100]!r}, which no file can be called. It is "
+                "damaged."
+            )
         candidates = [(root / name).resolve() for root in roots]
         allowed = [path for path in candidates if inside(path)]
         if not allowed:

@@ -37,6 +37,8 @@ _NOT_APPLIED = {
 }
 """What a table may ask for and is not applied, with the value that asks for nothing."""
 _ZERNIKE = ("rlnOddZernike", "rlnEvenZernike")
+_MOST_DIGITS = 18
+"""Of an image's number."""
 PREMULTIPLIED, FLIPPED = "rlnCtfDataAreCtfPremultiplied", "rlnCtfDataArePhaseFlipped"
 
 
@@ -183,8 +185,10 @@ class RelionTable:
             number, at, stack = text.partition("@")
             if not at:
                 number, stack = "1", text
-            if not number.isdecimal() or int(number) < 1 or not stack:
-                raise ParticlesError(f"column _rlnImageName of {self.particles.path} holds {text!r}, not n@stack.mrcs.")
+            if not (number.isdecimal() and len(number) <= _MOST_DIGITS and int(number) > 0 and stack):
+                raise ParticlesError(
+                    f"column _rlnImageName of {self.particles.path} holds {text[:100]!r}, not n@stack.mrcs."
+                )
             stacks.append(stack)
             indices.append(int(number) - 1)
         return stacks, np.array(indices, np.int64)
