@@ -8,7 +8,13 @@ import napari_emgauss as eg
 from napari_emgauss.interpolation.mixture import HiddenSection, Stack, gather_evidence
 from napari_emgauss.interpolation.plain import Interpolator
 from napari_emgauss.methods.emgauss import preset
-from napari_emgauss.methods.emgauss.study.spacing import FINER_PX, choose_spacing, with_denser_gaussians
+from napari_emgauss.methods.emgauss.study.spacing import (
+    FINER_PX,
+    ITERATIONS,
+    NEWTON_STEPS,
+    choose_spacing,
+    with_denser_gaussians,
+)
 from napari_emgauss.metrics import psnr
 from napari_emgauss.volume import Volume
 
@@ -46,6 +52,18 @@ def test_fine_detail_asks_for_fine_gaussians():
     ]
     assert chosen[0] in FINER_PX
     assert chosen[1] == CONFIG.model.spacing_px
+
+
+def test_descent_is_tried_only_where_gauss_newton_steps_are_not_enough():
+    def steps(examples):
+        asked = []
+        choose_spacing(CONFIG, examples, seed=0, stop=lambda: bool(asked.append(None)))
+        return len(asked)
+
+    images = texture(along=1, across=6.0, noise=0.02)[:2].astype(np.float32) / 255
+    vague = [HiddenSection(image, np.full_like(image, image.mean())) for image in images]
+    assert steps(vague) <= 2 * NEWTON_STEPS
+    assert steps(examples_of(255 * images)) > 2 * ITERATIONS
 
 
 def test_no_detail_is_lost_where_hidden_sections_do_not_tell_what_is_right():

@@ -149,9 +149,9 @@ def _redrawn(setup: Setup, stack: Stack, stop: Callable[[], bool]) -> float:
     objective = redrawing(setup.config, setup.config.model.spacing_px, images, seed=setup.seed, device=setup.device)
     trainer = BlockTrainer(objective)
     built = time.perf_counter() - start
-    stages = objective.schedule.stages
-    seconds = dict(_stages(trainer, len(images), stop))
-    return (built + sum(stage.iterations * seconds[stage.name] for stage in stages)) / len(images)
+    stage = next(stage for stage in objective.schedule.stages if stage.iterations)  # is mostly enough
+    seconds = _iteration(trainer, stage, len(images), stop)
+    return (built + stage.iterations * (seconds or 0.0)) / len(images)
 
 
 def _plain(stack: Stack) -> None:

@@ -6,7 +6,8 @@ that, hidden sections tell: their predictions come nearer to them when redrawn b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from napari_emgauss.interpolation.mixture import HiddenSection
 from napari_emgauss.methods.emgauss.config import EmgaussConfig
 from napari_emgauss.methods.emgauss.model import build_model
 from napari_emgauss.methods.emgauss.objective import SectionObjective, SectionTarget
-from napari_emgauss.methods.emgauss.schedule import sections_per_step, solved_per_step
+from napari_emgauss.methods.emgauss.schedule import WARM_UP, sections_per_step, solved_per_step
 from napari_emgauss.training import BlockTrainer
 
 FINER_PX = (2.5, 1.75, 1.25)
@@ -69,15 +70,20 @@ def choose_spacing(
 
     # As good as the predictions themselves: no grid can follow them better.
     enough = max(error(images) * 10 ** (TOLERATED_DB / 10), NEGLIGIBLE_ERROR)
-    least = error(_redrawn(config, chosen, images, seed, device, stop))
+
+    def least_error(spacing_px: float) -> float:  # descent takes longer, and is for what Newton steps cannot do
+        found = math.inf
+        for drawn in _redrawn(config, spacing_px, images, seed, device, stop):
+            found = error(drawn)
+            if found <= enough:
+                break
+        return found
+
+    least = least_error(chosen)
     for spacing_px in FINER_PX:
         if least <= enough or stop():
             break
-        if (
-            spacing_px < config.model.spacing_px
-            and (found := error(_redrawn(config, spacing_px, images, seed, device, stop))) < least
-            and not stop()
-        ):
+        if spacing_px < config.model.spacing_px and (found := least_error(spacing_px)) < least and not stop():
             chosen, least = spacing_px, found
     return chosen
 
@@ -132,11 +138,18 @@ def _redrawn(
     seed: int,
     device: torch.device,
     stop: Callable[[], bool],
-) -> FloatArray:
-    """Images (n, Y, X) as Gaussians at this spacing draw them."""
+) -> Iterator[FloatArray]:
+    """Yield images (n, Y, X) as Gaussians at this spacing draw them: after their Gauss-Newton steps, and at last."""
     images = np.concatenate([images, images[:1]]) if len(images) == 1 else images  # the field is one between sections
     objective = redrawing(config, spacing_px, images, seed=seed, device=device)
     trainer = BlockTrainer(objective)
+
+    def drawn() -> FloatArray:
+        return np.stack([objective.restore(objective.model.render(float(i))) for i in range(len(images))])
+
+    solved = objective.schedule.start_of(WARM_UP)
     while not trainer.done and not stop():
         trainer.step()
-    return np.stack([objective.restore(objective.model.render(float(i))) for i in range(len(images))])
+        if trainer.iteration == solved:
+            yield drawn()
+    yield drawn()
