@@ -55,7 +55,7 @@ def study_before(setup: Setup, store: Store) -> Study:
     ):
         raise ConfigError("the stack was not studied yet. Let the process that began the job come so far.")
     return Study(
-        teacher=None if teacher is None else MixtureTeacher.from_state(*teacher),
+        teacher=None if teacher is None else MixtureTeacher.from_state(*teacher, setup.device),
         spacing_px=None if spacing is None else float(spacing[1]["spacing_px"]),
     )
 
