@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, repeat
+from itertools import chain, product, repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ from napari_emgauss.interpolation.mixture.fusion import (
 from napari_emgauss.interpolation.mixture.motion import SteadyMotion
 from napari_emgauss.interpolation.mixture.shares import best_shares, error_products, evened, likely_mse, likely_shares
 from napari_emgauss.interpolation.mixture.texture import fit_texture
-from napari_emgauss.interpolation.mixture.transfer import Around, Middle, expected_products
+from napari_emgauss.interpolation.mixture.transfer import Around, GapPlace, expected_products
 from napari_emgauss.interpolation.prior import Contrast
 from napari_emgauss.interpolation.prior.interpolator import LARGEST_FACTOR
 from napari_emgauss.metrics import psnr_from_mse
@@ -54,6 +54,8 @@ HIDDEN = 16
 """Most sections to hide."""
 NEAR, NEAR_PX = 10, 128
 """Most gaps that are looked at as they are, to know what to expect in them; and the side of what is looked at."""
+PHASES = (0.2, 0.5, 0.8)
+"""Places in a gap that are looked at where nothing is known in its middle: there something may be, next to sections."""
 FEWEST, MISFIT = 4, 0.5
 """Hidden sections that it takes to expect anything, and the largest `Texture.misfit`."""
 
@@ -107,8 +109,9 @@ def gather_evidence(
     What is best at twice the distance may be bad at the distance itself. Flow may lose a motion across twice the
     distance that it follows across the distance itself: then shares are mended (`SteadyMotion`). And the texture of
     the stack, if one fits, tells what is to be expected there (`expected_products`): shares are those that should be
-    best there if the others are worse than a plain candidate; or if sections are so thick that neighbours touch, which
-    those at twice the distance do not.
+    best there if the others are worse than a plain candidate; if sections are so thick that neighbours touch, which
+    those at twice the distance do not; or if the mixture is no better at hidden sections than a constant. In that
+    case nothing learned is trusted where no texture fits.
 
     Parameters
     ----------
@@ -158,7 +161,8 @@ def gather_evidence(
     shares = best_shares(gram)
     known = bool(shares @ gram @ shares < variance / len(samples))
     if not known:
-        # No better than a constant: nothing is to be known at twice the distance, nor who knows it at the distance.
+        # No better than a constant: nothing is to be known at twice the distance, nor who knows it at the distance,
+        # unless a texture tells.
         plain = [name in PLAIN for name in names]
         shares = np.zeros(len(names))
         shares[plain] = best_shares(gram[np.ix_(plain, plain)])
@@ -195,28 +199,29 @@ def _at_the_distance(
     """Return the shares that should be best at the distance itself, if those of the hidden sections may fail there.
 
     If sections are thick, also their mean squared error: nothing that hidden sections say of detail is then true. Where
-    nothing is ``known`` at twice the distance, shares are those of plain candidates alone.
+    nothing is ``known`` at twice the distance, the texture alone decides, of all places in a gap.
     """
     texture = fit_texture(stacks)
     if texture is None or texture.misfit > MISFIT:
         return shares, None
-    near, places = _nearby(stacks, learned)
-    alternatives = expected_products(near, far, places, texture)
-    plain, thick = np.array([name in PLAIN for name in learned.candidates]), texture.probability_thick > 0.5
+    near = _nearby(stacks, learned, PHASES[1:2] if known else PHASES)
+    alternatives = expected_products(near, far, texture)
+    thick = texture.probability_thick > 0.5
     # Of those without flow, the texture alone tells what to expect.
-    still = plain & ["flow" not in name for name in learned.candidates]
-    best_plain_mse = min(likely_mse(alone, alternatives) for alone in np.eye(len(plain))[still])
+    still = [name in PLAIN and "flow" not in name for name in learned.candidates]
+    best_plain_mse = min(likely_mse(alone, alternatives) for alone in np.eye(len(still))[still])
     if known and not thick and likely_mse(shares, alternatives) <= best_plain_mse:
         return shares, None
-    trusted = np.flatnonzero(plain | known)
-    shares = np.zeros(len(plain))
-    shares[trusted] = likely_shares([(p, products[np.ix_(trusted, trusted)]) for p, products in alternatives])
+    shares = likely_shares(alternatives)
     return shares, likely_mse(shares, alternatives) if thick else None
 
 
-def _nearby(stacks: Sequence[Stack], learned: Learned) -> tuple[npt.NDArray[np.float64], list[Middle]]:
-    """Return the mean products of what candidates predict in gaps (see `Around.against_linear`), and those gaps."""
-    products, places = [], []
+def _nearby(
+    stacks: Sequence[Stack], learned: Learned, phases: Sequence[float]
+) -> list[tuple[npt.NDArray[np.float64], list[GapPlace]]]:
+    """Return of each phase the mean products of what candidates predict (see `Around.against_linear`), and where."""
+    products: list[list[npt.NDArray[np.float64]]] = [[] for _ in phases]
+    places: list[list[GapPlace]] = [[] for _ in phases]
     everything, few = dict.fromkeys(learned.candidates, 1 / len(learned.candidates)), math.ceil(NEAR / len(stacks))
     for stack in stacks:
         contrast = Contrast.of(stack.sections) if stack.contrast is None else stack.contrast
@@ -224,11 +229,11 @@ def _nearby(stacks: Sequence[Stack], learned: Learned) -> tuple[npt.NDArray[np.f
         source, last = FusedInterpolator(part, everything, learned), len(part.sections) - 2
         # Gaps at the ends have a section less around them: they are to count no more than they do in the stack.
         gaps = np.arange(last + 1) if last < few else np.unique(np.linspace(1, last - 1, few).round().astype(int))
-        for gap in gaps.tolist():
-            around, parts = Around.of(part, gap), source.candidates(gap + 0.5)
-            products.append(around.against_linear([parts[name] for name in learned.candidates]))
-            places.append(around.place)
-    return np.asarray(np.mean(products, 0), np.float64), places
+        for gap, (k, phase) in product(gaps.tolist(), enumerate(phases)):
+            around, parts = Around.of(part, gap, phase), source.candidates(gap + phase)
+            products[k].append(around.against_linear([parts[name] for name in learned.candidates]))
+            places[k].append(around.place)
+    return [(np.asarray(np.mean(p, 0), np.float64), at) for p, at in zip(products, places, strict=True)]
 
 
 def _hidden(stack: Stack, at_most: int) -> list[int]:
@@ -307,13 +312,13 @@ def _harmless_sharpening(
 
     With errors e of the mixture and detail d, the squared error ⟨e²⟩ + 2s⟨ed⟩ + s²⟨d²⟩ is a parabola of the strength s.
     """
-    squared, product, detail = 0.0, 0.0, 0.0
+    squared, common, detail = 0.0, 0.0, 0.0
     share_of = dict(zip(names, shares.tolist(), strict=True))
     for parts, around in samples:
         error = np.tensordot(shares.astype(np.float32), parts, 1) - around[1]
         finer = learned_detail(dict(zip(names, parts, strict=True)), share_of)
         squared += float(np.mean(error**2))
-        product += float(np.mean(error * finer))
+        common += float(np.mean(error * finer))
         detail += float(np.mean(finer**2))
     if detail == 0:
         return 0.0
@@ -321,7 +326,7 @@ def _harmless_sharpening(
     if PRIOR in names:
         most, tolerated_db = SHARPENING_WITH_PRIOR, TOLERATED_WITH_PRIOR_DB
     allowed = squared * (10 ** (tolerated_db / 10) - 1)
-    return min(most, (math.sqrt(product**2 + detail * allowed) - product) / detail)
+    return min(most, (math.sqrt(common**2 + detail * allowed) - common) / detail)
 
 
 def _learned_below_px(

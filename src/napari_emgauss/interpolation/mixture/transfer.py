@@ -13,83 +13,101 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from napari_emgauss._types import FloatArray
 from napari_emgauss.interpolation.mixture.fusion import Stack
 from napari_emgauss.interpolation.mixture.texture import Array, Guess, Texture, blur_factors
 from napari_emgauss.interpolation.plain import blurred
 
-BASIS = tuple((outer, blur_px) for outer in (False, True) for blur_px in (0.0, 0.7, 1.4, 2.8, 5.6))[1:]
-"""Means of the two sections next to a gap, or of the two behind them, with their blur in px. The mean of the nearest
-two, without a blur, is what all of them are compared with: *linear* below."""
+BLURS_PX = (0.0, 0.7, 1.4, 2.8, 5.6)
+"""Every part of the basis is blurred by each. The first part without a blur is left out: what all are compared with is
+*linear* interpolation of the nearest two sections, which it is in the middle of a gap; elsewhere it follows from the
+second."""
+_MIDDLE_PARTS = 2
 _RIDGE, _TINY = 1e-5, 1e-12
 
 
-class Middle(NamedTuple):
-    """The middle of a gap, or of a section that is hidden from its neighbours."""
+class GapPlace(NamedTuple):
+    """A place in a gap, or that of a section which is hidden from its neighbours."""
 
-    middle: float
-    """Section coordinate."""
-    inner: tuple[float, float]
-    """Those of the sections next to it."""
-    outer: tuple[float, float]
-    """Those of the sections behind them; at an end of the stack the same again."""
+    phase: float
+    """How much of the gap lies below it."""
+    offsets: tuple[float, ...]
+    """Section coordinates of the two sections next to it and of the two behind them, less its own; at an end of the
+    stack the last one again."""
 
 
 class Around(NamedTuple):
-    """What is known of a `Middle`: the four sections around it (Y, X)."""
+    """What is known of a `GapPlace`: the four sections around it (4, Y, X)."""
 
-    place: Middle
-    inner: FloatArray
-    outer: FloatArray
+    place: GapPlace
+    sections: FloatArray
 
     @classmethod
-    def of(cls, stack: Stack, gap: int) -> Around:
-        """Return what lies around the middle of a gap."""
+    def of(cls, stack: Stack, gap: int, phase: float = 0.5) -> Around:
+        """Return what lies around a place in a gap, by default its middle."""
         last = len(stack.sections) - 1
-        inner, outer = [gap, gap + 1], [max(0, gap - 1), min(last, gap + 2)]
-        z = np.arange(last + 1) if stack.z is None else np.asarray(stack.z)
-        (z0, z1), (z2, z3) = (z[pair].tolist() for pair in (inner, outer))
-        return cls(Middle((z0 + z1) / 2, (z0, z1), (z2, z3)), stack.sections[inner], stack.sections[outer])
+        four = [gap, gap + 1, max(0, gap - 1), min(last, gap + 2)]
+        z = (np.arange(last + 1) if stack.z is None else np.asarray(stack.z))[four]
+        offsets = (z - z[0] - phase * (z[1] - z[0])).round(9)
+        return cls(GapPlace(phase, tuple(offsets.tolist())), stack.sections[four])
 
     def against_linear(self, images: Sequence[FloatArray]) -> Array:
         """Return the mean products (k + basis, k + basis) of ``images`` (k, Y, X) and of the basis, less *linear*."""
-        linear, far = self.inner.mean(0), self.outer.mean(0)
-        basis = [blurred(far if outer else linear, blur) if blur else far for outer, blur in BASIS]
+        linear = np.tensordot(_linear(self.place).astype(np.float32), self.sections, 1)
+        parts = np.tensordot(_parts(self.place).astype(np.float32), self.sections, 1)
+        basis = [blurred(part, blur_px) if blur_px else part for part, blur_px in product(parts, BLURS_PX)][1:]
         differences = (np.stack([*images, *basis]) - linear).reshape(len(images) + len(basis), -1).astype(np.float64)
         return np.asarray(differences @ differences.T / differences.shape[1], np.float64)
 
 
-def expected_products(near: Array, far: Array, places: Sequence[Middle], texture: Texture) -> list[tuple[float, Array]]:
+def expected_products(
+    near: Sequence[tuple[Array, Sequence[GapPlace]]], far: Array, texture: Texture
+) -> list[tuple[float, Array]]:
     """Return the mean products (k, k) of the candidates' errors to expect at the distance itself, with probabilities.
 
     Parameters
     ----------
     near
-        `Around.against_linear` of the k candidates, the mean of gaps.
+        `Around.against_linear` of the k candidates, the mean of gaps, and the places in them; of each phase.
     far
-        The same of the candidates and, behind them, the truth, the mean of hidden sections.
-    places
-        The gaps.
+        The same of the candidates and, behind them, the truth, the mean of hidden sections, each the middle of a gap.
     texture
         Of the stack.
     """
-    k = len(far) - len(BASIS) - 1
-    parts, own = _split(near, k)
+    k = len(far) - _MIDDLE_PARTS * len(BLURS_PX)
     hidden_parts, hidden_own = _split(np.delete(np.delete(far, k, 0), k, 1), k)
     with_truth = np.delete(far[k], k)
     own_with_truth = with_truth[:k] - with_truth[k:] @ hidden_parts
     true_share = np.clip(own_with_truth / np.maximum(np.diag(hidden_own), _TINY), 0, 1)
     expected = []
-    for guess in texture.guesses:
+    for (products, places), guess in product(near, texture.guesses):
+        parts, own = _split(products, k)
         basis, basis_with_truth, square = _of_texture(guess, places, texture.factor)
         follows = basis_with_truth @ parts + true_share * np.diag(own)
-        products = parts.T @ basis @ parts + own - follows[:, None] - follows[None, :] + square
-        expected.append((guess.probability, _positive(products, square)))
+        errors = parts.T @ basis @ parts + own - follows[:, None] - follows[None, :] + square
+        expected.append((guess.probability / len(near), _positive(errors, square)))
     return expected
+
+
+def _linear(place: GapPlace) -> Array:
+    """Return the weights (4,) of the sections around a place in linear interpolation."""
+    return np.array([1 - place.phase, place.phase, 0, 0])
+
+
+def _parts(place: GapPlace) -> Array:
+    """Return the weights (parts, 4) of the sections around a place in each part of the basis.
+
+    In the middle of a gap both sides count alike: parts are the means of the nearest two sections and of the two behind
+    them. Elsewhere each section is a part.
+    """
+    weights = np.kron(np.eye(_MIDDLE_PARTS), [0.5, 0.5]) if place.phase == 0.5 else np.eye(4)
+    return np.asarray(weights, np.float64)
 
 
 def _split(products: Array, k: int) -> tuple[Array, Array]:
@@ -101,39 +119,28 @@ def _split(products: Array, k: int) -> tuple[Array, Array]:
     return parts, own
 
 
-def _of_texture(guess: Guess, places: Sequence[Middle], factor: float) -> tuple[Array, Array, float]:
+def _of_texture(guess: Guess, places: Sequence[GapPlace], factor: float) -> tuple[Array, Array, float]:
     """Return the products of the basis, those with the truth, and the square of the truth, all less *linear*."""
-    kinds, left = ((False, 0.0), *BASIS), _left_of_products()
-    total, n = np.zeros((len(kinds) + 1, len(kinds) + 1)), len(kinds)
-    for (inner, outer), count in Counter(map(_from_middle, places)).items():
-        at = {False: np.array(inner, np.float64), True: np.array(outer, np.float64)}
-        between = {(a, b): _mean_covariance(guess, factor, at[a], at[b]) for a in at for b in at}
-        truth = {a: _mean_covariance(guess, factor, at[a], np.zeros(1)) for a in at}
-        for i, (a, _) in enumerate(kinds):
-            total[i, :n] += [count * left[i, j] @ between[a, b] for j, (b, _) in enumerate(kinds)]
-            total[i, n] += count * left[i, 0] @ truth[a]
-        total[n, n] += count * guess.covariances(0.0).sum()
-    total[n, :n] = total[:n, n]
-    total /= len(places)
-    less = total - total[:1] - total[:, :1] + total[0, 0]
-    return less[1:n, 1:n], less[1:n, n], float(less[n, n])
+    left, n = _left_of_products(), 4 * len(BLURS_PX)
+    found: list[Array] = []
+    for place, count in Counter(places).items():
+        z = factor * np.array([*place.offsets, 0.0])
+        between = guess.covariances(z[:, None] - z[None, :])
+        products = np.empty((n + 1, n + 1))
+        products[:n, :n] = np.einsum("ijs,abs->iajb", between[:4, :4], left).reshape(n, n)
+        products[n, :n] = products[:n, n] = np.einsum("is,as->ia", between[:4, 4], left[0]).ravel()
+        products[n, n] = between[4, 4].sum()
+        less = block_diag(np.kron(_parts(place), np.eye(len(BLURS_PX))), 1)[1:]
+        less[:, : n : len(BLURS_PX)] -= _linear(place)
+        found.append(count / len(places) * less @ products @ less.T)
+    total = np.sum(found, 0)
+    return total[:-1, :-1], total[:-1, -1], float(total[-1, -1])
 
 
 @cache
 def _left_of_products() -> Array:
-    """Return what blurs leave of the covariances (basis, basis, sizes), of *linear* before those of the basis."""
-    blurs_px = [0.0, *(blur_px for _, blur_px in BASIS)]
-    return np.array([[blur_factors(math.hypot(a, b)) for b in blurs_px] for a in blurs_px])
-
-
-def _from_middle(place: Middle) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return where sections lie, from the middle: it is all that counts, and mostly the same."""
-    inner, outer = (tuple(round(z - place.middle, 9) for z in zs) for zs in (place.inner, place.outer))
-    return inner, outer
-
-
-def _mean_covariance(guess: Guess, factor: float, a: Array, b: Array) -> Array:
-    return np.asarray(guess.covariances(factor * (a[:, None] - b[None, :])).mean((0, 1)), np.float64)
+    """Return what two blurs leave of the covariances (blurs, blurs, sizes)."""
+    return np.array([[blur_factors(math.hypot(a, b)) for b in BLURS_PX] for a in BLURS_PX])
 
 
 def _positive(products: Array, scale: float) -> Array:
