@@ -46,12 +46,15 @@ def test_nothing_is_carried_on_to_sections_with_fewer_than_two_on_a_side():
     assert [carried_on(stack, index) is not None for index in range(5)] == [False, False, True, False, False]
 
 
-def test_flow_keeps_a_share_where_motion_is_lost_at_twice_the_distance_only():
+def test_flow_keeps_a_share_and_its_detail_where_motion_is_lost_at_twice_the_distance_only(monkeypatch):
+    for name, value in (("LARGEST_FACTOR", 2 * FACTOR - 1), ("LEAST_SHARE", 0)):
+        monkeypatch.setattr(f"napari_emgauss.interpolation.mixture.evidence.{name}", value)
     truth, learned = oblique_sheets(), Learned(prior=load_prior())
     sections = np.ascontiguousarray(truth[::FACTOR])
     evidence = gather_evidence(Stack(sections, FACTOR), learned)
     assert max(evidence.psnr_db, key=evidence.psnr_db.get) == PRIOR
     assert sum(evidence.shares[name] for name in PLAIN if "flow" in name) > 0.4
+    assert evidence.learned_below_px == 0
     fused = FusedInterpolator(Stack(sections, FACTOR), evidence.shares, learned)
     hidden = [z for z in range(len(truth)) if z % FACTOR]
 

@@ -85,7 +85,8 @@ class MixtureEvidence:
     """How much the learned part can be sharpened (see `FusedInterpolator`) without much harm at hidden sections."""
     learned_below_px: float = 0.0
     """Detail finer than this is the networks' alone (see `FusedInterpolator`), 0 for none: where the prior was not told
-    how far hidden sections are apart, since it knows no such distance, they say nothing of its detail."""
+    how far hidden sections are apart, since it knows no such distance, they say nothing of its detail. Nor is it the
+    networks' alone where motion is lost across that distance, or sections are thick: there plain candidates know."""
     expected_mse: float | None = None
     """Mean squared error to expect in the middle of a gap, if sections are thick; None if they are not."""
     examples: tuple[HiddenSection, ...] = field(default=(), compare=False, repr=False)
@@ -182,7 +183,9 @@ def gather_evidence(
         n_hidden=len(samples),
         calibration=calibrate(known_of),
         sharpening=_harmless_sharpening(samples, shares, names),
-        learned_below_px=_learned_below_px(2 * stacks[0].factor, shares, names, expected_mse),
+        learned_below_px=0.0
+        if motion.lost or expected_mse is not None
+        else _learned_below_px(2 * stacks[0].factor, shares[names.index(PRIOR)] if PRIOR in names else 0.0),
         expected_mse=expected_mse,
         examples=tuple(HiddenSection(known_of[i][0].prediction, known_of[i][1]) for i in kept),
     )
@@ -329,13 +332,9 @@ def _harmless_sharpening(
     return min(most, (math.sqrt(common**2 + detail * allowed) - common) / detail)
 
 
-def _learned_below_px(
-    distance_px: float, shares: npt.NDArray[np.float64], names: tuple[str, ...], expected_mse: float | None
-) -> float:
+def _learned_below_px(distance_px: float, share: float) -> float:
     """Return below which size detail is the networks' alone, with hidden sections ``distance_px`` apart."""
-    share_of = dict(zip(names, shares.tolist(), strict=True))
-    told = distance_px <= LARGEST_FACTOR or expected_mse is not None
-    return 0.0 if told or share_of.get(PRIOR, 0.0) < LEAST_SHARE else LEARNED_BELOW_PX
+    return 0.0 if distance_px <= LARGEST_FACTOR or share < LEAST_SHARE else LEARNED_BELOW_PX
 
 
 def _centre(images: FloatArray, side_px: int = SAMPLE_PX) -> FloatArray:

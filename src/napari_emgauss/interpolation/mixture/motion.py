@@ -50,6 +50,12 @@ class SteadyMotion:
         self._far += error_products(list(candidates), truth)
         self._near += error_products(list(steady), truth)
 
+    @property
+    def lost(self) -> bool:
+        """Whether motion is lost between hidden sections."""
+        far, near = (min(products[k, k] for k in self._flows) for products in (self._far, self._near))
+        return bool(near < LOST * far)
+
     def mended(self, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the ``shares`` that hidden sections ask for, mended if motion is lost between them.
 
@@ -57,8 +63,7 @@ class SteadyMotion:
         to networks, which had to predict across twice the distance. So networks have the mean of both, and plain
         candidates share the rest as they should with the motion of neighbours.
         """
-        far, near = (min(products[k, k] for k in self._flows) for products in (self._far, self._near))
-        if near >= LOST * far:
+        if not self.lost:
             return shares
         plain = np.array([name in PLAIN for name in self._names])
         mended = np.where(plain, 0, (shares + best_shares(self._near)) / 2)
