@@ -1,4 +1,8 @@
+import gc
+
 import pytest
+
+from napari_emgauss._napari.reconstruct import costs
 
 WAIT_MS = 180_000
 
@@ -13,3 +17,15 @@ def test_time_and_memory_are_estimated_on_this_machine(widget, qtbot, studies):
 def test_an_impossible_setting_is_explained_before_training(widget, training, qtbot):
     training.set("tile_px", 3)
     qtbot.waitUntil(lambda: "'Tile size' must be" in widget.view.costs.text(), timeout=WAIT_MS)
+
+
+def test_garbage_is_looked_for_once_and_not_when_an_estimate_was_overtaken(monkeypatch):
+    looks, found = [], iter([None, "an estimate", "another"])
+    monkeypatch.setattr(gc, "collect", lambda: looks.append(None))
+    monkeypatch.setattr(costs, "estimate", lambda volume, **settings: next(found))
+    costs._collect_garbage_once.cache_clear()
+    counts = []
+    for _ in range(3):
+        costs._estimated(None, {}, lambda: False)
+        counts.append(len(looks))
+    assert counts == [0, 1, 1]
