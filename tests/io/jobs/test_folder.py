@@ -73,6 +73,7 @@ def test_the_folder_of_another_job_is_refused_and_left_as_it_is(tmp_path):
         ({"spans": [[[4, 0]]]}, "impossible"),
         ({"spans": 3}, "not a usable checkpoint"),
         ({"spans": [[[0, float("inf")]]]}, "not a usable checkpoint"),
+        ({"spans": [[[0, 1e308]]] * 3}, "impossible"),
         ({"spans": [[[0, 1]] * 2000] * 3}, "8000000000 blocks; at most"),
     ],
 )
