@@ -13,12 +13,11 @@ from typing import Any
 from napari_emgauss.errors import FileFormatError
 from napari_emgauss.io.atomic import replacing
 from napari_emgauss.io.guard import json_object
-from napari_emgauss.volume import MAX_SIDE
 
 VERSION = 1
 NAME = "job.json"
-MOST_BYTES, MOST_BLOCKS = 64 * 2**20, 10**6
-"""Of the file; of a plan."""
+MOST_BYTES, MOST_BLOCKS, MOST_ALONG = 64 * 2**20, 10**6, 2**20
+"""Of the file; of a plan; pixels of a stack along an axis."""
 Span = tuple[int, int]
 
 
@@ -101,7 +100,7 @@ def read_description(folder: Path) -> JobDescription | None:
                 f"{VERSION}). Continue it with that version, choose another folder, or delete it to start anew."
             )
         spans = tuple(tuple((int(a), int(b)) for a, b in axis) for axis in values["spans"])
-        if not all(0 <= a < b <= MAX_SIDE for axis in spans for a, b in axis):
+        if not all(0 <= a < b <= MOST_ALONG for axis in spans for a, b in axis):
             raise ValueError("its plan of blocks is impossible")
         if math.prod(map(len, spans)) > MOST_BLOCKS:
             raise ValueError(f"its plan has {math.prod(map(len, spans))} blocks; at most {MOST_BLOCKS} are possible")
