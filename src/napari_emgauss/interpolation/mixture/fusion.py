@@ -18,8 +18,9 @@ LATERAL = ("straight", "aligned")
 """The lateral network on the sections as they are, and on sections carried to z by optical flow."""
 NETWORKS = (PRIOR, *LATERAL)
 """What networks predict."""
-PLAIN = ("flow", "linear", "cubic", "flow+blur0.7", "linear+blur0.7", "cubic+blur0.7")
-"""The baselines; blurred ones too, since a network that only denoises must not look good for want of them."""
+PLAIN = tuple(method + blur for blur in ("", "+blur0.7", "+blur1.0") for method in ("flow", "linear", "cubic"))
+"""The baselines, all of them; blurred ones too, since a network that only denoises must not look good for want of them.
+"""
 CANDIDATES = (*NETWORKS, *PLAIN)
 """What is mixed."""
 
