@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,12 +39,23 @@ UNCHECKED = {"_napari", "benchmarks", "cli", "docs"}
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what is there before the first test, modules and tests, from being looked through by every collection."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.fixture(autouse=True)
 def annotations_as_advice(request: pytest.FixtureRequest) -> Iterator[None]:
     """Check annotations in tests of what computes, but for those marked `misuse` (they pass what is forbidden).
 
     Nor in those marked `slow` (they train for long), those of widgets, commands and documents, and in fixtures that
-    tests share: all of them call what is checked elsewhere, and a training takes half as long again with its checks.
+    tests share: all of them call what is checked elsewhere, and a training takes a quarter longer with its checks.
     """
     folder = request.path.relative_to(TESTS).parts[0]
     marks = (request.node.get_closest_marker(mark) for mark in ("misuse", "slow"))

@@ -2,19 +2,23 @@
 
 jaxtyping's import hook decorates every function, and typeguard checks what it is given and what it returns: shapes of
 tensors (``Float[Tensor, "n 2"]``), and types of NumPy arrays (``NDArray[np.float32]``), which typeguard does not know
-by itself.
+by itself. A function is checked once for each combination of shapes and types that it is given and returns: a check
+sees nothing else, and a training would take twice as long if it looked at the same combination in every step.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
-from functools import partial, wraps
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache, partial, wraps
 from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
-from types import FunctionType
+from threading import local
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any, get_args, get_origin, get_type_hints
 
 import jaxtyping
@@ -27,6 +31,7 @@ LIBRARIES = ("cv2", "matplotlib.pyplot", "numba", "scipy.ndimage", "skimage.metr
 """Imported before the hook: what the package would be the first to import could not use Python's compiled files."""
 MENTIONS_ARRAYS = re.compile(r"Array|Tensor")
 KERNELS = "@njit_nogil"
+ARRAYS = (np.ndarray, Tensor)
 CONTAINERS = ("builtins", "collections.abc", "types", "typing")
 """Homes of tuples, sequences, mappings and unions: annotations that are looked into."""
 
@@ -52,18 +57,105 @@ def check_arrays(package: Path) -> None:
 
 
 def decorated(jaxtyped: Callable[..., Any], function: Any = None, **options: Any) -> Any:
-    """Decorate as jaxtyping would, but for functions without arrays: binding their arguments takes a test's time."""
+    """Decorate as jaxtyping would, but functions without arrays stay as they are and others are looked at sparingly."""
     if function is None:
         return partial(decorated, jaxtyped, **options)
     if isinstance(function, FunctionType):
-        try:
-            hints = get_type_hints(function, include_extras=True)
-        except NameError:  # one that type checkers alone know; jaxtyping leaves it out
-            pass
-        else:
-            if not any(map(holds_arrays, hints.values())):
-                return function
+        if function.__code__ not in seen:  # that of a function within another is decorated again in each call
+            seen[function.__code__] = Seen.of(function)
+        of_function = seen[function.__code__]
+        return once_of_a_kind(function, of_function, partial(jaxtyped, **options)) if of_function.hints else function
     return jaxtyped(function, **options)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What of a function is checked, and what it was given and returned when it was."""
+
+    hints: dict[str, Any]
+    """Annotations that speak of arrays."""
+    positional: tuple[str, ...]
+    """The parameters that can be given by their place."""
+    kinds: set[Hashable] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, function: FunctionType) -> Seen:
+        parameters = signature(function).parameters.values()
+        by_place = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+        return cls(
+            {name: hint for name, hint in known_hints(function).items() if holds_arrays(hint)},
+            tuple(each.name for each in parameters if each.kind in by_place),
+        )
+
+    def given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
+        """Return all that a check sees of what a function is given."""
+        n = len(self.positional)
+        return (
+            *[kind(value) for name, value in zip(self.positional, args, strict=False) if name in self.hints],
+            *map(kind, args[n:]),
+            *[(name, kind(value)) for name, value in kwargs.items() if name in self.hints],
+        )
+
+
+seen: dict[CodeType, Seen] = {}
+
+
+def known_hints(function: FunctionType) -> dict[str, Any]:
+    """Return a function's annotations but for those with unknown names, which jaxtyping leaves out too."""
+    hints = {}
+    for name, annotation in function.__annotations__.items():
+        with suppress(NameError):
+            alone = SimpleNamespace(__annotations__={name: annotation})
+            hints |= get_type_hints(alone, function.__globals__, include_extras=True)
+    return hints
+
+
+def once_of_a_kind(function: FunctionType, of_function: Seen, jaxtyped: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with what it is given and returns checked, once for all that is alike in `kind`."""
+    returned = local()
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        held = vars(returned)
+        return held.pop("result") if held else function(*args, **kwargs)
+
+    @cache
+    def checked_call() -> Callable[..., Any]:
+        return jaxtyped(annotated_as(function, call))
+
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if jaxtyping.config.jaxtyping_disable:
+            return function(*args, **kwargs)
+        given = of_function.given(args, kwargs)
+        if given in of_function.kinds:
+            result = function(*args, **kwargs)
+            if (given, kind(result)) in of_function.kinds:
+                return result
+            returned.result = result
+        result = checked_call()(*args, **kwargs)
+        of_function.kinds.update((given, (given, kind(result))))
+        return result
+
+    return wrapper
+
+
+def annotated_as(function: FunctionType, other: FunctionType) -> FunctionType:
+    """Return another function with the annotations of this one, whose names are looked for where this one stands."""
+    twin = FunctionType(other.__code__, function.__globals__, closure=other.__closure__)
+    twin.__signature__ = signature(function)  # type: ignore[attr-defined]
+    twin.__name__, twin.__qualname__, twin.__module__ = function.__name__, function.__qualname__, function.__module__
+    return twin
+
+
+def kind(value: Any) -> Hashable:
+    """Return all that a check sees of a value."""
+    if isinstance(value, ARRAYS):
+        return type(value), value.dtype, value.shape
+    if isinstance(value, (tuple, list)):
+        return type(value), *map(kind, value)
+    if isinstance(value, Mapping):
+        return type(value), *((kind(key), kind(each)) for key, each in value.items())
+    return value if isinstance(value, str) else type(value)
 
 
 def is_checked(source: str) -> bool:

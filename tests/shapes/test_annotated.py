@@ -7,8 +7,12 @@ import builtins
 from pathlib import Path
 
 import jaxtyping
+import numpy as np
 import pytest
 import torch
+from annotated import checked, kind
+from jaxtyping import Float
+from torch import Tensor
 
 from napari_emgauss.render import kernels, splat
 
@@ -23,6 +27,53 @@ def test_a_wrong_shape_is_caught():
     assert splat(*scene(3), (8, 8)).shape == (8, 8)
     with pytest.raises(jaxtyping.TypeCheckError, match="conics"):
         splat(*scene(4), (8, 8))
+
+
+def zeros_beside(x: Float[Tensor, " n"], n: int) -> Float[Tensor, " n"]:
+    return torch.zeros(n)
+
+
+def test_a_wrong_result_is_caught_each_time_although_the_same_was_given_before():
+    zeros = jaxtyping.jaxtyped(typechecker=checked)(zeros_beside)
+    for _ in range(2):
+        assert zeros(torch.ones(3), 3).shape == (3,)
+        with pytest.raises(jaxtyping.TypeCheckError, match="return value"):
+            zeros(torch.ones(3), 4)
+
+
+def test_a_combination_is_checked_once_wherever_a_function_is_made_again():
+    n_checks = []
+
+    def counted(function):
+        check = checked(function)
+        return lambda *args, **kwargs: (n_checks.append(1), check(*args, **kwargs))[1]
+
+    for size in (3, 3, 5, 3):
+
+        def doubled(x: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+            return 2 * x
+
+        assert (jaxtyping.jaxtyped(typechecker=counted)(doubled)(torch.ones(size)) == 2).all()
+    assert len(n_checks) == 2 * 2  # what is given and what is returned, of two sizes
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (torch.ones(2, 4), {"a": [np.ones(3)]}),
+        (torch.ones(2, 3, dtype=torch.float64), {"a": [np.ones(3)]}),
+        (torch.nn.Parameter(torch.ones(2, 3)), {"a": [np.ones(3)]}),
+        (torch.ones(2, 3), {"b": [np.ones(3)]}),
+        (torch.ones(2, 3), {"a": [np.ones(3, np.float32)]}),
+        (torch.ones(2, 3), {"a": (np.ones(3),)}),
+        (torch.ones(2, 3), {"a": [np.ones(3), None]}),
+        (torch.ones(2, 3), None),
+    ],
+)
+def test_values_that_a_check_can_tell_apart_are_of_different_kinds(other):
+    one, again = ((torch.full((2, 3), value), {"a": [np.full(3, value)]}) for value in (1.0, 2.0))
+    assert kind(one) == kind(again)
+    assert kind(other) != kind(one)
 
 
 @pytest.mark.misuse
