@@ -161,6 +161,25 @@ def test_a_torn_section_of_two_intensities_is_found():
     assert left_out(inspect(volume(stack))) == (AT,)
 
 
+@pytest.fixture(scope="module", params=[0, 20], ids=["on black", "on grey"])
+def body(request):
+    """A body of tissue that grows and ends, on a ground of one intensity."""
+    tissue = np.asarray(phantom((41, 128, 128), seed=2).every(2).data)
+    z, y, x = np.ogrid[-1 : 1 : len(tissue) * 1j, -1:1:128j, -1:1:128j]
+    return np.where((z / 1.2) ** 2 + y**2 + (1.2 * x - 0.2 * z) ** 2 < 0.9, tissue, request.param).astype(tissue.dtype)
+
+
+def test_the_ground_on_which_a_body_lies_is_no_damage(body):
+    assert left_out(inspect(volume(body))) == ()
+
+
+@pytest.mark.parametrize("damage", [blank, folded, missing_strip])
+def test_damage_to_a_body_on_a_ground_is_found(body, damage):
+    stack = body.copy()
+    damage(stack)
+    assert left_out(inspect(volume(stack))) == (AT,)
+
+
 def test_sections_of_which_all_are_noise_are_not_blank_but_one_without_noise_is():
     stack = np.random.default_rng(0).normal(0.5, 0.15, (11, 96, 96)).astype(np.float32)
     assert not any(q.damage for q in inspect(volume(stack)))

@@ -9,7 +9,14 @@ from itertools import pairwise, takewhile
 from napari_emgauss._types import AnyArray
 from napari_emgauss.runtime.threads import at_once, for_each
 from napari_emgauss.sections.quality.alignment import match
-from napari_emgauss.sections.quality.measures import SectionLook, SectionMeasures, look_at, look_in_bands, odd_share
+from napari_emgauss.sections.quality.measures import (
+    SectionLook,
+    SectionMeasures,
+    look_at,
+    look_in_bands,
+    odd_share,
+    torn_end,
+)
 from napari_emgauss.sections.quality.verdicts import BLANK, NO_INTENSITIES, Verdict, judge
 from napari_emgauss.volume import Volume
 
@@ -64,6 +71,11 @@ class _Walk:
             self.similarity[other, index] = match(seen.blurred, look.blurred, _REACH_PX).similarity
         self.recent[index] = look
         self.kept.append(index)
+        if len(self.kept) >= 2:
+            below = self.kept[-2]
+            self.odd[index] = torn_end(look, self.recent[below])  # until one follows
+            if len(self.kept) == 2:
+                self.odd[below] = torn_end(self.recent[below], look)
         if len(self.kept) >= 3:
             below, middle, _ = self.kept[-3:]
             self.odd[middle] = odd_share(self.recent[below], self.recent[middle], look)

@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+import numpy.typing as npt
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 from napari_emgauss._types import AnyArray, FloatArray
 from napari_emgauss.sections.quality.alignment import smoothed
@@ -19,6 +20,9 @@ from napari_emgauss.volume import BAND_ROWS, Volume
 CHANCE_PX = 16.0
 """Over a field of side s, shares and correlations vary by chance by up to this / s (measured on healthy tissue)."""
 _BLOCK_PX = 8
+_GROWTH_BLOCKS = 2
+_GROUND_SHARE = 0.9  # of the flat blocks
+_LEAST_TISSUE = 0.05
 _PATCH_BLUR_PX = 6.0
 _PATCH_SPREADS = 0.5
 _PATCH_SCALES = 4.0
@@ -38,8 +42,6 @@ class SectionMeasures:
     """Natural logarithm of the variance of fine structure over that of coarse structure."""
     extreme_share: float
     """Share of pixels that have exactly the lowest or highest intensity of the section."""
-    flat_share: float
-    """Share of 8 × 8 px blocks without any texture."""
     is_constant: bool
     signal: float
     """Standard deviation of what a blur leaves of the section, where what it leaves of white noise counts as 1."""
@@ -63,6 +65,12 @@ class SectionLook:
     """Thumbnail as `match` wants it."""
     patches: FloatArray
     """Thumbnail in which only things larger than cells' walls are left, on a scale free of gain and offset."""
+    flat: npt.NDArray[np.bool_]
+    """Which blocks of 8 × 8 px of the thumbnail have no texture at all."""
+    ground: npt.NDArray[np.bool_]
+    """Which of them have the one intensity on which tissue lies; none, where there are several."""
+    tissue_spread: float
+    """Robust spread of what is no ground, on the scale of ``patches``."""
 
 
 def look_at(section: AnyArray, max_side_px: int) -> SectionLook:
@@ -116,7 +124,7 @@ class _Extremes:
 def _look(standard: StandardSection, windows: FloatArray, small: FloatArray, extremes: _Extremes) -> SectionLook:
     noise, scale = mean_noise_level(windows), standard.scale
     spread, blurred = float(small.std(dtype=np.float64)), smoothed(small)
-    structure, flat_share = float(blurred.std(dtype=np.float64)), _flat_share(small)
+    structure, (flat, ground) = float(blurred.std(dtype=np.float64)), _flat_and_ground(small)
     magnitude = max(1e-6 * float(np.abs(small).max()), 1e-30)
     measures = SectionMeasures(
         mean=standard.centre + scale * float(small.mean(dtype=np.float64)),
@@ -124,50 +132,78 @@ def _look(standard: StandardSection, windows: FloatArray, small: FloatArray, ext
         noise=scale * noise,
         sharpness=_sharpness(windows),
         extreme_share=extremes.share,
-        flat_share=flat_share,
-        is_constant=flat_share > 0.9 or structure < magnitude,
+        is_constant=float(flat.mean()) > 0.9 or structure < magnitude,
         signal=structure / max(_WHITE_NOISE_LEFT * float(noise_level(small)), 1e-30),
         n_unusable_px=standard.n_unusable_px,
         side_px=math.sqrt(small.size),
     )
-    return SectionLook(measures, blurred, _patches(small))
+    patches, tissue_spread = _patches(small, ground)
+    return SectionLook(measures, blurred, patches, flat, ground, tissue_spread)
 
 
 def odd_share(below: SectionLook, section: SectionLook, above: SectionLook) -> float:
-    """Return the share (0..1) much darker or brighter than in both neighbours: folds, tears, dirt, gaps.
+    """Return the share (0..1) much darker or brighter than in both neighbours, or only there flat: folds, tears, gaps.
 
     'Much' is four times the usual difference of the two neighbours and half the spread of intensities, in patches
     larger than cells' walls: tissue that appears, ends or moves differs from one neighbour only, or by less. Where
-    tissue changes too much for that, the share that is as dark as the darkest twentieth of the neighbours, or as bright
-    as the brightest, counts if it is larger than chance makes it in a field of this size.
+    tissue changes too much for that, the share that differs by half the spread and is as dark as the darkest twentieth
+    of the neighbours, or as bright as the brightest, counts if it is larger than chance makes it in a field of this
+    size. The ground on which tissue lies, in a neighbour too, does not.
     """
-    first, second = (_level_difference(section.patches, other.patches) for other in (below, above))
-    usual = 1.4826 * float(np.median(np.abs(_level_difference(above.patches, below.patches))))
+    looks = section, below, above
+    ground = _pixels(section.ground & (below.ground | above.ground), section.patches.shape)
+    lie_on_ground = all(look.ground.any() for look in looks)
+    tissue = ~ground if lie_on_ground else np.ones_like(ground)
+    middle, *others = (look.patches / look.tissue_spread if lie_on_ground else look.patches for look in looks)
+    first, second = (np.where(tissue, _level_difference(middle, other, tissue), 0) for other in others)
+    usual = 1.4826 * float(np.median(np.abs(_level_difference(others[1], others[0], tissue)[tissue])))
     limit = max(_PATCH_SCALES * usual, _PATCH_SPREADS)
     odd = ((first > limit) & (second > limit)) | ((first < -limit) & (second < -limit))
-    return max(float(odd.mean()), _extreme_excess(section.patches, below.patches, above.patches))
+    torn = section.flat & ~below.flat & ~above.flat
+    return max(float(odd.mean()), float(torn.mean()), _extreme_excess(np.stack([first, second]), np.stack(others)))
 
 
-def _extreme_excess(patches: FloatArray, *others: FloatArray) -> float:
+def torn_end(section: SectionLook, neighbour: SectionLook) -> float:
+    """Return the share (0..1) of a first or last section that is flat, and not near what is flat in its neighbour.
+
+    Where tissue ends on a ground without texture, that grows from section to section.
+    """
+    return float((section.flat & ~binary_dilation(neighbour.flat, iterations=_GROWTH_BLOCKS)).mean())
+
+
+def _extreme_excess(differences: FloatArray, others: FloatArray) -> float:
     # Where there are two intensities a median jumps between them; that of a difference does not.
-    aligned = [_level_difference(patches, other) + other for other in others]
-    low, high = np.array([np.quantile(other, (_TAIL, 1 - _TAIL)) for other in others]).T[..., None, None]
-    share = max(float(np.all(part, axis=0).mean()) for part in (aligned < low, aligned > high))
-    return share if share > _TAIL + CHANCE_PX / math.sqrt(patches.size) else 0.0
+    low, high = np.quantile(others, (_TAIL, 1 - _TAIL), axis=(1, 2), keepdims=True)
+    darker = (differences + others < low) & (differences < -_PATCH_SPREADS)
+    brighter = (differences + others > high) & (differences > _PATCH_SPREADS)
+    share = max(float(np.all(part, axis=0).mean()) for part in (darker, brighter))
+    return share if share > _TAIL + CHANCE_PX / math.sqrt(differences[0].size) else 0.0
 
 
-def _level_difference(first: FloatArray, second: FloatArray) -> FloatArray:
+def _level_difference(first: FloatArray, second: FloatArray, tissue: npt.NDArray[np.bool_]) -> FloatArray:
     difference = first - second
-    return np.asarray(difference - np.median(difference), np.float32)
+    return np.asarray(difference - np.median(difference[tissue]), np.float32)
 
 
-def _patches(small: FloatArray) -> FloatArray:
-    """Set the median and robust spread of an image to 0 and 1, and low-pass it."""
-    middle = float(np.median(small))
-    off = np.abs(small - middle)
+def _patches(small: FloatArray, ground: npt.NDArray[np.bool_]) -> tuple[FloatArray, float]:
+    """Set median and robust spread of an image to 0 and 1, and low-pass it; also return the spread of its tissue."""
+    middle, scale = _middle_and_spread(small)
+    tissue = small[~_pixels(ground, small.shape)]
+    _, tissue_scale = _middle_and_spread(tissue) if tissue.size >= _LEAST_TISSUE * small.size else (middle, scale)
+    low = gaussian_filter((small - middle) / (scale or 1.0), _PATCH_BLUR_PX)
+    return np.asarray(low, np.float32), (tissue_scale or 1.0) / (scale or 1.0)
+
+
+def _middle_and_spread(image: FloatArray) -> tuple[float, float]:
+    middle = float(np.median(image))
+    off = np.abs(image - middle)
     # Of a normal distribution both are its standard deviation; of two intensities the median may be 0.
-    scale = max(1.4826 * float(np.median(off)), 0.5 * 1.2533 * float(off.mean()))
-    return np.asarray(gaussian_filter((small - middle) / (scale or 1.0), _PATCH_BLUR_PX), np.float32)
+    return middle, max(1.4826 * float(np.median(off)), 0.5 * 1.2533 * float(off.mean()))
+
+
+def _pixels(blocks: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    pixels = np.repeat(np.repeat(blocks, _BLOCK_PX, axis=0), _BLOCK_PX, axis=1)
+    return np.pad(pixels, [(0, side - n) for side, n in zip(shape, pixels.shape, strict=True)], mode="edge")
 
 
 def _sharpness(windows: FloatArray) -> float:
@@ -181,8 +217,12 @@ def _octaves(window: FloatArray) -> tuple[float, float]:
     return float((blurred[0] - blurred[1]).var()), float((blurred[2] - blurred[3]).var())
 
 
-def _flat_share(small: FloatArray) -> float:
+def _flat_and_ground(small: FloatArray) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which blocks have no texture, and which of them one and the same intensity, if most do."""
     height, width = (side // _BLOCK_PX * _BLOCK_PX for side in small.shape)
     blocks = small[:height, :width].reshape(height // _BLOCK_PX, _BLOCK_PX, width // _BLOCK_PX, _BLOCK_PX)
-    texture = blocks.std(axis=(1, 3))
-    return float(np.mean(texture <= 1e-6 * float(np.abs(small).max())))
+    tolerance = 1e-6 * float(np.abs(small).max())
+    flat = np.asarray(blocks.std(axis=(1, 3)) <= tolerance, np.bool_)
+    level = blocks[:, 0, :, 0]
+    ground = flat & (np.abs(level - np.median(level[flat])) <= 2 * tolerance) if flat.any() else flat
+    return flat, ground if ground.sum() >= _GROUND_SHARE * flat.sum() else np.zeros_like(flat)

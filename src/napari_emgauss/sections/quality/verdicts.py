@@ -56,7 +56,7 @@ def judge(
     similarity
         Of kept sections one and two apart.
     odd
-        Share of a kept section that is unlike both neighbours in brightness.
+        Share of a kept section that is unlike its neighbours, by `odd_share` or `torn_end`.
     """
     found: list[list[Verdict]] = [[] for _ in sections]
     usual = float(np.median([section.signal for section in sections if not section.is_constant] or [0.0]))
@@ -69,7 +69,7 @@ def judge(
     chance = CHANCE_PX / min((section.side_px for section in chosen), default=math.inf)
     for at, index in enumerate(kept):
         found[index] += _unlike(kept, at, similarity, max(_UNLIKE, chance))
-    torn = _torn(chosen, [odd.get(index, 0.0) for index in kept])
+    torn = _torn([odd.get(index, 0.0) for index in kept])
     for index, *verdicts in zip(kept, torn, _saturated(chosen), strict=True):
         found[index] += verdicts[:1] if verdicts[0].score >= 1 else verdicts
     for rule in (_brightness, _contrast, _noise, _sharpness):
@@ -81,24 +81,21 @@ def judge(
     return found
 
 
-def _torn(sections: Sequence[SectionMeasures], odd: Sequence[float]) -> list[Verdict]:
-    flat = [section.flat_share for section in sections]
-    found = []
-    for shares in (odd, flat):
-        above = np.subtract(shares, np.median(shares or [0.0]))
-        found.append(list(zip(_deviations(shares, _TORN_SHARE), above, strict=True)))
+def _torn(odd: Sequence[float]) -> list[Verdict]:
+    above = np.subtract(odd, np.median(odd or [0.0]))
     return [
         Verdict(f"torn or folded: {100 * share:.0f} % of the section", score, unusable=True)
-        for score, share in map(max, *found)
+        for score, share in zip(_deviations(odd, _TORN_SHARE), above, strict=True)
     ]
 
 
 def _saturated(sections: Sequence[SectionMeasures]) -> list[Verdict]:
     shares = [section.extreme_share for section in sections]
-    above = np.subtract(shares, np.median(shares or [0.0]))
+    # Where tissue ends on a black ground, a section's neighbour has more of that.
+    next_to = [max([*shares[max(0, i - 1) : i], *shares[i + 1 : i + 2]], default=0.0) for i in range(len(shares))]
     return [
-        Verdict(f"saturated: {100 * share:.0f} % of the section", score, bool(excess >= _UNUSABLE_SATURATED_SHARE))
-        for share, score, excess in zip(shares, _deviations(shares, _SATURATED_SHARE), above, strict=True)
+        Verdict(f"saturated: {100 * share:.0f} % of the section", score, share - most >= _UNUSABLE_SATURATED_SHARE)
+        for share, score, most in zip(shares, _deviations(shares, _SATURATED_SHARE), next_to, strict=True)
     ]
 
 
