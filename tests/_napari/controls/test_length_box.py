@@ -1,5 +1,5 @@
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 
 from napari_emgauss._napari.controls.length_box import LengthBox
 
@@ -27,6 +27,15 @@ def test_a_comma_may_be_typed_for_the_point(qtbot, box, typed):
 
 def test_an_unknown_length_is_asked_for(box):
     assert box.text() == "z?"
+
+
+@pytest.mark.parametrize("x_px", [3, 12, 40])
+def test_what_is_typed_after_a_click_takes_the_place_of_the_question(box, qtbot, x_px):
+    box.show()
+    for _ in range(2):  # a second click finds the cursor where the first one has put it
+        qtbot.mouseClick(box.lineEdit(), Qt.MouseButton.LeftButton, pos=QPoint(x_px, 8))
+    qtbot.keyClicks(box, "48")
+    assert box.value() == 48
 
 
 def test_powers_of_ten_are_understood_as_they_are_typed(box, qtbot):

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QObject, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 LABEL_PX = 78
@@ -80,6 +89,29 @@ def align_labels(*forms: QFormLayout) -> None:
             label = None if item is None else item.widget()
             if label is not None:
                 label.setMinimumWidth(LABEL_PX)
+
+
+def words_for_least(box: QAbstractSpinBox, words: str) -> None:
+    """Show ``words`` for the smallest number of a box; what is typed takes their place, wherever one clicked.
+
+    Qt puts the cursor into the words, where it then takes no digit.
+    """
+    box.setSpecialValueText(words)
+    edit = box.lineEdit()
+    assert edit is not None
+    edit.installEventFilter(_Marker(box))
+
+
+class _Marker(QObject):
+    """Marks the words of a box when they are clicked."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Mark them; the click itself goes on."""
+        box = self.parent()
+        released = event is not None and event.type() == QEvent.Type.MouseButtonRelease
+        if released and isinstance(box, QAbstractSpinBox) and box.text() == box.specialValueText():
+            box.selectAll()
+        return False
 
 
 def folded(text: str) -> QCollapsible:

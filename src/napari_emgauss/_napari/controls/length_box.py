@@ -9,6 +9,8 @@ from qtpy.QtCore import QLocale
 from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QDoubleSpinBox
 
+from napari_emgauss._napari.controls.elements import words_for_least
+
 DECIMALS = 6
 
 
@@ -37,7 +39,7 @@ class LengthBox(QDoubleSpinBox):
         self.setPrefix(f"{axis} ")
         self.setSuffix(suffix)
         if least == 0:
-            self.setSpecialValueText(f"{axis}?")
+            words_for_least(self, f"{axis}?")
         self.setToolTip(f"Voxel size along {axis} in nanometres{tip}.")
         self.setAccessibleName(f"Voxel size along {axis} in nanometres" if axis else "")
         self.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)

@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QComboBox, QSpinBox, QWidget
 
 from napari_emgauss._napari.controls.chooser import Chooser
-from napari_emgauss._napari.controls.elements import folded, form_layout
+from napari_emgauss._napari.controls.elements import folded, form_layout, words_for_least
 from napari_emgauss.methods.gem import GemConfig
 from napari_emgauss.methods.gem.symmetry import symmetry_operators
 
@@ -48,7 +48,7 @@ class MapSettingsForm(QWidget):
         self.n_gaussians = QSpinBox()
         self.n_gaussians.setRange(0, MOST_GAUSSIANS)
         self.n_gaussians.setSingleStep(500)
-        self.n_gaussians.setSpecialValueText("by the molecule's size")
+        words_for_least(self.n_gaussians, "by the molecule's size")
         self.n_gaussians.setToolTip("Gaussians of each half of the particles.")
         self.whiten = QCheckBox("Weigh frequencies by the noise")
         self.whiten.setChecked(usual.whiten)
