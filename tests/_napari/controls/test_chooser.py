@@ -66,3 +66,12 @@ def test_what_the_user_chooses_is_told_once(chooser, things):
     chooser.choose(things[2])
     assert chooser.told == [things[0], things[2]]
     assert chooser.items == things
+
+
+def test_of_a_long_name_both_ends_are_drawn(chooser):
+    chooser.offer([("a stack with a name that is far too long for a dock · balanced", 1)])
+    shown = chooser.shown_text(150)
+    assert shown.startswith("a stack")
+    assert shown.endswith("balanced")
+    assert "…" in shown
+    assert chooser.shown_text(5000) == chooser.currentText()

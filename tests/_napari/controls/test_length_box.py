@@ -29,6 +29,16 @@ def test_an_unknown_length_is_asked_for(box):
     assert box.text() == "z?"
 
 
+@pytest.mark.parametrize(
+    ("typed", "nm"), [("2 µm", 2000), ("0,05um", 50), ("48 nm", 48), ("2 µ", 2), ("2 km", 2), ("1e-1 µm", 100)]
+)
+def test_a_unit_may_be_typed_after_the_number(qtbot, box, typed, nm):
+    box.selectAll()
+    qtbot.keyClicks(box, typed)
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert (box.value(), box.text()) == (nm, f"z {nm}")
+
+
 @pytest.mark.parametrize("x_px", [3, 12, 40])
 def test_what_is_typed_after_a_click_takes_the_place_of_the_question(box, qtbot, x_px):
     box.show()

@@ -1,4 +1,5 @@
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,6 +70,16 @@ def test_stop_keeps_and_discard_does_not(widget, training, viewer, qtbot):
     training.wait_until_finished()
     assert len(open_models(viewer)) == 1
     assert "stopped early" in widget.view.panel.status.text()
+
+
+def test_what_was_announced_is_counted_down_although_the_layer_takes_its_voxel_size_over(widget, training, qtbot):
+    training.make_long()
+    widget.view.stack.voxel[0].setValue(60)
+    widget.controller._costs.found = SimpleNamespace(seconds_left=lambda progress, spent_s: 42.0)
+    widget.controller.train()
+    qtbot.waitUntil(lambda: "about 42 s left" in widget.view.panel.status.text(), timeout=WAIT_MS)
+    widget.view.panel.discard_button.click()
+    training.wait_until_finished()
 
 
 def test_deleting_the_layer_ends_the_training_and_keeps_its_model(widget, training, viewer, stack_layer, qtbot, told):

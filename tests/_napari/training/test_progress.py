@@ -40,6 +40,13 @@ def test_a_stage_that_knows_of_its_own_time_only_does_not_promise_an_early_end(s
     assert describe(own, left_s=42) == line.partition("under")[0] + "about 42 s left"
 
 
+def test_the_share_that_is_done_is_one_of_the_time_announced():
+    studying = progress(stage="evidence", iteration=0, seconds=30.0, of_stage=True)
+    assert point_of(studying).share is None
+    assert point_of(studying, left_s=10.0).share == 0.75
+    assert point_of(progress()).share == 0.3
+
+
 @pytest.mark.parametrize("stage", [*STAGE_NAMES, "a stage to come"])
 def test_every_stage_has_a_name(stage):
     assert STAGE_NAMES.get(stage, stage) in describe(progress(stage=stage)).partition(" · ")[0]

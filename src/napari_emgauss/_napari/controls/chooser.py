@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QComboBox
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QPaintEvent
+from qtpy.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter
 
 
 class Chooser(QComboBox):
@@ -31,6 +32,9 @@ class Chooser(QComboBox):
         self.setToolTip(tip)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(width)
+        view = self.view()
+        if view is not None:
+            view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self._told: Any = None
         self.offer(items)
         self.currentIndexChanged.connect(self._tell)
@@ -44,6 +48,22 @@ class Chooser(QComboBox):
     def items(self) -> list[Any]:
         """All that can be chosen."""
         return [self.itemData(i) for i in range(self.count())]
+
+    def shown_text(self, width_px: int) -> str:
+        """Return the name of the choice as it is drawn: where it is too long, its middle is left out."""
+        return self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideMiddle, width_px)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw the choice; Qt would cut a long name off, and with it what tells two of them apart."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        style, field = self.style(), QStyle.SubControl.SC_ComboBoxEditField
+        assert style is not None
+        rect = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self)
+        option.currentText = self.shown_text(rect.width() - 2)
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
     def offer(self, items: Iterable[tuple[str, Any]], *, prefer: Any = None, otherwise: int = 0) -> None:
         """List ``items`` instead of those before.
@@ -61,6 +81,7 @@ class Chooser(QComboBox):
         self.clear()
         for name, item in items:
             self.addItem(name, item)
+            self.setItemData(self.count() - 1, name, Qt.ItemDataRole.ToolTipRole)
         places = [self._place(item) for item in (prefer, before)]
         self.setCurrentIndex(next((i for i in places if i is not None), otherwise % max(self.count(), 1)))
         self.blockSignals(blocked)

@@ -36,6 +36,7 @@ from napari_emgauss.errors import VolumeError
 from napari_emgauss.evaluation import plain_levels
 from napari_emgauss.io.store import JobFolder
 from napari_emgauss.methods.emgauss import describe_evidence, describe_sections, hidden_in_words
+from napari_emgauss.methods.emgauss.estimate import Estimate
 from napari_emgauss.session import Session
 from napari_emgauss.training import Finished, FinishReason, Progress, RunConfig
 from napari_emgauss.units import format_duration
@@ -72,6 +73,8 @@ class ReconstructController:
         self.actions = ModelActions(view.next_steps, viewer, models)
         self.run: StackRun | None = None
         """The present training."""
+        self._announced: Estimate | None = None
+        """Costs of the present training, where they were known when it began."""
         self._viewer, self._models = viewer, models
         self._layers = TrainingLayers(view, viewer, models)
         self.recent = RecentModels(view.models, viewer, models, SavedModels(models_folder()))
@@ -128,12 +131,13 @@ class ReconstructController:
             return
         try:
             volume, arguments, region = self.stack.volume(), self._arguments(), self.stack.region()
+            announced = self._costs.found
             self.stack.apply_voxel_size()  # moves layers, and with them what is in view
         except EXPLAINED as error:
             report(error)
             return
         self.view.settings.remember()
-        self._begin(self.stack.layer, volume, arguments, region)
+        self._begin(self.stack.layer, volume, arguments, region, announced=announced)
 
     def run_as_job(self) -> None:
         """Hand what is entered over to the widget of jobs."""
@@ -161,8 +165,16 @@ class ReconstructController:
         self.view.settings.preset.setCurrentText(str(half.settings.get("preset", "")))
         self._begin(layer, volume, half.settings, half.region)
 
-    def _begin(self, layer: Any, volume: Volume, arguments: Mapping[str, Any], region: Region | None) -> None:
-        """Start a training on a stack whose layer has its voxel size."""
+    def _begin(
+        self,
+        layer: Any,
+        volume: Volume,
+        arguments: Mapping[str, Any],
+        region: Region | None,
+        *,
+        announced: Estimate | None = None,
+    ) -> None:
+        """Start a training on a stack whose layer has its voxel size, with the costs that were ``announced``."""
         about = None
         if "start" not in arguments:
             shape = volume.shape if region is None else (volume.n_sections, *_section_shape(layer))
@@ -183,6 +195,7 @@ class ReconstructController:
             **arguments,
         )
         self._costs.cease("")
+        self._announced = announced
         self.run = StackRun(
             session,
             TrainedStack(volume=volume, layer=layer, placement=LayerPlacement.of(layer)),
@@ -246,7 +259,7 @@ class ReconstructController:
             self.run.resume()
 
     def _on_progress(self, records: list[Progress]) -> None:
-        announced, spent_s = self._costs.found, 0.0 if self.run is None else self.run.seconds
+        announced, spent_s = self._announced, 0.0 if self.run is None else self.run.seconds
         left = [None if announced is None else announced.seconds_left(record, spent_s) for record in records]
         points = [point_of(record, left_s=left_s) for record, left_s in zip(records, left, strict=True)]
         self.view.panel.show_progress(points)

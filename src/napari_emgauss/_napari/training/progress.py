@@ -54,16 +54,26 @@ class ProgressPoint:
     """None before the first supervised iteration."""
     held_out_psnr_db: float | None
     """None where it was not scored."""
+    share: float | None = None
+    """Part of the whole that is done, between 0 and 1; None while nothing is known of it."""
 
 
 def point_of(progress: Progress, *, left_s: float | None = None) -> ProgressPoint:
-    """Return what is shown of ``progress``; see `describe`."""
+    """Return what is shown of ``progress``; see `describe`.
+
+    Of a training that was announced the share is one of time: iterations come after half of it.
+    """
+    if left_s is None:
+        share = progress.iteration / progress.n_iterations if progress.iteration else None
+    else:
+        share = progress.seconds / max(progress.seconds + left_s, 1e-3)
     return ProgressPoint(
         iteration=progress.iteration,
         n_iterations=progress.n_iterations,
         text=describe(progress, left_s=left_s),
         loss=None if math.isnan(progress.loss) else progress.loss,
         held_out_psnr_db=progress.scores.get("held_out_psnr_db"),
+        share=share,
     )
 
 

@@ -14,6 +14,7 @@ from napari_emgauss._napari.controls.elements import button, row, text_label, ti
 from napari_emgauss._napari.training.curves import Curves
 from napari_emgauss._napari.training.progress import REFINING, ProgressPoint
 
+BAR_STEPS = 1000
 ACTIVITY_EVERY_S = 2.0
 """Rarely: napari processes all events at every update."""
 ACTIVITY_AFTER_MS = 40
@@ -99,7 +100,9 @@ class RunPanel(QWidget):
         self._set_running(running=True)
         self.curves.clear()
         self.curves.hide()
+        self.bar.reset()
         self.bar.setRange(0, 0)
+        self._in_activity = (0, 0)
         self.status.setText(self._words.preparing)
 
     def show_idle(self, message: str, details: str = "") -> None:
@@ -123,7 +126,8 @@ class RunPanel(QWidget):
     def show_on_screen(self, label: str) -> None:
         """Say in words what the preview shows; '' where there is none."""
         self._shown = label
-        percent = f", {100 * self.bar.value() // self.bar.maximum()} %" if self.bar.maximum() > 0 else ""
+        done, total = self._in_activity
+        percent = f", {100 * done // total} %" if total > 0 else ""
         self.on_screen.setText(f"On screen · {label}{percent if label == REFINING else ''}" if label else "")
         self.on_screen.setVisible(bool(label))
 
@@ -135,14 +139,17 @@ class RunPanel(QWidget):
     def show_progress(self, points: Sequence[ProgressPoint]) -> None:
         """Show the newest progress, and the points of the curves since the last call."""
         latest = points[-1]
-        self.bar.setRange(0, latest.n_iterations)
-        self.bar.setValue(latest.iteration)
+        self._in_activity = (latest.iteration, latest.n_iterations)
+        if latest.share is None:
+            self.bar.setRange(0, 0)
+        else:
+            self.bar.setRange(0, BAR_STEPS)
+            self.bar.setValue(max(self.bar.value(), round(BAR_STEPS * latest.share)))  # time left may grow
         self.curves.add(points)
         self._show_curves()
         self.show_on_screen(self._shown)
         if not self._paused:
             self.status.setText(latest.text)
-        self._in_activity = (latest.iteration, latest.n_iterations)
         if self._activity_at is None or time.monotonic() - self._activity_at > ACTIVITY_EVERY_S:
             self._activity_due.start()
 
