@@ -75,7 +75,7 @@ def test_layers_without_a_length_unit_or_with_colour_are_refused(tmp_path):
         write_volume(str(tmp_path / "a.tif"), data, {"scale": (1, 1, 1), "units": ("parsec",) * 3})
     with pytest.raises(VolumeError, match="2 axes"):
         write_volume(str(tmp_path / "a.tif"), data[0], {"scale": (1, 1), "units": ("nm",) * 2})
-    with pytest.raises(VolumeError, match="rotate"):
+    with pytest.raises(VolumeError, match="a rotation"):
         write_volume(str(tmp_path / "a.tif"), data, {"rotate": np.eye(3)[[0, 2, 1]], "units": ("nm",) * 3})
     with pytest.raises(VolumeError, match="RGB"):
         write_volume(str(tmp_path / "a.tif"), data, {"rgb": True})

@@ -34,6 +34,7 @@ def test_a_step_is_open_when_it_makes_sense(situation, opened):
     ("situation", "step", "word"),
     [
         (NOTHING, Step.STACK, "Open a stack"),
+        (Situation(n_models=1), Step.STACK, "Look at the model that is open"),
         (BAD_STACK, Step.STACK, "Enter the voxel size."),
         (BAD_PART, Step.TRY, "The view lies outside."),
         (READY, Step.STACK, "try a part"),

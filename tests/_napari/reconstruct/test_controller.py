@@ -7,6 +7,7 @@ from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_emgauss._napari.reconstruct.widget import ReconstructWidget
+from napari_emgauss._napari.viewer.isotropic import isotropic_layer_of
 from napari_emgauss._napari.viewer.layers import camera_of
 from napari_emgauss._napari.viewer.models import OpenModel, open_models
 from napari_emgauss._napari.viewer.regions import IN_VIEW
@@ -30,6 +31,17 @@ def test_a_training_gives_a_model_with_its_place_and_stack(widget, training, vie
     assert widget.view.panel.train_button.isVisibleTo(widget)
     assert "Done" in widget.view.panel.status.text()
     assert widget.view.next_steps.isVisibleTo(widget)
+
+
+def test_the_isotropic_layer_is_the_model_s_when_others_hear_of_it(widget, training, viewer):
+    heard = []
+    models = open_models(viewer)
+    models.added.connect(lambda model: heard.append(isotropic_layer_of(viewer, model.reconstruction)))
+    widget.controller.train()
+    training.wait_until_finished()
+    assert not list(models)[-1].is_draft
+    assert heard[-1] is not None
+    assert heard[-1] in viewer.layers
 
 
 def test_pause_holds_and_resume_goes_on(widget, training, qtbot, monkeypatch):

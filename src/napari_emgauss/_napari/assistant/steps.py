@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from napari_emgauss._napari.training.steps import Step
 
+LOOK_AT_MODEL = "Look at the model that is open, or export it; to train another, open a stack."
 OPEN_A_STACK = "Open a stack: drop a file on the viewer, or take File › Open Sample › EMGauss."
 
 
@@ -39,7 +40,7 @@ class Situation:
         if self.training:
             return "Learning. Look around meanwhile: the isotropic layer gets better by itself."
         if not self.has_stack:
-            return OPEN_A_STACK
+            return LOOK_AT_MODEL if self.n_models else OPEN_A_STACK
         if self.problem:
             return self.problem
         if step is Step.STACK:

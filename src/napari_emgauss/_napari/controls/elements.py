@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtGui import QIcon
+from qtpy.QtGui import QIcon, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QFormLayout,
@@ -35,10 +35,20 @@ def title(text: str) -> QLabel:
 
 def text_label(text: str = "") -> QLabel:
     """Return a label for sentences."""
-    label = QLabel(text)
+    label = _Sentences(text)
     label.setWordWrap(True)
     label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)  # not away from its heading
     return label
+
+
+class _Sentences(QLabel):
+    """Asks for room again where it was given too little: a form keeps heights of another width in mind."""
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Look whether all lines are seen."""
+        super().resizeEvent(event)
+        if self.height() < self.heightForWidth(self.width()):
+            self.updateGeometry()
 
 
 def button(text: str, tip: str) -> QPushButton:

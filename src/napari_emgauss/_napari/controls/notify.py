@@ -37,7 +37,7 @@ FORM_WORDS = {
     r"\bthickness_mm\b": "the thickness",
     r"\bdata_dir\b": "'Data folder'",
     r"\bpixel_size_angstrom\b": "the pixel size",
-    r"Pass ignore_aberrations=True": "Tick 'Leave aberrations out'",
+    r"Pass ignore_aberrations=True": "Tick 'Ignore aberrations'",
     r"\bhold_out\b": "'Hold out'",
     r"\bleave_out\b": "'Leave out'",
     r"\btile_px\b": "'Tile size'",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
+from napari_emgauss._napari.controls.elements import text_label
 from napari_emgauss._napari.controls.notify import message_of
 from napari_emgauss._napari.workers.worker import Worker
 from napari_emgauss.evaluation.self_test import SelfTest, self_test
@@ -24,8 +25,7 @@ class GpuTest(QWidget):
         self.button.setToolTip(
             "Compare the GPU's results with the CPU's, train briefly on both, and measure its speed. Takes a minute."
         )
-        self.result = QLabel()
-        self.result.setWordWrap(True)
+        self.result = text_label()
         self.result.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QSpinBox, QWidget
 
-from napari_emgauss._napari.controls.elements import align_labels, folded, form_layout
+from napari_emgauss._napari.controls.elements import align_labels, folded, form_layout, text_label
 from napari_emgauss._napari.controls.length_box import LengthBox
 from napari_emgauss._napari.controls.remembered import user_settings
 from napari_emgauss._napari.reconstruct.gpu_test import GpuTest, has_gpu
@@ -132,8 +132,7 @@ class SettingsForm(QWidget):
         self.device = QComboBox()
         self.device.addItems(list(DEVICES))
         self.device.setToolTip("Where to compute. Automatic takes an NVIDIA GPU if torch finds one, otherwise the CPU.")
-        self.note = QLabel()
-        self.note.setWordWrap(True)
+        self.note = text_label()
         self.advanced = folded("Advanced")
         form = QWidget()
         self._fields = _editors(form)

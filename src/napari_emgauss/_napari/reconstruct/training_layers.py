@@ -105,13 +105,13 @@ class TrainingLayers:
         layer, self._run, self._layer, self._put = self.layer, None, None, None
         if layer is not None:
             layer.events.set_data.disconnect(self.tell)
+        if draft is not None and model is not None:  # before others hear of the model, and would add a layer for it
+            redraw_volumes(self._viewer, draft.reconstruction, model.reconstruction)
         if draft is not None and draft in self._models:
             self._models.remove(draft) if model is None else self._models.replace(draft, model)
         elif model is not None:
             self._models.add(model)
-        if draft is not None and model is not None:
-            redraw_volumes(self._viewer, draft.reconstruction, model.reconstruction)
-        elif layer is not None:
+        if layer is not None and (draft is None or model is None):
             self._viewer.layers.remove(layer)
 
     def _add_layer(self, draft: OpenModel) -> None:

@@ -12,6 +12,7 @@ from napari_emgauss.units import about_duration
 
 SAME_Z = 1e-3
 STAGE_NAMES = {
+    "reading": "Reading your sections",
     "sections": "Checking your sections",
     "teacher": "Studying your sections",
     "evidence": "Testing on hidden sections",
@@ -33,7 +34,7 @@ STAGE_NAMES = {
     "images": "Fitting the particles one by one",
 }
 STEPS = {
-    "sections": 1,
+    **dict.fromkeys(("reading", "sections"), 1),
     **dict.fromkeys(("teacher", "evidence"), 2),
     **dict.fromkeys(("pseudo-sections", "solve", "warm-up", "joint", "bootstrap"), 3),
     **dict.fromkeys(("uncertainty", "keeping"), 4),

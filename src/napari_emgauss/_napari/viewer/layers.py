@@ -183,10 +183,15 @@ def from_layer(data: Any, attributes: Mapping[str, Any]) -> Volume:
         The layer is no grey-level stack, or is sheared or rotated.
     """
     _check_axes(tuple(data.shape), rgb=bool(attributes.get("rgb")))
-    for name, plain in (("rotate", np.eye(3)), ("shear", np.zeros(3)), ("affine", np.eye(4))):
+    transforms = (
+        ("rotate", np.eye(3), "a rotation"),
+        ("shear", np.zeros(3), "a shear"),
+        ("affine", np.eye(4), "an affine transform"),
+    )
+    for name, plain, what in transforms:
         if attributes.get(name) is not None and not np.allclose(attributes[name], plain):
             raise VolumeError(
-                f"the layer has a {name} transform, which files here cannot hold. Reset it or resample the layer."
+                f"the layer has {what}, which files here cannot hold. Reset it or resample the layer."
             )
     factors = [_nanometres(unit) for unit in attributes.get("units") or ("nm",) * 3]
     scale = attributes.get("scale", (1.0, 1.0, 1.0))

@@ -98,6 +98,15 @@ def test_only_thick_stacks_with_a_place_are_ticked_and_results_are_not_offered(s
     assert list(rows) == [isotropic, thick]
 
 
+def test_why_a_layer_without_voxel_size_is_no_stack_is_told_and_it_is_one_with_a_scale(selection, viewer):
+    layer = viewer.add_image(np.zeros((6, 20, 20), np.uint8), name="plain")
+    assert not selection.form.rows
+    assert "Not listed: plain: the size of its voxels is not known." in selection.form._none.text()
+    layer.scale = (4, 1, 1)
+    assert list(selection.form.rows) == [layer]
+    assert "Not listed" not in selection.form._none.text()
+
+
 def test_rows_follow_names_and_removals(selection, head, add_stacks, viewer):
     layer = add_stacks(head[:1])[0]
     layer.name = "brain"

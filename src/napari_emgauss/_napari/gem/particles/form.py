@@ -19,7 +19,7 @@ TABLES = "cryoSPARC (*.cs);;All files (*)"
 ARRAYS = "Arrays (*.npz *.npy *.pkl);;All files (*)"
 CS, STACKS = ".cs", (".mrcs", ".mrc", ".st")
 """cryoSPARC's tables; files that hold images only."""
-SIGNS = {"Found out": "auto", "White": "white", "Black": "black"}
+SIGNS = {"As the images tell": "auto", "White": "white", "Black": "black"}
 NONE_YET = "None yet: open a file below, or try File › Open Sample › EMGauss › Particles of a molecule."
 
 
@@ -56,7 +56,7 @@ class ParticlesForm(QWidget):
         self.sign = Chooser(
             "Whether particles are brighter or darker than what is around them; the images tell.", SIGNS.items()
         )
-        self.without_aberrations = QCheckBox("Leave aberrations out")
+        self.without_aberrations = QCheckBox("Ignore aberrations")
         self.without_aberrations.setToolTip(
             "<p>Read particles whose table asks for beam tilt, higher aberrations or anisotropic magnification, which "
             "are not applied here.</p>"

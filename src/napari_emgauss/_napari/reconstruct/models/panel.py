@@ -40,6 +40,7 @@ class ModelsPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.entries = QListWidget()
+        self.entries.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # its end tells two of one stack apart
         self.entries.setAccessibleName("Recent models")
         self.entries.setSpacing(1)
         # Its scroll bar would cover the only row of a short list; the whole line is the row's tooltip.

@@ -87,6 +87,12 @@ class StackRow(QObject):
         return self._fields
 
 
+NONE_YET = (
+    "No stacks yet. Open NIfTI files, drop them on the viewer, or try File › Open Sample › EMGauss › Slices of a "
+    "moving brain."
+)
+
+
 class StacksForm(QWidget):
     """Rows of stacks; the owner adds and removes them, by keys of its own."""
 
@@ -96,10 +102,7 @@ class StacksForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._rows: dict[Any, StackRow] = {}
-        self._none = text_label(
-            "No stacks yet. Open NIfTI files, drop them on the viewer, or try File › Open Sample › EMGauss › Slices of "
-            "a moving brain."
-        )
+        self._none = text_label(NONE_YET)
         self._table = QWidget()
         self._list = QVBoxLayout(self._table)
         self._list.setContentsMargins(0, 0, 0, 0)
@@ -148,6 +151,10 @@ class StacksForm(QWidget):
             widget.deleteLater()
         gone.deleteLater()
         self._show_table()
+
+    def show_passed_over(self, why: str) -> None:
+        """Say, while there is no stack, ``why`` an image layer is none; '' where there is no such layer."""
+        self._none.setText(f"{NONE_YET}\n\nNot listed: {why}" if why else NONE_YET)
 
     def show_warning(self, text: str) -> None:
         """Show what should be looked at before training; '' for nothing."""

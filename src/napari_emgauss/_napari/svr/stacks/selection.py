@@ -136,21 +136,22 @@ class StackSelection(QObject):
         for gone in [layer for layer in self.form.rows if not any(layer is other for other in layers)]:
             self.form.remove(gone)
             self._guessed.discard(gone)
-        for layer in layers:
-            if layer not in self.form.rows:
-                self._add_row(layer)
+        passed_over = [self._add_row(layer) for layer in layers if layer not in self.form.rows]
+        self.form.show_passed_over(next(filter(None, passed_over), ""))
         for layer in self._viewer.layers:
             if not any(layer is known for known in self._followed):
-                self._connections.connect(layer.events.name, self._list_layers)
+                for event in (layer.events.name, layer.events.scale, layer.events.units):
+                    self._connections.connect(event, self._list_layers)
         self._followed = list(self._viewer.layers)
         self._offer_masks()
         self._update()
 
-    def _add_row(self, layer: Any) -> None:
+    def _add_row(self, layer: Any) -> str:
+        """Offer a layer as a stack; return why it is none, '' where it is one."""
         try:
             image = LayerInSpace.of(layer)
-        except EXPLAINED:
-            return  # not in space
+        except EXPLAINED as error:
+            return str(error)
         spacing = float(spacing_of(image.affine)[image.axes[0]])
         known = image.thickness_mm or remembered_thickness(image.path)
         row = StackRow(
@@ -165,6 +166,7 @@ class StackSelection(QObject):
         row.mask_wanted.connect(lambda layer=layer: self._draw_mask(layer))
         row.edited.connect(self._update)
         self.form.add(layer, row)
+        return ""
 
     def _take_thickness(self, layer: Any, thickness_mm: float) -> None:
         """Remember what was entered, with the layer and for its file."""
