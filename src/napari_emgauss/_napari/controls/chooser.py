@@ -60,7 +60,7 @@ class Chooser(QComboBox):
         style, field = self.style(), QStyle.SubControl.SC_ComboBoxEditField
         assert style is not None
         rect = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self)
-        option.currentText = self.shown_text(rect.width() - 2)
+        option.currentText = self.shown_text(rect.width())
         painter = QStylePainter(self)
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)

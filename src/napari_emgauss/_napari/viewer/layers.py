@@ -190,9 +190,7 @@ def from_layer(data: Any, attributes: Mapping[str, Any]) -> Volume:
     )
     for name, plain, what in transforms:
         if attributes.get(name) is not None and not np.allclose(attributes[name], plain):
-            raise VolumeError(
-                f"the layer has {what}, which files here cannot hold. Reset it or resample the layer."
-            )
+            raise VolumeError(f"the layer has {what}, which files here cannot hold. Reset it or resample the layer.")
     factors = [_nanometres(unit) for unit in attributes.get("units") or ("nm",) * 3]
     scale = attributes.get("scale", (1.0, 1.0, 1.0))
     translate = attributes.get("translate", (0.0, 0.0, 0.0))
