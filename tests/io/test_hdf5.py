@@ -101,3 +101,45 @@ def test_a_dataset_is_no_part_of_other_formats(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"II")
     with pytest.raises(VolumeError, match="Leave it out"):
         read(tmp_path / "a.tif", dataset="raw")
+
+
+def deep(file, n):
+    for _ in range(n):
+        file = file.create_group("a")
+        file["b"] = np.zeros((4, 18, 20), np.uint8)
+
+
+def wide(file, n):
+    for index in range(n):
+        file.create_group(str(index))
+
+
+def in_a_circle(file, n):
+    group = file.create_group("a")
+    for index in range(n):
+        group[str(index)] = file
+    file["raw"] = np.zeros((4, 18, 20), np.uint8)
+
+
+def test_a_tree_of_groups_is_walked_from_parent_to_child(tmp_path, monkeypatch):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        deep(file, 300)
+    monkeypatch.setattr(h5py.Group, "visititems", None)  # opens each of them from the top
+    with pytest.raises(VolumeError, match="holds 300 3D datasets") as told:
+        read(tmp_path / "a.h5", voxel_size_nm=(40, 4, 4))
+    assert len(str(told.value)) < 1000
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        in_a_circle(file, 300)
+    assert read(tmp_path / "b.h5", voxel_size_nm=(40, 4, 4)).shape == (4, 18, 20)
+
+
+@pytest.mark.parametrize("make", [deep, wide])
+def test_a_tree_that_is_too_large_is_not_searched_but_read_by_name(tmp_path, monkeypatch, make):
+    monkeypatch.setattr("napari_emgauss.io.hdf5._MAX_SEEN", 50 if make is wide else 2**14)
+    monkeypatch.setattr("napari_emgauss.io.hdf5._MAX_NAME", 50)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        make(file, 100)
+        file["raw"] = np.zeros((4, 18, 20), np.uint8)
+    with pytest.raises(VolumeError, match=r"holds more than .*Name the one to read"):
+        read(tmp_path / "a.h5", voxel_size_nm=(40, 4, 4))
+    assert read(tmp_path / "a.h5", voxel_size_nm=(40, 4, 4), dataset="raw").shape == (4, 18, 20)

@@ -25,7 +25,10 @@ from napari_emgauss.io.source import LazyStack, Source
 from napari_emgauss.io.voxel_size import UNKNOWN, PartialTriple
 from napari_emgauss.units import length_nm
 
-_MAX_LISTED = 20
+_MAX_LISTED, _MAX_SHOWN = 10, 50
+"""Datasets that are named in errors, and characters of their names."""
+_MAX_SEEN, _MAX_NAME = 2**14, 2**13
+"""Groups and datasets that are looked at to find the only stack, and characters of their names."""
 _PACKING = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_SZIP)
 
 
@@ -71,27 +74,54 @@ def open_hdf5(path: Path, *, dataset: str | None = None) -> Source:
 
 
 def _only_stack(file: Any, path: Path) -> str:
-    names = [n for n in _datasets(file) if file[n].ndim == 3 and file[n].dtype.kind in "iufb"]
+    stacks = {n: shape for n, (shape, kind) in _datasets(file, path).items() if len(shape) == 3 and kind in "iufb"}
+    names = list(stacks)
     if len(names) == 1:
         return names[0]
     if not names:
         raise VolumeError(f"{path.name} holds no 3D dataset of its own; name one with dataset=... (--dataset).")
-    listed = ", ".join(f"{n!r} {file[n].shape}" for n in names[:_MAX_LISTED])
+    listed = ", ".join(f"{_short(n)} {stacks[n]}" for n in names[:_MAX_LISTED])
     raise VolumeError(
         f"{path.name} holds {len(names)} 3D datasets: {listed}{', …' if names[_MAX_LISTED:] else ''}. "
-        f"Name one: dataset={names[0]!r} (--dataset {names[0]!r})."
+        f"Name one: dataset={_short(names[0])} (--dataset {_short(names[0])})."
     )
 
 
-def _datasets(file: Any) -> list[str]:
-    names: list[str] = []
+def _datasets(file: Any, path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Return the datasets of a file, reached over hard links, with shape and kind of type; each object once.
 
-    def visit(name: str, node: Any) -> None:  # visititems follows hard links only, each object once
-        if isinstance(node, h5py.Dataset):
-            names.append(name)
+    Groups are opened from their parents: h5py's own visit goes to each from the top, and takes minutes in a deep tree.
+    """
+    found = dict[str, tuple[tuple[int, ...], str]]()
+    left, seen = [("", file)], {_address(file)}
+    while left:
+        prefix, group = left.pop()
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                continue
+            node = group[name]
+            if _address(node) in seen:
+                continue
+            seen.add(_address(node))
+            if len(seen) > _MAX_SEEN or len(prefix) > _MAX_NAME:
+                raise VolumeError(
+                    f"{path.name} holds more than {_MAX_SEEN} groups and datasets, or names of more than {_MAX_NAME} "
+                    "characters. Name the one to read: dataset=... (--dataset)."
+                )
+            if isinstance(node, h5py.Dataset) and node.shape is not None:
+                found[prefix + name] = node.shape, node.dtype.kind
+            elif isinstance(node, h5py.Group):
+                left.append((f"{prefix}{name}/", node))
+    return dict(sorted(found.items()))
 
-    file.visititems(visit)
-    return names
+
+def _short(name: str) -> str:
+    return repr(name) if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]!r}…"
+
+
+def _address(node: Any) -> tuple[int, int]:
+    about = h5py.h5o.get_info(node.id)
+    return about.fileno, about.addr
 
 
 def _follow(file: Any, name: str, path: Path) -> Any:
@@ -99,8 +129,8 @@ def _follow(file: Any, name: str, path: Path) -> Any:
     node = file
     for part in name.split("/"):
         if not isinstance(node, h5py.Group) or part not in node.keys():  # noqa: SIM118
-            held = ", ".join(map(repr, _datasets(file)[:_MAX_LISTED])) or "none"
-            raise VolumeError(f"{path.name} has no dataset {name!r}; it holds {held}. Name one of them.")
+            held = ", ".join(map(_short, list(_datasets(file, path))[:_MAX_LISTED])) or "none"
+            raise VolumeError(f"{path.name} has no dataset {_short(name)}; it holds {held}. Name one of them.")
         link = node.get(part, getlink=True)
         if not isinstance(link, h5py.HardLink):
             raise FileFormatError(
