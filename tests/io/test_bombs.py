@@ -292,3 +292,14 @@ def test_links_out_of_a_store_are_not_followed(tmp_path, refused):
     (path / "0" / "1.0.0").unlink()
     (path / "0" / "1.0.0").symlink_to(secret)
     refused(path, "outside")
+
+
+def test_a_chunk_that_is_packed_by_a_filter_alone(tmp_path, refused):
+    path = tmp_path / "bomb.ome.zarr"
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    group.create_array("0", data=DATA, chunks=(1, 64, 64), compressors=None)
+    ome(group)
+    known = json.loads((path / "0" / ".zarray").read_text())
+    (path / "0" / ".zarray").write_text(json.dumps({**known, "filters": [{"id": "zlib", "level": 1}]}))
+    (path / "0" / "0.0.0").write_bytes(zlib.compress(bytes(BOMB_BYTES), 1))
+    refused(path, "unpack to")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import bz2
 import lzma
 import math
+import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +21,7 @@ MAX_METADATA_BYTES = 16 * 2**20
 
 
 @contextmanager
-def foreign_errors(path: Place, kind: str) -> Iterator[None]:
+def foreign_errors(path: Place, kind: str, *, remedy: str = "Save or copy it again.") -> Iterator[None]:
     """Turn whatever a file library raises on a damaged ``kind`` file into a `FileFormatError` naming ``path``."""
     try:
         yield
@@ -28,17 +29,16 @@ def foreign_errors(path: Place, kind: str) -> Iterator[None]:
         raise
     except OSError as error:
         if not isinstance(path, Url):
-            raise _foreign(path, kind, error) from error
+            raise _foreign(path, kind, error, remedy) from error
         raise  # a network's errors say what to do
     except Exception as error:
-        raise _foreign(path, kind, error) from error
+        raise _foreign(path, kind, error, remedy) from error
 
 
-def _foreign(path: Place, kind: str, error: Exception) -> FileFormatError:
+def _foreign(path: Place, kind: str, error: Exception, remedy: str) -> FileFormatError:
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return FileFormatError(
-        f"{path} cannot be read as {kind}: {reason}. It is truncated, damaged or of another kind. "
-        "Save or copy it again."
+        f"{path} cannot be read as {kind}: {reason}. It is truncated, damaged or of another kind. {remedy}"
     )
 
 
@@ -75,6 +75,30 @@ class InputFiles:
                 )
 
 
+def check_plain(folder: Path) -> None:
+    """Raise `FileFormatError` if anything in a folder that this program fills is a link, a pipe or a device.
+
+    What is written there would go elsewhere, and what is read there come from elsewhere, or never come to an end.
+    """
+    left = [str(folder)]
+    while left:
+        with suppress(FileNotFoundError), os.scandir(left.pop()) as entries:  # others may be at work in it
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(entry.path)
+                else:
+                    check_plain_file(entry)
+
+
+def check_plain_file(entry: os.DirEntry[str]) -> None:
+    """Raise `FileFormatError` if what is in the place of a file of this program is none, or elsewhere."""
+    if not entry.is_file(follow_symlinks=False) and os.path.lexists(entry.path):
+        raise FileFormatError(
+            f"{entry.path} is a link, or no file (a folder, a pipe or a device), and is neither read nor written. Put "
+            "what belongs there in its place, or delete it."
+        )
+
+
 def _identity(file: Path) -> tuple[int, int]:
     status = file.stat()
     return status.st_size, status.st_mtime_ns
@@ -95,13 +119,15 @@ def check_file_holds(path: Path, needed: int, *, declared: str) -> None:
         )
 
 
-def check_fits_memory(path: Place, needed: int, *, what: str = "the stack") -> None:
+_SMALLER = "Crop it, or convert it to OME-Zarr, MRC or uncompressed TIFF, which are read piece by piece."
+
+
+def check_fits_memory(path: Place, needed: int, *, what: str = "the stack", remedy: str = _SMALLER) -> None:
     """Raise unless ``needed`` bytes are available, before anything is allocated."""
     free = available_bytes()
     if needed > free:
         raise OutOfMemoryError(
-            f"{path}: {what} needs {format_bytes(needed)} of memory, {format_bytes(free)} are available. "
-            "Crop it, or convert it to OME-Zarr, MRC or uncompressed TIFF, which are read piece by piece."
+            f"{path}: {what} needs {format_bytes(needed)} of memory, {format_bytes(free)} are available. {remedy}"
         )
 
 
@@ -119,7 +145,10 @@ def check_decoded_size(file: BinaryIO, n_bytes: int, kind: str, *, at_most: int)
     """
     at_most = max(at_most, HARMLESS_BYTES)
     if kind in _DECLARED_BYTES and n_bytes >= _HEADER_BYTES:
-        decoded = _DECLARED_BYTES[kind](file.read(_HEADER_BYTES))
+        header = file.read(_HEADER_BYTES)
+        decoded = _DECLARED_BYTES[kind](header)
+        if kind == "zstd" and not decoded:  # as it is written where the size is not known before
+            decoded = _zstd_counted(header + file.read(n_bytes - _HEADER_BYTES), at_most)
     elif kind in _COUNTED_BYTES and n_bytes * LARGEST_RATIO[kind] > at_most:
         decoded = _COUNTED_BYTES[kind](file.read(n_bytes), at_most)
     else:
@@ -160,16 +189,41 @@ def _lzf_inflated(data: bytes, at_most: int) -> int:
 
 def _zstd_declared(data: bytes) -> int:
     """Return the size that a zstd frame declares, 0 where it does not."""
+    return _zstd_header(data)[0]
+
+
+def _zstd_header(data: bytes) -> tuple[int, int]:
+    """Return the size that a zstd frame declares, 0 where it does not, and where its first block begins."""
     flag, alone = data[4] >> 6, bool(data[4] & 0x20)
     start = 5 + (0 if alone else 1) + (0, 1, 2, 4)[data[4] & 3]
     n_bytes = (1 if alone else 0, 2, 4, 8)[flag]
-    return int.from_bytes(data[start : start + n_bytes], "little") + (256 if n_bytes == 2 else 0)
+    return int.from_bytes(data[start : start + n_bytes], "little") + (256 if n_bytes == 2 else 0), start + n_bytes
+
+
+def _zstd_counted(data: bytes, at_most: int) -> int:
+    """Add up what the blocks of zstd frames can become at most, until it is more than ``at_most``."""
+    at, decoded = 0, 0
+    while at + _ZSTD_SHORTEST <= len(data) and decoded <= at_most:
+        if data[at : at + 4] != _ZSTD:  # frames to be skipped, or damage
+            at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+            continue
+        has_checksum, at, is_last = data[at + 4] >> 2 & 1, at + _zstd_header(data[at : at + _HEADER_BYTES])[1], 0
+        while not is_last and at + 3 <= len(data) and decoded <= at_most:
+            block = int.from_bytes(data[at : at + 3], "little")
+            is_last, kind, size = block & 1, block >> 1 & 3, block >> 3
+            decoded += size if kind < _ZSTD_PACKED else _ZSTD_BLOCK_BYTES
+            at += 3 + (1 if kind == _ZSTD_REPEATED else size)
+        at += 4 * has_checksum
+    return decoded
 
 
 HARMLESS_BYTES = 256 * 2**20
 _PIECE_BYTES = 2**20
 _HEADER_BYTES = 18
 _ZLIB_OR_GZIP = 47
+_ZSTD, _ZSTD_SHORTEST, _ZSTD_BLOCK_BYTES = b"\x28\xb5\x2f\xfd", 9, 2**17
+_ZSTD_REPEATED, _ZSTD_PACKED = 1, 2
+"""Kinds of blocks: one byte that is repeated, and the first of those whose size is known when they are unpacked."""
 _DECLARED_BYTES: dict[str, Callable[[bytes], int]] = {
     "zstd": _zstd_declared,
     "blosc": lambda header: int.from_bytes(header[4:8], "little"),

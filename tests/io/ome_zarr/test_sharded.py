@@ -207,3 +207,30 @@ def test_a_folder_with_a_damaged_record_is_not_continued(tmp_path):
     Path(volume.working, "filling.json").write_text("{")
     with pytest.raises(FileFormatError, match="cannot be continued"):
         ShardedVolume.resume(volume.path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links are of Unix")
+@pytest.mark.parametrize("place", ["0/c/1/0/0", "0/c/1", "zarr.json", "filling.json"])
+def test_a_volume_in_work_with_links_in_it_is_refused(tmp_path, data, place):
+    volume = begin(tmp_path / "a.ome.zarr")
+    fill(volume, data)
+    (volume.working / place).rename(tmp_path / "elsewhere")
+    (volume.working / place).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileFormatError, match=f"{place} is a link"):
+        begin(tmp_path / "a.ome.zarr")
+
+
+def test_an_empty_shard_is_drawn_again_and_a_damaged_one_is_an_error_that_says_where(tmp_path, data):
+    volume = begin(tmp_path / "a.ome.zarr")
+    fill(volume, data)
+    shard = volume.working / "0" / "c" / "1" / "0" / "0"
+    whole = shard.read_bytes()
+    shard.write_bytes(b"")
+    assert volume.missing() == [volume.grid().box((1, 0, 0))]
+    assert not volume.is_written(volume.grid().box((1, 0, 0)))
+    shard.write_bytes(whole[:-10])
+    with pytest.raises(FileFormatError, match=r"a\.ome\.zarr\.part/0 cannot be read .*Delete the shards that are"):
+        volume.finish()
+    shard.unlink()
+    fill(volume, data)
+    assert np.array_equal(read(volume.finish()).data, data)

@@ -13,6 +13,8 @@ import numpy as np
 from napari_emgauss._types import AnyArray
 from napari_emgauss.errors import FileFormatError
 from napari_emgauss.io.guard import HARMLESS_BYTES, InputFiles, array_bytes, check_decoded_size, missing_chunks
+from napari_emgauss.io.ome_zarr.shards import ShardParts
+from napari_emgauss.units import format_bytes
 
 MOST_LISTED_CHUNKS = 2**18
 """Arrays of more chunks are not searched for missing ones when they are opened."""
@@ -30,16 +32,19 @@ class ChunkFiles:
         Folder of the image: no chunk may lie outside.
     array, folder
         The array, and where its chunks are.
+    packing
+        Name of the codec that packs them, or their parts; None where none does.
     """
 
-    def __init__(self, store: Path, array: Any, folder: Path) -> None:
+    def __init__(self, store: Path, array: Any, folder: Path, packing: str | None) -> None:
         self._store, self._array, self._folder = store, array, folder
         self._chunk = tuple(int(n) for n in getattr(array, "shards", None) or array.chunks)
         self.grid = tuple(-(-int(n) // m) for n, m in zip(array.shape, self._chunk, strict=True))
         self.n_bytes = array_bytes(self._chunk, np.dtype(array.dtype).itemsize)
         """Of one chunk, unpacked."""
         self.files = InputFiles(store, [folder / name for name in _METADATA if (folder / name).is_file()])
-        self._packing = _packing(array)
+        self._packing, self._parts = packing, ShardParts(array) if getattr(array, "shards", None) else None
+        self._looked_into = set[tuple[Path, int, int]]()
         self._absent = self._find_absent() if array_bytes(self.grid, 1) <= MOST_LISTED_CHUNKS else None
 
     def missing(self) -> dict[str, str]:
@@ -82,9 +87,24 @@ class ChunkFiles:
                     f"{self._store}: {self._name(place)} is no file (a pipe, a folder or a device), and is not opened."
                     " Copy the stack again."
                 )
-            if self._packing is not None and file.is_file():
-                with file.open("rb") as packed:
-                    check_decoded_size(packed, file.stat().st_size, self._packing, at_most=2 * self.n_bytes)
+            if file.exists():
+                self._look_into(file)
+
+    def _look_into(self, file: Path) -> None:
+        """Raise unless a file is no larger than a chunk can be, nor becomes so; shards are looked into once."""
+        at_most, status = max(2 * self.n_bytes, HARMLESS_BYTES), file.stat()
+        if status.st_size > at_most:
+            raise ValueError(
+                f"a chunk of it has {format_bytes(status.st_size)}, at most {format_bytes(at_most)} can be"
+            )
+        if self._parts is None and self._packing is not None:
+            with file.open("rb") as packed:
+                check_decoded_size(packed, status.st_size, self._packing, at_most=at_most)
+        known = (file, status.st_size, status.st_mtime_ns)
+        if self._parts is not None and known not in self._looked_into:
+            with file.open("rb") as packed:
+                self._parts.check(packed, self._packing)
+            self._looked_into.add(known)
 
     def _check_there(self, places: Sequence[tuple[int, ...]]) -> None:
         """Raise unless all chunks at these places are there that were."""
@@ -110,13 +130,3 @@ class ChunkFiles:
 
     def _name(self, place: tuple[int, ...]) -> str:
         return str(self._array.metadata.encode_chunk_key(place))
-
-
-def _packing(array: Any) -> str | None:
-    """Return the codec that packs a chunk's bytes last; None for shards, whose parts are packed one by one."""
-    if getattr(array, "shards", None):
-        return None
-    for codec in reversed(array.compressors):
-        name = getattr(codec, "codec_id", None) or str(codec.to_dict()["name"])
-        return str(name).removeprefix("numcodecs.")
-    return None

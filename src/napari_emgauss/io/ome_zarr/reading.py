@@ -40,13 +40,13 @@ def open_ome_zarr(path: Path) -> Source:
         check_whole(path, attributes)
         image = multiscales(path, attributes)
         dataset = image["datasets"][0]
-        array = _open_array(path, str(dataset["path"]))
+        array, packing = _open_array(path, str(dataset["path"]))
         axes = axes_of(image, path)
         if len(axes) != array.ndim:
             raise ValueError(f"{len(axes)} axes are declared for an array of shape {array.shape}")
         kept = stack_axes(axes, array.shape, path)
         found, origin = geometry(axes, kept, [dataset, image])
-        chunks = ChunkFiles(path, array, array.store.root)
+        chunks = ChunkFiles(path, array, array.store.root, packing)
         check_fits_memory(path, chunks.n_bytes, what="one chunk")
 
     shape = tuple(int(array.shape[axis]) for axis in kept)
@@ -94,8 +94,13 @@ def _attributes(path: Path) -> dict[str, Any]:
     return {}
 
 
-def _open_array(root: Path, name: str) -> Any:
-    """Open the array ``name`` below ``root``, checked to lie inside it and to use harmless codecs only."""
+def _open_array(root: Path, name: str) -> tuple[Any, str | None]:
+    """Open the array ``name`` below ``root``, checked to lie inside it and to use harmless codecs only.
+
+    Returns
+    -------
+    The array, and the codec that packs its chunks, or their parts; None where none does.
+    """
     relative = PurePosixPath(name)
     target = (root / name).resolve()
     outside = relative.is_absolute() or ".." in relative.parts or "\\" in name or ":" in name
@@ -107,21 +112,30 @@ def _open_array(root: Path, name: str) -> Any:
         pipelines = list(_pipelines(meta.get("codecs")))
     else:
         meta = _json(target / ".zarray")
-        pipelines = [[c["id"] for c in [meta.get("compressor"), *(meta.get("filters") or [])] if c is not None]]
+        pipelines = [[c["id"] for c in [*(meta.get("filters") or []), meta.get("compressor")] if c is not None]]
     pipelines = [[str(c).removeprefix("numcodecs.") for c in pipeline] for pipeline in pipelines]
     unknown = [c for pipeline in pipelines for c in pipeline if c not in _CODECS]
     if unknown:
         raise FileFormatError(f"{root} uses the codecs {unknown}, which are not accepted. Save it with blosc or zstd.")
-    if any(sum(c in _PACKING for c in pipeline) > 1 for pipeline in pipelines):  # no bound for what it unpacks to
+    packing = [c for pipeline in pipelines for c in pipeline if c in _PACKING]
+    if len(packing) > 1:  # no bound for what it unpacks to
         raise FileFormatError(
             f"{root} is packed more than once ({pipelines}), which is not accepted. Save it packed once."
         )
+    changed = [c for pipeline in pipelines for c in pipeline[_packed_at(pipeline) + 1 :] if c != "crc32c"]
+    if changed:
+        raise FileFormatError(f"{root} is changed after it is packed ({changed}), which is not accepted. Pack it last.")
     if json_object(meta.get("chunk_grid")).get("name", "regular") != "regular" or meta.get("storage_transformers"):
         raise ValueError("it uses a chunk grid or storage transformer other than the regular one")
     array = zarr.open_array(LocalStore(target, read_only=True), mode="r", zarr_format=zarr_format)
     if np.dtype(array.dtype).kind not in "iufb":
         raise VolumeError(f"{root} has intensities of type {array.dtype}; expected uint8, uint16, int16 or float32.")
-    return array
+    return array, packing[0] if packing else None
+
+
+def _packed_at(pipeline: list[str]) -> int:
+    """Return the place of the codec that packs, the end where none does."""
+    return next((i for i, codec in enumerate(pipeline) if codec in _PACKING), len(pipeline))
 
 
 def _pipelines(codecs: Any) -> Iterator[list[str]]:

@@ -27,7 +27,7 @@ from napari_emgauss.io.atomic import (
     replace_folder,
     replacing,
 )
-from napari_emgauss.io.guard import array_bytes, json_object
+from napari_emgauss.io.guard import MAX_METADATA_BYTES, array_bytes, check_plain, foreign_errors, json_object
 from napari_emgauss.io.ome_zarr.attributes import KEY, UNFINISHED, image_attributes
 from napari_emgauss.io.ome_zarr.grid import CHUNK, SHARD, Box, ShardGrid, Size, plan_shards
 from napari_emgauss.io.ome_zarr.pyramid import LevelSpec, averaged, plan_levels
@@ -146,14 +146,16 @@ class ShardedVolume:
         FileNotFoundError
             None was begun, or it is finished.
         FileFormatError
-            What is there was not begun by `begin`.
+            What is there was not begun by `begin`, or has links in it.
         """
         path = Path(path).absolute()
         record = working_path(path) / _RECORD
         if not record.parent.exists():
             raise FileNotFoundError(f"no volume is being written to {path}. It was not begun, or it is finished.")
+        check_plain(record.parent)
         try:
-            values = json_object(json.loads(record.read_text(encoding="utf-8")))
+            with record.open("rb") as file:
+                values = json_object(json.loads(file.read(MAX_METADATA_BYTES)))
             for name in ("shape", "chunk", "shard", "voxel_size_nm", "origin_nm"):
                 values[name] = tuple(values[name])
             return cls(path=path, **values)
@@ -189,15 +191,12 @@ class ShardedVolume:
 
     def is_written(self, box: Box, *, level: int = 0) -> bool:
         """Return whether all shards of ``box`` are there."""
-        return all(self._file(level, place).is_file() for place in self.grid(level).places(box))
+        return all(_is_written(self._file(level, place)) for place in self.grid(level).places(box))
 
     def missing(self, *, level: int = 0) -> list[Box]:
         """Return the boxes that are not there yet."""
-        folder, grid = self.working / str(level), self.grid(level)
-        there = {
-            Path(parent, name).relative_to(folder).as_posix() for parent, _, names in os.walk(folder) for name in names
-        }
-        return [box for box in grid.boxes() if _key(grid.places(box)[0]) not in there]
+        grid = self.grid(level)
+        return [box for box in grid.boxes() if not _is_written(self._file(level, grid.places(box)[0]))]
 
     def write(self, box: Box, block: AnyArray, *, level: int = 0) -> None:
         """Write a box of whole shards; what was there is replaced. Nothing is done once the volume is finished.
@@ -230,7 +229,9 @@ class ShardedVolume:
 
     def read(self, box: Box, *, level: int = 0) -> AnyArray:
         """Return what is in a box, whole shards or not; 0 where nothing was written yet."""
-        return np.asarray(zarr.open_array(LocalStore(self.working / str(level), read_only=True), mode="r")[box.slices])
+        folder = self.working / str(level)
+        with foreign_errors(folder, "OME-Zarr", remedy="Delete the shards that are: the same command draws them anew."):
+            return np.asarray(zarr.open_array(LocalStore(folder, read_only=True), mode="r")[box.slices])
 
     def finish(
         self,
@@ -380,12 +381,17 @@ def working_path(path: Path) -> Path:
     return path.with_name(path.name + WORKING_SUFFIX)
 
 
+def _is_written(file: Path) -> bool:
+    """Whether a shard is there; an empty file, as some disks leave after a power cut, is none."""
+    return file.is_file() and file.stat().st_size > 0
+
+
 def _key(place: Size) -> str:
     return "c/" + "/".join(map(str, place))
 
 
 def _size_of(folder: Path) -> int:
-    return sum((Path(parent) / name).stat().st_size for parent, _, names in os.walk(folder) for name in names)
+    return sum((Path(parent) / name).lstat().st_size for parent, _, names in os.walk(folder) for name in names)
 
 
 def _left_over(folder: Path) -> Iterator[Path]:
