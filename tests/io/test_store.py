@@ -6,7 +6,8 @@ import torch
 
 from napari_emgauss.errors import DiskSpaceError, FileFormatError, FolderInUseError
 from napari_emgauss.io.jobs import JobDescription
-from napari_emgauss.io.store import VERSION, JobFolder, JobMemory
+from napari_emgauss.io.jobs.headers import VERSION
+from napari_emgauss.io.store import JobFolder, JobMemory
 
 
 @pytest.fixture(params=["folder", "memory"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -10,27 +9,29 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from napari_emgauss.errors import DiskSpaceError, FileFormatError, FolderInUseError
 from napari_emgauss.io.atomic import locked_file, replacing
+from napari_emgauss.io.guard import check_fits_memory
 from napari_emgauss.io.jobs.claims import LOCK, claimed, worker_name
 from napari_emgauss.io.jobs.description import NAME, JobDescription, read_description
 from napari_emgauss.io.jobs.failures import Failure, failures, forget_failures, save_failure
+from napari_emgauss.io.jobs.headers import DIGEST, SMALLER, JobIdentity, check_digest, explained, read_header
 from napari_emgauss.io.jobs.log import LOG, append_entry
 from napari_emgauss.io.jobs.memory import JobMemory
-from napari_emgauss.io.jobs.process import OUTPUT
+from napari_emgauss.io.jobs.own_files import OUTPUT, check_own_files
 from napari_emgauss.io.jobs.requests import withdraw
 from napari_emgauss.io.jobs.status import block_folder
 
 LOGGER = logging.getLogger(__name__)
-VERSION = 3
 ABOUT = "about"
 """Name of the record that tells a person what the job is."""
-KEY, DIGEST = "napari-emgauss-job", "sha256"
+INPUT = "stack"
+"""Name of the record that knows the input to the last value, where a method keeps one."""
+KEY = "napari-emgauss-job"
 DROPPED = "dropped"
 """Mark of a block whose model is no longer kept."""
 _BLOCKS = ("block-[0-9]*/state", "block-[0-9]*/done")
@@ -53,9 +54,10 @@ _State = tuple[dict[str, Tensor], dict[str, Any]]
 class JobFolder:
     """A job's folder: ``job.json``, ``record/NAME.json``, ``block-00000/state`` and ``block-00000/done``.
 
-    Any number of processes may work in it, each on blocks that it has claimed. Every file is replaced whole, and
-    carries a digest of what is in it. What cannot be written, because the disk is full or gone, is kept in memory
-    instead: a training does not fail for want of its checkpoints. Where other processes need it, it does.
+    Any number of processes may work in it, each on blocks that it has claimed. Every file is replaced whole, says what
+    it is of and where it belongs, and carries a digest of what is in it; none may be a link. What cannot be written,
+    because the disk is full or gone, is kept in memory instead: a training does not fail for want of its checkpoints.
+    Where other processes need it, it does.
 
     Parameters
     ----------
@@ -85,6 +87,8 @@ class JobFolder:
         self._warn, self._keeps_unwritten = warn, keeps_unwritten
         self._unwritten = JobMemory()
         self._warned = False
+        self._known_input = ""
+        check_own_files(self.folder)
         if next((p for pattern in _OLDER for p in self.folder.glob(pattern)), None) is not None:
             raise FileFormatError(
                 f"{folder} holds a half-done training of an earlier version of the program, which this one cannot "
@@ -162,8 +166,8 @@ class JobFolder:
         with keep:
             if tensors:
                 self._write(self._record(name, "safetensors"), dict(tensors), {})
-            header = {**self._header(values), DIGEST: _digest({}, values)}
-            _replace(self._record(name, "json"), json.dumps(header, indent=1).encode())
+            path = self._record(name, "json")
+            _replace(path, json.dumps(self._identity.header(path, values, {}), indent=1).encode())
             self._unwritten.forget_record(name)
 
     def load_record(self, name: str) -> _State | None:
@@ -173,10 +177,10 @@ class JobFolder:
         path, tensors = self._record(name, "json"), self._record(name, "safetensors")
         if not path.exists():
             return None
-        with self._explained(path):
-            header = dict(json.loads(path.read_text(encoding="utf-8")))
-            values = self._values(path, header)
-            _check_digest({}, values, header)
+        with explained(path, self.folder):
+            header = read_header(path)
+            values = self._identity.values(path, header)
+            check_digest({}, values, header)
         return (self._read(tensors)[0] if tensors.exists() else {}), values
 
     def save_state(self, block: int, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -270,54 +274,38 @@ class JobFolder:
                 f"without, and {end}. Make room, or stop and choose another folder."
             )
 
-    def _header(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {"version": VERSION, "fingerprint": self.fingerprint, "values": dict(values)}
+    @property
+    def _identity(self) -> JobIdentity:
+        return JobIdentity(fingerprint=self.fingerprint, input=self._input)
+
+    @property
+    def _input(self) -> str:
+        """Digest of the record of the input; '' before there is one."""
+        path = self._record(INPUT, "json")
+        if not self._known_input and path.exists():
+            with explained(path, self.folder):
+                self._known_input = str(read_header(path)[DIGEST])
+        return self._known_input
 
     def _write(self, path: Path, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        header = {**self._header(values), DIGEST: _digest(own, values)}
-        _replace(path, save(own, metadata={KEY: json.dumps(header)}))
+        _replace(path, save(own, metadata={KEY: json.dumps(self._identity.header(path, values, own))}))
 
     def _read(self, path: Path) -> _State:
+        check_fits_memory(path, path.stat().st_size, what="what it holds", remedy=SMALLER)
         with self._opened(path) as (file, header):
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            _check_digest(tensors, header["values"], header)
+            check_digest(tensors, header["values"], header)
             return tensors, header["values"]
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
         """Open a file of this job and read its header; its tensors are read on demand."""
-        with self._explained(path), safe_open(path, framework="pt") as file:
+        # Opened by both: of what may not be read, safetensors says that it is not there.
+        with explained(path, self.folder), path.open("rb"), safe_open(path, framework="pt") as file:
             header = dict(json.loads((file.metadata() or {})[KEY]))
-            header["values"] = self._values(path, header)
+            header["values"] = self._identity.values(path, header)
             yield file, header
-
-    def _values(self, path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values in a header that is this job's."""
-        version = header.get("version")
-        if version != VERSION:
-            raise FileFormatError(
-                f"{path} was written by another version of the program (format {version!r}; this one continues format "
-                f"{VERSION}). Continue it with that version, choose another folder, or delete {self.folder} to start "
-                "anew."
-            )
-        if header.get("fingerprint") != self.fingerprint:
-            raise FileFormatError(
-                f"{path} belongs to another stack or other settings. Resume with the same ones, "
-                "or choose another folder."
-            )
-        return dict(header["values"])
-
-    @contextmanager
-    def _explained(self, path: Path) -> Iterator[None]:
-        try:
-            yield
-        except FileFormatError:
-            raise
-        except (SafetensorError, ArithmeticError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
-            raise FileFormatError(
-                f"{path} is not a usable checkpoint ({error}). Delete the folder {self.folder} to start anew."
-            ) from error
 
 
 def jobs_in(folder: Path) -> Iterator[tuple[Path, float, dict[str, Any]]]:
@@ -325,11 +313,12 @@ def jobs_in(folder: Path) -> Iterator[tuple[Path, float, dict[str, Any]]]:
     for about in folder.glob(f"*/record/{ABOUT}.json"):
         job = about.parent.parent
         try:
-            values = json.loads(about.read_text(encoding="utf-8"))["values"]
+            exists = JobFolder(job, "").exists()
+            values = read_header(about)["values"]
             changed_at = max(path.stat().st_mtime for path in job.rglob("*"))
         except (OSError, ValueError, KeyError, TypeError, RecursionError):  # damaged, or going away
             continue
-        if isinstance(values, dict) and JobFolder(job, "").exists():
+        if exists and isinstance(values, dict):
             yield job, changed_at, values
 
 
@@ -337,20 +326,6 @@ def _replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, overwrite=True, n_bytes=len(content)) as temporary:
         temporary.write_bytes(content)
-
-
-def _digest(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> str:
-    """Return a hash by which damage is told."""
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
-    for name in sorted(tensors):
-        digest.update(f"{name} {tuple(tensors[name].shape)}".encode())
-        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _check_digest(tensors: Mapping[str, Tensor], values: Mapping[str, Any], header: Mapping[str, Any]) -> None:
-    if header.get(DIGEST) != _digest(tensors, values):
-        raise ValueError("it is damaged: its contents are not what was written")
 
 
 def check_folder(folder: str | Path) -> None:

@@ -236,3 +236,21 @@ def test_clearing_removes_everything_that_a_job_wrote(tmp_path):
     ask(folder, Request.STOP)
     store.clear()
     assert not folder.exists()
+
+
+def test_of_a_log_that_is_implausibly_long_the_end_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_emgauss.io.jobs.log.MOST_BYTES_IN_ALL", 1000)
+    for block in range(100):
+        append_entry(tmp_path, "begun", block=block)
+    blocks = [entry.block for entry, _ in read_entries(tmp_path)]
+    assert blocks == list(range(blocks[0], 100))
+    assert 5 < len(blocks) < 20
+
+
+def test_where_a_stop_cannot_be_asked_for_is_said(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.touch", refuse)
+    with pytest.raises(PermissionError, match=r"cannot be written to \(Permission denied\), where a stop is asked for"):
+        ask(tmp_path, Request.STOP)

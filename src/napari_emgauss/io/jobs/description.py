@@ -13,6 +13,7 @@ from typing import Any
 from napari_emgauss.errors import FileFormatError
 from napari_emgauss.io.atomic import replacing
 from napari_emgauss.io.guard import json_object
+from napari_emgauss.io.jobs.headers import explained
 
 VERSION = 1
 NAME = "job.json"
@@ -86,11 +87,13 @@ def read_description(folder: Path) -> JobDescription | None:
     ------
     FileFormatError
         It is of another version of the program, or damaged.
+    PermissionError
+        It may not be read.
     """
     path = folder / NAME
     if not path.is_file():
         return None
-    try:
+    with explained(path, folder):
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it is larger than {MOST_BYTES} bytes")
         values = json_object(json.loads(path.read_bytes()))
@@ -112,9 +115,3 @@ def read_description(folder: Path) -> JobDescription | None:
             source=None if source is None else json_object(source),
             spans=spans,
         )
-    except FileFormatError:
-        raise
-    except (ArithmeticError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
-        raise FileFormatError(
-            f"{path} is not a usable checkpoint ({error}). Delete the folder {folder} to start anew."
-        ) from error

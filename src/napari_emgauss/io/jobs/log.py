@@ -16,8 +16,8 @@ from napari_emgauss.io.jobs.claims import worker_name
 LOG = "log.jsonl"
 MOST_CHARACTERS = 1000
 """Of a message; a line that is written in one piece is not torn apart by others."""
-MOST_BYTES = 2**16
-"""Of a line; longer ones are damage."""
+MOST_BYTES, MOST_BYTES_IN_ALL = 2**16, 2**28
+"""Of a line, longer ones are damage; and of a log, of which the end is read."""
 LATEST = 1e11
 """Seconds."""
 RETRIED = "retried"
@@ -64,6 +64,7 @@ def read_entries(job: Path, start: int = 0) -> Iterator[tuple[LogEntry, int]]:
     except OSError:
         return
     with file:
+        start = max(start, os.fstat(file.fileno()).st_size - MOST_BYTES_IN_ALL)
         file.seek(start)
         while line := file.readline(MOST_BYTES):
             if not line.endswith(b"\n") and len(line) < MOST_BYTES:

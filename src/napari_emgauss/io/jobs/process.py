@@ -9,10 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from napari_emgauss.io.jobs.own_files import OUTPUT, check_own_files
 from napari_emgauss.io.jobs.requests import Request, ask
 
-OUTPUT = "output.log"
-"""What the latest process of a job printed, in its folder."""
 MOST_BYTES = 64 * 2**10
 _ERROR = re.compile("^Error: ", re.MULTILINE)
 _TRACEBACK = "Traceback (most recent call last)"
@@ -34,11 +33,14 @@ class JobProcess:
 
     Raises
     ------
+    FileFormatError
+        What it printed would go elsewhere, over a link.
     OSError
         The folder cannot be written.
     """
 
     def __init__(self, arguments: Sequence[str], job: Path) -> None:
+        check_own_files(job)
         job.mkdir(parents=True, exist_ok=True)
         self.job = job
         with (job / OUTPUT).open("wb") as output:

@@ -14,9 +14,21 @@ class Request(Enum):
 
 
 def ask(job: Path, request: Request) -> None:
-    """Ask; those who work on the job see it within seconds."""
+    """Ask; those who work on the job see it within seconds.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written to.
+    """
     job.mkdir(parents=True, exist_ok=True)
-    (job / request.value).touch()
+    try:
+        (job / request.value).touch()
+    except OSError as error:
+        raise type(error)(
+            f"{job} cannot be written to ({error.strerror}), where a {request.value} is asked for. Ask who may "
+            "write there."
+        ) from error
 
 
 def withdraw(job: Path, *requests: Request) -> None:

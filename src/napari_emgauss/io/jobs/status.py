@@ -12,6 +12,7 @@ from napari_emgauss.io.jobs.claims import is_claimed, runner_of
 from napari_emgauss.io.jobs.description import JobDescription, read_description
 from napari_emgauss.io.jobs.failures import Failure, failures
 from napari_emgauss.io.jobs.log import RETRIED, LogEntry, read_entries
+from napari_emgauss.io.jobs.own_files import check_own_files
 from napari_emgauss.io.jobs.requests import Request, is_asked
 
 
@@ -84,7 +85,7 @@ class JobWatch:
     Raises
     ------
     FileFormatError
-        It holds no job, or one of another version.
+        It holds no job, one of another version, or links.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -97,6 +98,7 @@ class JobWatch:
         self._latest: dict[int, LogEntry] = {}
         self._opened_at: float | None = None
         self._done_px = 0
+        check_own_files(folder)
         if read_description(folder) is None:
             raise FileFormatError(f"{folder} is no job folder: it has no job.json. Name the folder of a job.")
 
