@@ -1,6 +1,10 @@
 """A server on this machine, and what it serves: no test needs a network."""
 
+import shutil
+import ssl
+import subprocess
 import threading
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -78,14 +82,51 @@ def faulty():
 @pytest.fixture
 def server(tmp_path, asked, faulty):
     """Address of the folder ``tmp_path``."""
+    with serving(tmp_path, asked, faulty) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def serving(folder, asked, faulty, certificate=None):
+    """Serve a folder; yields the port."""
     handler = type("Handler", (_Ranged,), {"asked": asked, "faulty": faulty})
-    served = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(tmp_path)))
+    served = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        served.socket = context.wrap_socket(served.socket, server_side=True)
     thread = threading.Thread(target=served.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{served.server_address[1]}"
+    yield served.server_address[1]
     served.shutdown()
     served.server_close()
     thread.join()
+
+
+CERTIFICATES = """
+openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=Authority
+openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost
+echo subjectAltName=DNS:localhost > names
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.crt -days 2 -extfile names
+cat server.key server.crt > server.pem
+"""
+
+
+@pytest.fixture
+def authority(tmp_path_factory):
+    """Certificate of an authority that nobody knows; that of a server of this machine is beside it."""
+    folder = tmp_path_factory.mktemp("certificates")
+    if shutil.which("openssl") is None:
+        pytest.skip("makes certificates by openssl")
+    subprocess.run(["sh", "-ec", CERTIFICATES], cwd=folder, check=True, capture_output=True)
+    return folder / "ca.pem"
+
+
+@pytest.fixture
+def secure_server(tmp_path, asked, faulty, authority):
+    """Address of the folder ``tmp_path``, by https."""
+    with serving(tmp_path, asked, faulty, authority.with_name("server.pem")) as port:
+        yield f"https://localhost:{port}"
 
 
 @pytest.fixture(scope="session")

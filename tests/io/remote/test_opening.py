@@ -264,3 +264,23 @@ def test_an_array_of_too_many_chunks_to_ask_for_tells_when_it_is_read(tmp_path, 
     for _ in range(2):
         assert not volume.data[16:24, 16:32, 0:32].any()
     assert [record.getMessage() for record in caplog.records] == [f"{server}/a.n5: 1 chunk is not there and read as 0."]
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "TENSORSTORE_CA_BUNDLE"])
+def test_a_server_with_a_certificate_is_read_once_its_authority_is_known(
+    tmp_path, values, secure_server, authority, asked, variable
+):
+    plain(tmp_path / "a.ome.zarr", values)
+    code = "import sys, napari_emgauss as eg; print(eg.read(sys.argv[1]).section(3).sum(dtype=int))"
+    for known in (False, True):
+        told = subprocess.run(  # what is in the variables is read once in a process
+            [sys.executable, "-c", code, f"{secure_server}/a.ome.zarr"],
+            env={**os.environ, **({variable: str(authority)} if known else {})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (told.returncode == 0) == known, told.stderr
+        assert known or "set SSL_CERT_FILE to the file" in told.stderr
+    assert int(told.stdout) == values[3].sum(dtype=int)
+    assert any(part == "bytes=0-0" for _, part in asked), "its answers are bounded, too"

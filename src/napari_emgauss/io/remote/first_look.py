@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import urllib.request
 from collections.abc import Iterable
@@ -81,10 +82,16 @@ class FirstLook:
 
         proxy = urllib.request.getproxies().get(self._url.partition(":")[0])
         host = self._url.partition("://")[2].partition("/")[0]
-        patience = urllib3.Timeout(connect=SILENCE_S, read=SILENCE_S)
+        options: dict[str, Any] = {
+            "maxsize": AT_ONCE,
+            "timeout": urllib3.Timeout(connect=SILENCE_S, read=SILENCE_S),
+            # Where TensorStore looks for authorities, too; SSL_CERT_FILE is known to both.
+            "ca_certs": os.environ.get("TENSORSTORE_CA_BUNDLE"),
+            "ca_cert_dir": os.environ.get("TENSORSTORE_CA_PATH"),
+        }
         if proxy and not urllib.request.proxy_bypass(host):
-            return urllib3.ProxyManager(proxy, maxsize=AT_ONCE, timeout=patience)
-        return urllib3.PoolManager(maxsize=AT_ONCE, timeout=patience)
+            return urllib3.ProxyManager(proxy, **options)
+        return urllib3.PoolManager(**options)
 
     @property
     def _errors(self) -> tuple[type[Exception], ...]:

@@ -172,6 +172,11 @@ def explained(url: Url) -> Iterator[None]:
                 f"{url} is not open to everybody, or there is nothing: {reason}. Check the address; for s3 set "
                 "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for gs GOOGLE_APPLICATION_CREDENTIALS."
             ) from error
+        if "certificate" in told:
+            raise ConnectionError(
+                f"{url} is not read, for its server may not be what it says: {reason}. Check the address; if the "
+                "certificate is by an authority of your own, set SSL_CERT_FILE to the file with that of the authority."
+            ) from error
         if any(word in told for word in _UNREACHABLE):
             raise ConnectionError(
                 f"{url} cannot be reached: {reason}. Check the address and the network, and try again."
