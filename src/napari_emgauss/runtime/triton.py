@@ -11,7 +11,7 @@ _loading = threading.Lock()
 
 
 def load_triton() -> None:
-    """Load triton, where torch brings one, bound to its own LLVM; before the first optimiser of torch, which loads it.
+    """Load triton, where torch brings one, bound to its own LLVM; before a training, since parts of torch load it.
 
     Mesa's software and AMD drivers hold an LLVM too. Once a viewer has loaded theirs, triton's library takes the older
     one's symbols for its own and crashes the process while it is loaded. What other threads load meanwhile is bound to

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from napari_emgauss.runtime.adam import Adam
 from napari_emgauss.runtime.triton import load_triton
 from napari_emgauss.training.schedule import Schedule
 
@@ -42,7 +43,7 @@ class Optimiser:
         moved = [parameter for group in groups for parameter in group["params"]]
         self._fused = all(p.device.type == "cuda" and p.dtype == torch.float32 for p in moved)
         """Whether a step is one operation, which counts the steps on the GPU too."""
-        self.adam = torch.optim.Adam(groups, eps=EPSILON, fused=True if self._fused else None)
+        self.adam = Adam(groups, eps=EPSILON, fused=self._fused)
 
     def begin(self, iteration: int) -> None:
         """Set the rates of ``iteration``, let rest what rests in its stage, and forget the gradients."""
@@ -52,7 +53,7 @@ class Optimiser:
                 parameter.requires_grad_(not stage.rests(name))
         for group in self.adam.param_groups:
             group["lr"] = self.schedule.rate(group["name"], iteration)
-        self.adam.zero_grad(set_to_none=True)
+        self.adam.zero_grad()
 
     def step(self) -> None:
         """Move the parameters."""
@@ -87,4 +88,4 @@ class Optimiser:
             name, _, field = key.rpartition(":")
             parameter = self.parameters[name]
             counts = field == "step" and not self._fused
-            self.adam.state[parameter][field] = value.cpu() if counts else value.to(parameter.device)
+            self.adam.state.setdefault(parameter, {})[field] = value.cpu() if counts else value.to(parameter.device)

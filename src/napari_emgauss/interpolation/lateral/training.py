@@ -18,6 +18,7 @@ from napari_emgauss.interpolation.lateral.config import LateralConfig, gaps_px
 from napari_emgauss.interpolation.lateral.network import LateralNetwork
 from napari_emgauss.interpolation.lateral.rows import RowNetwork
 from napari_emgauss.interpolation.lateral.samples import RowBatch, draw_batch
+from napari_emgauss.runtime.adam import Adam
 from napari_emgauss.runtime.device import low_precision
 from napari_emgauss.runtime.threads import for_each
 from napari_emgauss.runtime.torch_threads import one_torch_thread, use_one_torch_thread
@@ -115,7 +116,7 @@ def _optimise(
     config, rng = network.config, np.random.default_rng(seed)
     student = copy.deepcopy(network.rows).train().requires_grad_()
     load_triton()
-    optimiser = torch.optim.AdamW(student.parameters(), lr=rate, weight_decay=config.weight_decay)
+    optimiser = Adam([{"params": list(student.parameters()), "lr": rate}], weight_decay=config.weight_decay)
     device = next(student.parameters()).device
     running, unread = math.nan, list[Tensor]()
     with one_torch_thread() if device.type == "cpu" else nullcontext():
