@@ -41,12 +41,23 @@ def test_evidence_of_perfectly_predicted_sections_stays_finite():
     assert not perfect.convincing
 
 
+@pytest.mark.parametrize(("few", "enough", "n"), [(3, 4, 4), (5, 6, 7), (7, 8, 10)])
+def test_so_many_better_sections_as_tossed_coins_give_convince_nobody(few, enough, n):
+    def evidence(n_better):
+        after_db = 20 + np.where(np.arange(n) < n_better, 2.0, -0.1)
+        return CorrectionEvidence(sections=tuple(range(n)), before_db=(20.0,) * n, after_db=tuple(after_db.tolist()))
+
+    assert evidence(few).share_better >= 2 / 3
+    assert not evidence(few).convincing
+    assert evidence(enough).convincing
+
+
 def test_what_moves_far_and_steadily_is_no_jitter():
     """The same tubes, 8 px further in each section: shifts make sections more alike, and hidden ones seem to gain."""
     y, x = np.mgrid[:96, :96]
     rng = np.random.default_rng(5)
-    tubes = list(zip(rng.uniform(-50, 75, 30), rng.uniform(0, 96, 30), rng.uniform(3, 8, 30), strict=True))
-    data = np.full((8, 96, 96), 0.35)
+    tubes = list(zip(rng.uniform(-60, 75, 30), rng.uniform(0, 96, 30), rng.uniform(3, 8, 30), strict=True))
+    data = np.full((10, 96, 96), 0.35)
     for z, section in enumerate(data):
         for u, v, radius_px in tubes:
             section += 0.35 * np.exp(-((np.hypot((x - 8 * z) / np.sqrt(2) - u, y - v) - radius_px) ** 2) / 3)

@@ -29,8 +29,8 @@ MARGIN_ERRORS = 2.0
 """The mean gain must also exceed this many standard errors."""
 CHANCE_PX = 16.0
 """A number fitted to a field of side s takes up to (this / s)² of the squared error by chance: few cells fit in."""
-MARGIN_SHARE = 2 / 3
-"""Share of the hidden sections that must get better."""
+MARGIN_SHARE, MARGIN_CHANCE = 2 / 3, 0.1
+"""Share of the hidden sections that must get better; and the largest probability that so many do by tossing coins."""
 MAX_STEADY_SECTIONS = 16
 """Motion that goes on takes ten optical flows for each section."""
 BLUR_PX = 1.0
@@ -99,7 +99,14 @@ class CorrectionEvidence:
         return (
             self.gain_db >= max(self.margin_db, self.chance_db, MARGIN_ERRORS * error_db)
             and self.share_better >= MARGIN_SHARE
+            and self._by_chance <= MARGIN_CHANCE
         )
+
+    @property
+    def _by_chance(self) -> float:
+        """Probability that as many sections get better if each does or does not with the same probability."""
+        n, n_better = len(self._gains), sum(gain > 0 for gain in self._gains)
+        return sum(math.comb(n, k) for k in range(n_better, n + 1)) / 2**n
 
     @property
     def _gains(self) -> list[float]:
