@@ -25,8 +25,9 @@ from napari_emgauss.interpolation.mixture.fusion import (
     learned_detail,
 )
 from napari_emgauss.interpolation.mixture.motion import SteadyMotion
+from napari_emgauss.interpolation.mixture.rows import told_by_rows
 from napari_emgauss.interpolation.mixture.shares import best_shares, error_products, evened, likely_mse, likely_shares
-from napari_emgauss.interpolation.mixture.texture import fit_texture
+from napari_emgauss.interpolation.mixture.texture import Texture, fit_texture
 from napari_emgauss.interpolation.mixture.transfer import Around, GapPlace, expected_products
 from napari_emgauss.interpolation.prior import Contrast
 from napari_emgauss.interpolation.prior.interpolator import LARGEST_FACTOR
@@ -112,7 +113,8 @@ def gather_evidence(
     the stack, if one fits, tells what is to be expected there (`expected_products`): shares are those that should be
     best there if the others are worse than a plain candidate; if sections are so thick that neighbours touch, which
     those at twice the distance do not; or if the mixture is no better at hidden sections than a constant. In that
-    case nothing learned is trusted where no texture fits.
+    case nothing learned is trusted where no texture fits, and rows of the sections may tell which plain candidates to
+    use (`told_by_rows`).
 
     Parameters
     ----------
@@ -158,9 +160,9 @@ def gather_evidence(
         on_progress(len(samples), total)
         if should_stop is not None and should_stop():
             break
-    gram /= len(samples)
+    gram, variance = gram / len(samples), variance / len(samples)
     shares = best_shares(gram)
-    known = bool(shares @ gram @ shares < variance / len(samples))
+    known = bool(shares @ gram @ shares < variance)
     if not known:
         # No better than a constant: nothing is to be known at twice the distance, nor who knows it at the distance,
         # unless a texture tells.
@@ -172,7 +174,11 @@ def gather_evidence(
     shares = motion.mended(shares)
     expected_mse = None
     if len(far) >= FEWEST and not (should_stop is not None and should_stop()):
-        shares, expected_mse = _at_the_distance(stacks, nearby, np.mean(far, 0), shares, known=known)
+        texture = fit_texture(stacks)
+        if texture is not None and texture.misfit <= MISFIT:
+            shares, expected_mse = _at_the_distance(stacks, nearby, np.mean(far, 0), shares, texture, known=known)
+        elif not motion.lost:
+            shares = told_by_rows(stacks, names, shares, gram, variance)
     psnr_db = {name: psnr_from_mse(gram[i, i]) for i, name in enumerate(names)}
     psnr_db["fused"] = psnr_from_mse(float(shares @ gram @ shares))
     known_of = [(_known(parts, around, shares, names), around[1]) for parts, around in samples]
@@ -196,6 +202,7 @@ def _at_the_distance(
     learned: Learned,
     far: npt.NDArray[np.float64],
     shares: npt.NDArray[np.float64],
+    texture: Texture,
     *,
     known: bool,
 ) -> tuple[npt.NDArray[np.float64], float | None]:
@@ -204,9 +211,6 @@ def _at_the_distance(
     If sections are thick, also their mean squared error: nothing that hidden sections say of detail is then true. Where
     nothing is ``known`` at twice the distance, the texture alone decides, of all places in a gap.
     """
-    texture = fit_texture(stacks)
-    if texture is None or texture.misfit > MISFIT:
-        return shares, None
     near = _nearby(stacks, learned, PHASES[1:2] if known else PHASES)
     alternatives = expected_products(near, far, texture)
     thick = texture.probability_thick > 0.5

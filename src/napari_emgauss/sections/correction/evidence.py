@@ -106,7 +106,7 @@ class CorrectionEvidence:
     def _by_chance(self) -> float:
         """Probability that as many sections get better if each does or does not with the same probability."""
         n, n_better = len(self._gains), sum(gain > 0 for gain in self._gains)
-        return sum(math.comb(n, k) for k in range(n_better, n + 1)) / 2**n
+        return sum(math.comb(n, k) for k in range(n_better, n + 1)) * 0.5**n
 
     @property
     def _gains(self) -> list[float]:
