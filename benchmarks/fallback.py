@@ -1,4 +1,4 @@
-"""What becomes of stacks that are not as the prior thinks: ``python -m benchmarks.fallback fib.tif brain.nii.gz``.
+"""What becomes of stacks that are not as the prior thinks: ``python -m benchmarks.fallback fib.tif brain.tif``.
 
 Trains on phantoms that tissue never looks like, and on crops of the volumes given: as they are, with sections averaged
 over their thickness, inverted, and noisier. Scores are those of withheld sections, beside the best plain method.

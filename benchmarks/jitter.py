@@ -116,7 +116,7 @@ def _score(stack: Volume, planes: Volume, factor: int, correct: str) -> float:
     for k in range((stack.n_sections - 1) * factor):
         if k % factor:
             drawn, truth = reconstruction.render(k / factor), planes.section(k).astype(np.float32)
-            found = register(drawn, truth)
+            found = register(drawn[None, None], truth[None, None])
             y, x = (0.0, 0.0) if found is None else found.whole
             scores.append(_psnr(shifted(drawn, (float(y), float(x))), truth))
     return float(np.mean(scores))

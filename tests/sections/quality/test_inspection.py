@@ -180,6 +180,15 @@ def test_damage_to_a_body_on_a_ground_is_found(body, damage):
     assert left_out(inspect(volume(stack))) == (AT,)
 
 
+def test_sections_beyond_the_ends_of_a_body_are_told_but_not_made_of_its_last_ones(body):
+    stack = body.copy()
+    stack[:3] = stack[-4:] = stack[0, 0, 0]
+    stack[AT] = stack[0, 0, 0]
+    qualities = inspect(volume(stack))
+    assert left_out(qualities) == (AT,)
+    assert [q.index for q in qualities if q.damage == ("blank",)] == [0, 1, 2, AT, 17, 18, 19, 20]
+
+
 def test_sections_of_which_all_are_noise_are_not_blank_but_one_without_noise_is():
     stack = np.random.default_rng(0).normal(0.5, 0.15, (11, 96, 96)).astype(np.float32)
     assert not any(q.damage for q in inspect(volume(stack)))

@@ -23,13 +23,14 @@ from napari_emgauss.volume import Volume
 
 MARGIN_DB = 0.1
 """Less than this is not worth changing the brightness of a stack for."""
-SHIFT_MARGIN_DB = 0.2
-"""The same for shifts: tissue that wobbles as a whole gains up to 0.18 dB (docs/lab/shifts.md)."""
+SHIFT_MARGIN_DB = 0.3
+"""The same for shifts: tissue that wobbles as a whole gains up to 0.18 dB, a body that changes its shape 0.25
+(docs/lab/shifts.md)."""
 MARGIN_ERRORS = 2.0
 """The mean gain must also exceed this many standard errors."""
 CHANCE_PX = 16.0
 """A number fitted to a field of side s takes up to (this / s)² of the squared error by chance: few cells fit in."""
-MARGIN_SHARE, MARGIN_CHANCE = 2 / 3, 0.1
+MARGIN_SHARE, MARGIN_CHANCE = 2 / 3, 0.07
 """Share of the hidden sections that must get better; and the largest probability that so many do by tossing coins."""
 MAX_STEADY_SECTIONS = 16
 """Motion that goes on takes ten optical flows for each section."""
