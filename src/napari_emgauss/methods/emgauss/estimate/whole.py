@@ -40,6 +40,8 @@ from napari_emgauss.volume import Volume
 
 LAST = (MAPPING, KEEPING)
 """Stages after which nothing comes."""
+UNSURE = 0.2
+"""Share of a training that takes as long as announced to our knowledge, however long what came before it took."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,24 +80,33 @@ class Estimate:
     def seconds_left(self, progress: Progress, spent_s: float) -> float:
         """Return the seconds that are left of the training, some time after its beginning.
 
-        What is measured counts the more, the more of a part is done; what is to come is taken as it was announced, and
-        not cut short by what takes longer before it.
+        What is measured counts the more, the more of a part is done; what is to come is taken as it was announced, or
+        longer, if what is done took longer.
         """
         if progress.stage in LAST:
             return progress.seconds_left
         share = min(1.0, (progress.n_iterations - progress.iteration) / max(self.n_iterations, 1))
         learning_s = share * self.learning_s
         if progress.stage == PREDICTING:
-            building_s = progress.seconds_left + max(0.0, share - 1 / self.n_blocks) * self.building_s
-            return building_s + learning_s + self.after_s
-        if progress.of_stage:
-            before_s = max(progress.seconds_left, self.before_s - spent_s)
-            return before_s + self.building_s + self.learning_s + self.after_s
-        if progress.seconds_left < learning_s:  # a section's first step is a small one
-            learning_s += (1 - share) * (progress.seconds_left - learning_s)
+            now_s = progress.seconds_left
+            to_come_s = max(0.0, share - 1 / self.n_blocks) * self.building_s + learning_s + self.after_s
+        elif progress.of_stage:
+            now_s = max(progress.seconds_left, self.before_s - spent_s)
+            to_come_s = self.building_s + self.learning_s + self.after_s
         else:
-            learning_s = progress.seconds_left
-        return learning_s + (1 - (progress.block + 1) / progress.n_blocks) * self.building_s + self.after_s
+            now_s = progress.seconds_left
+            if now_s < learning_s:  # a section's first step is a small one
+                now_s = learning_s + (1 - share) * (now_s - learning_s)
+            to_come_s = (1 - (progress.block + 1) / progress.n_blocks) * self.building_s + self.after_s
+        return now_s + self._slowness(spent_s + now_s, to_come_s) * to_come_s
+
+    def _slowness(self, until_s: float, to_come_s: float) -> float:
+        """Return how many times as long as announced what is ``to_come_s`` should take, at least 1.
+
+        That is what the parts before took, which end after ``until_s``: the more sure, the more of the whole they are.
+        """
+        unsure_s = UNSURE * self.seconds
+        return max(1.0, (until_s + unsure_s) / (self.seconds - to_come_s + unsure_s))
 
 
 def estimate(
