@@ -46,6 +46,15 @@ def test_random_phases_keep_amplitudes_and_all_that_lies_below():
     assert np.abs(curve[8:]).max() < 0.2
 
 
+@pytest.mark.parametrize("offset", [0, 1, 3e38])
+def test_a_level_is_found_in_values_that_hardly_differ(offset):
+    density = np.full((N, N, N), offset, np.float32)
+    assert np.isfinite(contour_level(density))
+    inside = radii(N) < 6
+    density[inside] = np.nextafter(density, np.float32(np.inf))[inside]
+    assert np.array_equal(density > contour_level(density), inside)
+
+
 def test_a_mask_holds_the_molecule_and_little_else():
     molecule = soft_sphere(N, 6.0) + 0.02 * noise()
     molecule[2, 2, 2] = 3.0

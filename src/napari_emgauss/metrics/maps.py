@@ -55,8 +55,12 @@ def contour_level(density: FloatArray) -> float:
 
 
 def _otsu(values: FloatArray) -> float:
-    counts, edges = np.histogram(values, 256)
-    middles = 0.5 * (edges[1:] + edges[:-1])
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return float(np.nextafter(low, -np.inf))  # nothing stands out, or all of it
+    # Of values that hardly differ no 256 bins could be told apart.
+    counts, edges = np.histogram((values.astype(np.float64) - low) / (high - low), 256, (0, 1))
+    middles = low + (high - low) * 0.5 * (edges[1:] + edges[:-1])
     below, above = np.cumsum(counts), counts.sum() - np.cumsum(counts)
     sums = np.cumsum(counts * middles)
     with np.errstate(invalid="ignore", divide="ignore"):
