@@ -154,10 +154,13 @@ def _looks_at_once(sections: Mapping[int, AnyArray], max_side_px: int) -> list[S
 def left_out(qualities: Sequence[SectionQuality]) -> tuple[int, ...]:
     """Return the indices to leave out by default: unusable ones, but never the first or last: nothing lies beyond.
 
-    Deviating brightness, contrast or noise alone is no reason. Damage is an exception by nature: where more than a
-    third of the sections look damaged, only those that are certain (blank, or without finite values) are left out.
+    Deviating brightness, contrast or noise alone is no reason, and blank sections up to an end of the stack are none:
+    what was cut has ended there. Damage is an exception by nature: where more than a third of the sections look
+    damaged, only those that are certain (blank, or without finite values) are left out.
     """
-    inner = qualities[1:-1]
+    blank = [BLANK in q.damage and NO_INTENSITIES not in q.damage for q in qualities]
+    first, last = (blank.index(False), blank[::-1].index(False)) if not all(blank) else (0, 0)
+    inner = qualities[max(1, first) : len(qualities) - max(1, last)]
     chosen = [q for q in inner if q.unusable]
     if len(chosen) > _MAX_LEFT_OUT_SHARE * len(qualities):
         chosen = [q for q in chosen if {BLANK, NO_INTENSITIES} & set(q.damage)]

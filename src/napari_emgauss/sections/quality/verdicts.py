@@ -60,11 +60,9 @@ def judge(
     """
     found: list[list[Verdict]] = [[] for _ in sections]
     usual = float(np.median([section.signal for section in sections if not section.is_constant] or [0.0]))
-    blank = [s.is_constant or (s.is_faint and s.signal < _BLANK_SHARE * usual) for s in sections]
     for index, section in enumerate(sections):
-        if blank[index]:
-            # Where all are to the end of the stack, the body has ended: there is nothing to reconstruct.
-            found[index].append(Verdict(BLANK, CLEAR, unusable=not (all(blank[:index]) or all(blank[index:]))))
+        if section.is_constant or (section.is_faint and section.signal < _BLANK_SHARE * usual):
+            found[index].append(Verdict(BLANK, CLEAR, unusable=True))
         if section.n_unusable_px:
             found[index].append(Verdict(NO_INTENSITIES, CLEAR, unusable=True))
     chosen = [sections[index] for index in kept]
