@@ -1,4 +1,5 @@
 import gc
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,12 +21,14 @@ def test_an_impossible_setting_is_explained_before_training(widget, training, qt
 
 
 def test_garbage_is_looked_for_once_and_not_when_an_estimate_was_overtaken(monkeypatch):
-    looks, found = [], iter([None, "an estimate", "another"])
+    an_estimate = SimpleNamespace(beside_a_viewer=lambda: "what it is in a viewer")
+    looks, found = [], iter([None, an_estimate, an_estimate])
     monkeypatch.setattr(gc, "collect", lambda: looks.append(None))
     monkeypatch.setattr(costs, "estimate", lambda volume, **settings: next(found))
     costs._collect_garbage_once.cache_clear()
-    counts = []
+    counts, told = [], []
     for _ in range(3):
-        costs._estimated(None, {}, lambda: False)
+        told.append(costs._estimated(None, {}, lambda: False))
         counts.append(len(looks))
     assert counts == [0, 1, 1]
+    assert told == [None, *["what it is in a viewer"] * 2]

@@ -92,9 +92,10 @@ class CostEstimate:
 
 def _estimated(volume: Volume, arguments: dict[str, Any], stop: Callable[[], bool]) -> Estimate | None:
     found = estimate(volume, stop=stop, **arguments)
-    if found is not None:
-        _collect_garbage_once()
-    return found
+    if found is None:
+        return None
+    _collect_garbage_once()
+    return found.beside_a_viewer()
 
 
 @cache

@@ -52,6 +52,15 @@ def announced(n_blocks=1):
     return Estimate(**durations, **sizes, n_iterations=100, n_blocks=n_blocks, device="cpu")
 
 
+@pytest.mark.parametrize(("device", "cores", "times"), [("cpu", 2, 1.6), ("cpu", 12, 1.1), ("cuda:0", 2, 1.0)])
+def test_a_viewer_takes_time_of_the_same_cores(monkeypatch, device, cores, times):
+    monkeypatch.setattr("napari_emgauss.methods.emgauss.estimate.whole.usable_cores", lambda: cores)
+    alone = replace(announced(), device=device)
+    shown = alone.beside_a_viewer()
+    assert shown.seconds == pytest.approx(times * alone.seconds)
+    assert replace(shown, before_s=10.0, building_s=8.0, learning_s=40.0, after_s=2.0) == alone
+
+
 def told(stage, seconds_left, *, iteration=0, block=0, n_blocks=1):
     before = Progress.outside_blocks(stage, iteration, 100, seconds=0.0, seconds_left=seconds_left)
     return replace(before, block=block, n_blocks=n_blocks, of_stage=stage != "solve")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from napari_emgauss._types import Region
@@ -35,11 +35,14 @@ from napari_emgauss.methods.emgauss.setup import Setup, prepare
 from napari_emgauss.methods.emgauss.study.places import studied_shape
 from napari_emgauss.methods.emgauss.study.teacher import PREDICTING
 from napari_emgauss.methods.emgauss.uncertainty import STAGE as MAPPING
+from napari_emgauss.runtime.threads import usable_cores
 from napari_emgauss.training import Progress
 from napari_emgauss.volume import Volume
 
 LAST = (MAPPING, KEEPING)
 """Stages after which nothing comes."""
+VIEWER_CORES = 1.2
+"""What a viewer that shows a training's pictures takes of the cores (docs/lab/anytime.md)."""
 UNSURE = 0.2
 """Share of a training that takes as long as announced to our knowledge, however long what came before it took."""
 
@@ -76,6 +79,12 @@ class Estimate:
     def seconds(self) -> float:
         """Duration from the first look at the sections to the model."""
         return self.before_s + self.building_s + self.learning_s + self.after_s
+
+    def beside_a_viewer(self) -> Estimate:
+        """Return the costs where a viewer shows the training's pictures: it takes time of the same cores."""
+        times = 1 + VIEWER_CORES / usable_cores() if self.device == "cpu" else 1.0
+        durations = {name: times * getattr(self, name) for name in ("before_s", "building_s", "learning_s", "after_s")}
+        return replace(self, **durations)
 
     def seconds_left(self, progress: Progress, spent_s: float) -> float:
         """Return the seconds that are left of the training, some time after its beginning.
