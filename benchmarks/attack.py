@@ -34,6 +34,7 @@ import napari_emgauss as eg
 from benchmarks.mutations import FAULTY, PARTICLES, SERVED, VOXEL_NM, make_files, mutated
 from benchmarks.serving import FAULTS, HONEST, served
 from napari_emgauss import errors
+from napari_emgauss.runtime.torch_threads import use_one_torch_thread
 from napari_emgauss.sections import inspect
 
 LIMIT_S, LIMIT_BYTES = 60.0, 4 * 2**30
@@ -204,6 +205,7 @@ def attack(
     told
         Called with the outcomes so far now and then, and at every finding.
     """
+    use_one_torch_thread()  # a process that is forked waits without end for helpers that it does not have
     good = folder / "good"
     good.mkdir()
     files = make_files(good)
