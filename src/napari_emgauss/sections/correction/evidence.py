@@ -23,9 +23,9 @@ from napari_emgauss.volume import Volume
 
 MARGIN_DB = 0.1
 """Less than this is not worth changing the brightness of a stack for."""
-SHIFT_MARGIN_DB = 0.3
-"""The same for shifts: tissue that wobbles as a whole gains up to 0.18 dB, a body that changes its shape 0.25
-(docs/lab/shifts.md)."""
+SHIFT_MARGIN_DB, SHIFT_SHARED_DB = 0.2, 1.0
+"""The same for shifts, and what hidden sections must gain together beyond it: tissue that wobbles as a whole gains up
+to 0.18 dB, nine sections of a body that changes its shape 0.25 (docs/lab/shifts.md)."""
 MARGIN_ERRORS = 2.0
 """The mean gain must also exceed this many standard errors."""
 CHANCE_PX = 16.0
@@ -155,16 +155,20 @@ def improves(
     kept = [index for index in range(volume.n_sections) if index not in set(exclude)]
     hidden = _HiddenSections(volume, kept, max_side_px, progress, stop)
     has_shifts = bool(estimate.whole.shifts_px.any())
-    margin_db = SHIFT_MARGIN_DB if has_shifts else MARGIN_DB
     nothing = CorrectionEstimate.none(volume.n_sections)
     evidence = hidden.compare(nothing, estimate, linear, reach=1, at_most=max_sections)
-    evidence = replace(evidence, margin_db=margin_db)
+    if has_shifts:
+        evidence = _of_shifts(evidence)
     if not (has_shifts and evidence.convincing):
         return evidence
     # Who convinces has two hidden sections or more, thus four in all, and each hidden one has two on one side.
     at_most = min(max_sections, MAX_STEADY_SECTIONS)
     steady = hidden.compare(estimate.without_shifts(), estimate, carried_on, reach=2, at_most=at_most)
-    return replace(evidence, steady=replace(steady, margin_db=margin_db))
+    return replace(evidence, steady=_of_shifts(steady))
+
+
+def _of_shifts(evidence: CorrectionEvidence) -> CorrectionEvidence:
+    return replace(evidence, margin_db=SHIFT_MARGIN_DB + SHIFT_SHARED_DB / max(len(evidence.sections), 1))
 
 
 def choose_corrections(
