@@ -71,15 +71,20 @@ class _Walk:
             self.similarity[other, index] = match(seen.blurred, look.blurred, _REACH_PX).similarity
         self.recent[index] = look
         self.kept.append(index)
-        if len(self.kept) >= 2:
-            below = self.kept[-2]
-            self.odd[index] = torn_end(look, self.recent[below])  # until one follows
-            if len(self.kept) == 2:
-                self.odd[below] = torn_end(self.recent[below], look)
+        if len(self.kept) == 2:
+            self._judge_end(*self.kept)
         if len(self.kept) >= 3:
             below, middle, _ = self.kept[-3:]
             self.odd[middle] = odd_share(self.recent[below], self.recent[middle], look)
             del self.recent[below]
+
+    def end(self) -> None:
+        """Judge the last section, which has one neighbour only."""
+        if len(self.kept) >= 2:
+            self._judge_end(*self.kept[:-3:-1])
+
+    def _judge_end(self, index: int, neighbour: int) -> None:
+        self.odd[index] = torn_end(self.recent[index], self.recent[neighbour])
 
 
 def inspect(
@@ -121,6 +126,7 @@ def inspect(
         measured.append(look.measures)
         if progress is not None:
             progress(index + 1, volume.n_sections)
+    walk.end()
     found = judge(measured, walk.kept, walk.similarity, walk.odd)
     return tuple(_quality(index, measured[index], found[index], walk) for index in range(len(measured)))
 
