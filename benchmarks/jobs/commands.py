@@ -20,6 +20,8 @@ from napari_emgauss.io.jobs import LogEntry, read_entries
 PATIENCE_S = 1800.0
 """Nothing here takes so long, on a busy machine neither."""
 LOOK_EVERY_S = 0.02
+ROOT = Path(__file__).resolve().parents[2]
+"""Of the repository."""
 
 
 class Commands:
@@ -74,7 +76,9 @@ class Commands:
     def _started(self, command: list[str]) -> Running:
         self._n_started += 1
         path = self.folder / f"output-{self._n_started}.txt"
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        # They run elsewhere, and are to find the benchmarks too.
+        places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(places)}
         with path.open("w") as output:
             process = subprocess.Popen(
                 command, cwd=self.folder, stdout=output, stderr=subprocess.STDOUT, env=environment,
